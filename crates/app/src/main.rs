@@ -1,0 +1,2 @@
+//! The binary `pgward`.
+fn main() {}

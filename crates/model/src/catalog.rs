@@ -1,0 +1,164 @@
+//! What a database holds: relations with their sizes, indexes, constraints and traffic.
+
+use crate::name::Relation;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The catalog of one database at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Catalog {
+    pub taken_at: Timestamp,
+    /// `server_version_num`, e.g. 150018.
+    pub server_version: u32,
+    pub database: String,
+    pub relations: Vec<RelationInfo>,
+    /// Functions, views' and sequences' definitions and everything else that has a text.
+    pub objects: Vec<ObjectInfo>,
+    /// Statements that ran lately, most total time first.
+    pub statements: Vec<StatementTraffic>,
+}
+
+/// A table, partitioned table, materialized view or foreign table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RelationInfo {
+    pub oid: u32,
+    pub relation: Relation,
+    /// `pg_class.relkind`: r, p, m, f.
+    pub kind: char,
+    pub owner: String,
+    /// `pg_class.relfilenode`; 0 for partitioned tables.
+    pub relfilenode: u32,
+    /// Live rows by the statistics; `None` where never counted.
+    pub n_rows: Option<f64>,
+    /// Main fork by `relpages`: never a size function, which would wait behind DDL.
+    pub table_bytes: f64,
+    /// Counters as read.
+    pub seq_scans: i64,
+    pub idx_scans: i64,
+    pub rows_inserted: i64,
+    pub rows_updated: i64,
+    pub rows_deleted: i64,
+    pub columns: Vec<ColumnInfo>,
+    pub indexes: Vec<IndexInfo>,
+    pub constraints: Vec<ConstraintInfo>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnInfo {
+    pub name: String,
+    /// `format_type`.
+    pub data_type: String,
+    pub not_null: bool,
+    pub default: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IndexInfo {
+    pub name: String,
+    /// `pg_get_indexdef`: creates the index again, exactly.
+    pub definition: String,
+    pub columns: Vec<String>,
+    pub unique: bool,
+    pub primary: bool,
+    pub valid: bool,
+    /// Backs a constraint, so it goes with it and not alone.
+    pub constraint: bool,
+    /// `pg_stat_user_indexes.idx_scan`, a counter.
+    pub scans: i64,
+    pub bytes: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConstraintInfo {
+    pub name: String,
+    /// `pg_constraint.contype`.
+    pub kind: char,
+    /// `pg_get_constraintdef`.
+    pub definition: String,
+    pub validated: bool,
+    /// For a foreign key, the table it points to.
+    pub references: Option<Relation>,
+}
+
+/// Any other object: view, function, sequence, trigger, type, policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectInfo {
+    /// `pg_identify_object` type: `view`, `function`, `sequence`, `trigger`, ...
+    pub kind: String,
+    pub identity: String,
+    /// Its text, where PostgreSQL can print one; empty otherwise.
+    pub definition: String,
+    /// Relations it depends on.
+    pub uses: Vec<Relation>,
+}
+
+/// How often a statement ran, from `pg_stat_statements`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatementTraffic {
+    pub query_id: i64,
+    pub text: String,
+    pub role: String,
+    pub calls: i64,
+    pub total_ms: f64,
+}
+
+impl Catalog {
+    /// The relation of that name; an empty schema matches any, `public` first.
+    pub fn relation(&self, name: &Relation) -> Option<&RelationInfo> {
+        let mut same = self.relations.iter().filter(|r| r.relation.same_as(name));
+        let first = same.next()?;
+        if first.relation.schema == "public" || !name.schema.is_empty() {
+            return Some(first);
+        }
+        same.find(|r| r.relation.schema == "public").or(Some(first))
+    }
+
+    /// The index of that name and the table it belongs to.
+    pub fn index(&self, name: &Relation) -> Option<(&RelationInfo, &IndexInfo)> {
+        self.relations
+            .iter()
+            .filter(|r| name.schema.is_empty() || r.relation.schema == name.schema)
+            .find_map(|r| r.indexes.iter().find(|i| i.name == name.name).map(|i| (r, i)))
+    }
+
+    /// Tables with a foreign key that points to `name`.
+    pub fn referencing(&self, name: &Relation) -> Vec<(&RelationInfo, &ConstraintInfo)> {
+        self.relations
+            .iter()
+            .flat_map(|r| r.constraints.iter().map(move |c| (r, c)))
+            .filter(|(_, c)| c.references.as_ref().is_some_and(|to| to.same_as(name)))
+            .collect()
+    }
+
+    /// Ordered lines, free of oids, counters and sizes: two catalogs with equal lines
+    /// have the same schema.
+    pub fn schema_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for r in &self.relations {
+            let name = r.relation.quoted();
+            lines.push(format!("{} {name} owner {}", r.kind, r.owner));
+            for c in &r.columns {
+                lines.push(format!(
+                    "{name} column {} {}{}{}",
+                    c.name,
+                    c.data_type,
+                    if c.not_null { " not null" } else { "" },
+                    c.default.as_ref().map(|d| format!(" default {d}")).unwrap_or_default()
+                ));
+            }
+            for i in &r.indexes {
+                let state = if i.valid { "" } else { " INVALID" };
+                lines.push(format!("{name} index {}{state}", i.definition));
+            }
+            for c in &r.constraints {
+                let state = if c.validated { "" } else { " NOT VALIDATED" };
+                lines.push(format!("{name} constraint {} {}{state}", c.name, c.definition));
+            }
+        }
+        for o in &self.objects {
+            lines.push(format!("{} {} {}", o.kind, o.identity, o.definition));
+        }
+        lines.sort();
+        lines
+    }
+}

@@ -1,0 +1,109 @@
+//! A change: the unit that goes to production.
+
+use crate::finding::{Finding, Layer};
+use crate::runbook::{Runbook, Undo};
+use crate::statement::Statement;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// First 12 hex digits of the SHA-256 of its files, in order.
+    pub id: String,
+    pub files: Vec<ChangeFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangeFile {
+    /// As given; `-` for standard input.
+    pub path: String,
+    pub text: String,
+    pub statements: Vec<Statement>,
+}
+
+/// What the guard says of a change, layer by layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateReport {
+    pub change_id: String,
+    /// The first layer that refused, `None` when all layers passed.
+    pub stopped_by: Option<Layer>,
+    /// Layers that ran, in order, with the seconds each took.
+    pub layers: Vec<LayerRun>,
+    pub findings: Vec<Finding>,
+    pub rehearsal: Option<Rehearsal>,
+    /// What would run, with limits and undo.
+    pub runbook: Option<Runbook>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LayerRun {
+    pub layer: Layer,
+    pub seconds: f64,
+    /// `None` when it could run; else why it could not.
+    pub skipped: Option<String>,
+}
+
+/// What happened to the change on a clone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    /// How the clone was made: `backup 20261121T…`, `pg_dump`.
+    pub clone: String,
+    pub steps: Vec<RehearsedStep>,
+    /// Statements of the application that no longer prepare afterwards.
+    pub broken_statements: Vec<BrokenStatement>,
+    /// Statements whose estimated cost grew.
+    pub slower_statements: Vec<SlowerStatement>,
+    pub seconds: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RehearsedStep {
+    pub text: String,
+    pub ms: f64,
+    pub rows: Option<u64>,
+    /// `relation`, `lock mode` seen in `pg_locks`.
+    pub locks: Vec<(String, String)>,
+    /// What PostgreSQL said at debug1: rewrites, scans, builds.
+    pub notices: Vec<String>,
+    /// SQLSTATE and message where it failed.
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenStatement {
+    pub text: String,
+    pub role: String,
+    pub error: String,
+    pub calls: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlowerStatement {
+    pub text: String,
+    pub role: String,
+    pub calls: i64,
+    pub cost_before: f64,
+    pub cost_after: f64,
+    pub plan_before: String,
+    pub plan_after: String,
+}
+
+/// One row of the journal in the guarded database: a step done or about to be done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    pub change_id: String,
+    pub step: u32,
+    pub statement: String,
+    pub undo: Undo,
+    pub state: JournalState,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalState {
+    Intended,
+    Done,
+    Failed,
+    Undone,
+}

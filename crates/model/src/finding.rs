@@ -1,0 +1,119 @@
+//! A finding: what a lint says about a place in a change, with its evidence.
+
+use crate::evidence::Evidence;
+use crate::statement::Span;
+use serde::{Deserialize, Serialize};
+
+/// How bad it is. An error stops the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Note,
+    Warning,
+    Error,
+}
+
+/// Who noticed: each layer of the guard can stop a change by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// The text alone.
+    Static,
+    /// The text against the live catalog.
+    Catalog,
+    /// A run on a clone.
+    Rehearsal,
+    /// Limits around the step while it runs in production.
+    Envelope,
+    /// What the step was expected to do, compared with what it did, before it commits.
+    Expectation,
+    /// The scan of the data itself.
+    Integrity,
+}
+
+impl Layer {
+    pub const ALL: [Layer; 6] = [
+        Layer::Static,
+        Layer::Catalog,
+        Layer::Rehearsal,
+        Layer::Envelope,
+        Layer::Expectation,
+        Layer::Integrity,
+    ];
+
+    pub fn id(self) -> &'static str {
+        match self {
+            Layer::Static => "static",
+            Layer::Catalog => "catalog",
+            Layer::Rehearsal => "rehearsal",
+            Layer::Envelope => "envelope",
+            Layer::Expectation => "expectation",
+            Layer::Integrity => "integrity",
+        }
+    }
+
+    pub fn from_id(id: &str) -> Option<Layer> {
+        Layer::ALL.into_iter().find(|layer| layer.id() == id)
+    }
+}
+
+/// One thing to know about one place of a change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Lint id, or the id of the layer's own test for rehearsal, envelope and expectation.
+    pub lint: String,
+    pub layer: Layer,
+    pub severity: Severity,
+    /// As given on the command line; `-` for standard input.
+    pub file: String,
+    pub span: Span,
+    /// Names the object and what goes wrong; lower case, no full stop.
+    pub message: String,
+    evidence: Vec<Evidence>,
+    /// What to do instead; SQL where it is exact.
+    pub fix: Option<Fix>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fix {
+    pub advice: String,
+    pub sql: Option<String>,
+}
+
+impl Finding {
+    /// A finding needs its first piece of evidence to exist at all.
+    pub fn new(
+        lint: impl Into<String>,
+        layer: Layer,
+        severity: Severity,
+        span: Span,
+        message: impl Into<String>,
+        evidence: Evidence,
+    ) -> Self {
+        Self {
+            lint: lint.into(),
+            layer,
+            severity,
+            file: String::new(),
+            span,
+            message: message.into(),
+            evidence: vec![evidence],
+            fix: None,
+        }
+    }
+
+    pub fn and(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
+    }
+
+    pub fn fix(mut self, advice: impl Into<String>, sql: Option<String>) -> Self {
+        self.fix = Some(Fix { advice: advice.into(), sql });
+        self
+    }
+
+    /// Never empty.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+}

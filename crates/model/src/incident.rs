@@ -1,0 +1,252 @@
+//! Symptoms, incidents and verdicts.
+
+use crate::catalog::Catalog;
+use crate::change::{Change, GateReport};
+use crate::evidence::Evidence;
+use crate::name::{Pid, Relation};
+use crate::runbook::Runbook;
+use crate::sample::DdlEvent;
+use crate::window::Window;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Something a detector saw that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Symptom {
+    /// Detector id.
+    pub detector: String,
+    pub since: Timestamp,
+    pub last_seen: Timestamp,
+    /// Do users feel it, or will they?
+    pub weight: Weight,
+    /// One line naming the object.
+    pub title: String,
+    pub relations: Vec<Relation>,
+    pub pids: Vec<Pid>,
+    evidence: Vec<Evidence>,
+}
+
+/// Whether a symptom opens an incident by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// Worth a line; joins an incident, opens none.
+    Notice,
+    /// Opens an incident.
+    Harm,
+}
+
+impl Symptom {
+    pub fn new(
+        detector: impl Into<String>,
+        since: Timestamp,
+        last_seen: Timestamp,
+        weight: Weight,
+        title: impl Into<String>,
+        evidence: Evidence,
+    ) -> Self {
+        Self {
+            detector: detector.into(),
+            since,
+            last_seen,
+            weight,
+            title: title.into(),
+            relations: Vec::new(),
+            pids: Vec::new(),
+            evidence: vec![evidence],
+        }
+    }
+
+    pub fn on(mut self, relations: impl IntoIterator<Item = Relation>) -> Self {
+        self.relations.extend(relations);
+        self
+    }
+
+    pub fn by(mut self, pids: impl IntoIterator<Item = Pid>) -> Self {
+        self.pids.extend(pids);
+        self
+    }
+
+    pub fn and(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
+    }
+
+    /// Never empty.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    pub id: String,
+    pub server: String,
+    pub opened: Timestamp,
+    pub closed: Option<Timestamp>,
+    pub symptoms: Vec<Symptom>,
+    /// Every cause's latest answer, most likely first.
+    pub verdicts: Vec<Judged>,
+    /// Every change of a verdict, in order: the ledger of hypotheses.
+    pub hypotheses: Vec<Hypothesis>,
+    pub runbooks: Vec<Runbook>,
+}
+
+/// A cause and its verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    pub cause: String,
+    pub verdict: Verdict,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hypothesis {
+    pub cause: String,
+    pub opened: Timestamp,
+    /// When it was ruled out; `None` while likely or unknown.
+    pub closed: Option<Timestamp>,
+}
+
+/// What a cause answers. Every cause must answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Likely(Likely),
+    /// A number contradicts a necessary condition.
+    RuledOut {
+        evidence: Evidence,
+        /// Present, yet not sufficient to explain the harm.
+        present: bool,
+    },
+    /// What is missing to decide.
+    Unknown {
+        missing: String,
+    },
+}
+
+/// A cause that fits, with what a responder must know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Likely {
+    /// 0 to 1; orders the likely causes.
+    pub score: f64,
+    /// One sentence: object, actor, change.
+    pub says: String,
+    /// Sessions to blame, with what proves that they are still the same.
+    pub pids: Vec<Pid>,
+    pub relations: Vec<Relation>,
+    /// Ids of actions that could help, best first.
+    pub actions: Vec<String>,
+    /// The change to blame, where there is one.
+    pub ddl: Vec<DdlEvent>,
+    evidence: Vec<Evidence>,
+}
+
+impl Likely {
+    pub fn new(score: f64, says: impl Into<String>, evidence: Evidence) -> Self {
+        Self {
+            score,
+            says: says.into(),
+            pids: Vec::new(),
+            relations: Vec::new(),
+            actions: Vec::new(),
+            ddl: Vec::new(),
+            evidence: vec![evidence],
+        }
+    }
+
+    pub fn and(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
+    }
+
+    pub fn act(mut self, actions: &[&str]) -> Self {
+        self.actions.extend(actions.iter().map(|a| (*a).to_owned()));
+        self
+    }
+
+    pub fn on(mut self, relations: impl IntoIterator<Item = Relation>) -> Self {
+        self.relations.extend(relations);
+        self
+    }
+
+    pub fn by(mut self, pids: impl IntoIterator<Item = Pid>) -> Self {
+        self.pids.extend(pids);
+        self
+    }
+
+    pub fn blaming(mut self, ddl: impl IntoIterator<Item = DdlEvent>) -> Self {
+        self.ddl.extend(ddl);
+        self
+    }
+
+    /// Never empty, strongest first.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+}
+
+impl Verdict {
+    pub fn ruled_out(evidence: Evidence) -> Verdict {
+        Verdict::RuledOut { evidence, present: false }
+    }
+
+    pub fn present_not_sufficient(evidence: Evidence) -> Verdict {
+        Verdict::RuledOut { evidence, present: true }
+    }
+
+    pub fn unknown(missing: impl Into<String>) -> Verdict {
+        Verdict::Unknown { missing: missing.into() }
+    }
+
+    pub fn likely(&self) -> Option<&Likely> {
+        match self {
+            Verdict::Likely(likely) => Some(likely),
+            _ => None,
+        }
+    }
+}
+
+impl Incident {
+    /// The most likely cause.
+    pub fn first(&self) -> Option<(&str, &Likely)> {
+        self.verdicts.iter().find_map(|j| j.verdict.likely().map(|l| (j.cause.as_str(), l)))
+    }
+
+    /// When the first symptom began.
+    pub fn onset(&self) -> Timestamp {
+        self.symptoms.iter().map(|s| s.since).min().unwrap_or(self.opened)
+    }
+}
+
+/// What causes see.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    pub symptoms: Vec<Symptom>,
+    pub onset: Timestamp,
+    pub window: Window,
+    /// The newest catalog; `window.catalog` is the one before.
+    pub catalog: Option<Catalog>,
+    /// DDL of the last hours, oldest first: the change ledger.
+    pub ddl: Vec<DdlEvent>,
+    /// Changes pgward knows: from the journal, or from the migrations folder it was given.
+    pub known_changes: Vec<KnownChange>,
+    /// Does the server have page checksums?
+    pub checksums: Option<bool>,
+    pub server: String,
+}
+
+/// A change whose files pgward has read, whether or not it went through pgward.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KnownChange {
+    pub change: Change,
+    pub seen: ChangeSeen,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeSeen {
+    InFolder,
+    /// pgward was asked and refused.
+    Refused(Box<GateReport>),
+    Applied,
+}

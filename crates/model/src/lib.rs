@@ -1,0 +1,35 @@
+//! The words every room shares: plain data, no I/O, no clock.
+
+pub mod catalog;
+pub mod change;
+pub mod event;
+pub mod evidence;
+pub mod finding;
+pub mod incident;
+pub mod lock;
+pub mod name;
+pub mod postmortem;
+pub mod runbook;
+pub mod sample;
+pub mod score;
+pub mod statement;
+pub mod window;
+
+/// The words most files need.
+pub mod prelude {
+    pub use crate::catalog::*;
+    pub use crate::change::*;
+    pub use crate::event::*;
+    pub use crate::evidence::*;
+    pub use crate::finding::*;
+    pub use crate::incident::*;
+    pub use crate::lock::*;
+    pub use crate::name::*;
+    pub use crate::postmortem::*;
+    pub use crate::runbook::*;
+    pub use crate::sample::*;
+    pub use crate::score::*;
+    pub use crate::statement::*;
+    pub use crate::window::*;
+    pub use jiff::Timestamp;
+}

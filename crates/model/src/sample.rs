@@ -1,0 +1,244 @@
+//! One second of a server: counters as read, never rates.
+
+use crate::name::{Pid, Relation};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Everything the samplers saw in one tick. A part that could not be read is a [`Gap`],
+/// and what it would have held is empty or `None`: causes must look at `gaps` before they
+/// call an absence a fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Sample {
+    pub at: Timestamp,
+    /// Client backends, without our own.
+    pub sessions: Vec<SessionSample>,
+    /// Since the server's statistics were reset.
+    pub database: Option<DatabaseCounters>,
+    /// Present every few ticks.
+    pub statements: Option<Vec<StatementCounters>>,
+    pub tables: Option<Vec<TableCounters>>,
+    /// Log lines since the last tick.
+    pub log: Vec<LogEntry>,
+    /// Log lines dropped because there were too many to keep in this tick.
+    pub log_dropped: u64,
+    pub probe: Option<NetworkProbe>,
+    pub wal: Option<WalCounters>,
+    /// DDL since the last tick, from the DDL log in the database or from catalog differences.
+    pub ddl: Vec<DdlEvent>,
+    /// Roles and settings that changed since the last tick.
+    pub changes: Vec<ConfigChange>,
+    /// Blocks found damaged by the integrity scan since the last tick.
+    pub damage: Vec<DamagedBlock>,
+    /// Blocks the integrity scan has read since the last tick.
+    pub blocks_scanned: u64,
+    pub host: Option<HostSample>,
+    pub gaps: Vec<Gap>,
+    /// What this tick cost us.
+    pub own_ms: f64,
+}
+
+/// A part of a sample that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Sampler id: `sessions`, `log`, `statements`, ...
+    pub sampler: String,
+    /// Why, and what would cure it.
+    pub why: String,
+}
+
+/// A row of `pg_stat_activity` with the locks it waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionSample {
+    pub pid: Pid,
+    pub role: String,
+    pub application: String,
+    pub client: String,
+    pub database: String,
+    pub backend_start: Timestamp,
+    pub xact_start: Option<Timestamp>,
+    pub query_start: Option<Timestamp>,
+    pub state_change: Option<Timestamp>,
+    /// `active`, `idle in transaction`, ...
+    pub state: String,
+    /// `Lock`, `LWLock`, `IO`, `Client`, ...; empty: runs on a CPU.
+    pub wait_type: String,
+    pub wait_event: String,
+    /// Has written in this transaction.
+    pub has_xid: bool,
+    pub query: String,
+    pub query_id: i64,
+    /// `pg_blocking_pids`, only for sessions that wait on a lock. 0: a prepared transaction.
+    pub blocked_by: Vec<Pid>,
+    /// The lock it waits for, e.g. `AccessExclusiveLock on orders`, `row of accounts`.
+    pub waits_for: Option<WaitedLock>,
+    /// Strongest granted lock per relation, only for sessions that block others.
+    pub holds: Vec<HeldLock>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitedLock {
+    /// `pg_locks.locktype`: relation, transactionid, tuple, advisory, ...
+    pub kind: String,
+    pub mode: String,
+    pub relation: Option<Relation>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLock {
+    pub mode: String,
+    pub relation: Relation,
+}
+
+/// From `pg_stat_database` of the watched database, counters since reset.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseCounters {
+    pub xact_commit: i64,
+    pub xact_rollback: i64,
+    pub blks_read: i64,
+    pub blks_hit: i64,
+    pub tup_returned: i64,
+    pub tup_updated: i64,
+    pub tup_deleted: i64,
+    pub temp_bytes: i64,
+    pub deadlocks: i64,
+    /// `None`: checksums are off.
+    pub checksum_failures: Option<i64>,
+    pub n_backends: i64,
+    pub max_connections: i64,
+}
+
+/// From `pg_stat_statements`, counters since reset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatementCounters {
+    pub query_id: i64,
+    pub role: String,
+    /// Text, fetched once; long ones are cut at 2,000 bytes.
+    pub text: String,
+    pub calls: i64,
+    pub total_ms: f64,
+    pub rows: i64,
+    pub blks: i64,
+    pub blks_read: i64,
+}
+
+/// From `pg_stat_user_tables`, counters since reset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TableCounters {
+    pub oid: u32,
+    pub relation: Relation,
+    pub n_live: i64,
+    pub n_dead: i64,
+    pub seq_scans: i64,
+    pub seq_rows: i64,
+    pub idx_scans: i64,
+    pub inserted: i64,
+    pub updated: i64,
+    pub deleted: i64,
+    pub last_analyze: Option<Timestamp>,
+}
+
+/// One line of the server log, classified and redacted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogEntry {
+    pub at: Timestamp,
+    pub pid: Pid,
+    pub role: String,
+    pub database: String,
+    pub application: String,
+    pub client: String,
+    /// LOG, ERROR, FATAL, PANIC, WARNING, ...
+    pub severity: String,
+    pub sqlstate: String,
+    pub message: String,
+    pub detail: String,
+    pub statement: String,
+}
+
+/// One probe of the path to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct NetworkProbe {
+    /// New connections tried in this tick and how many failed.
+    pub tried: u32,
+    pub failed: u32,
+    /// Mean time of a new connection that came up (TCP, start-up, authentication).
+    pub connect_ms: Option<f64>,
+    /// `SELECT 1` over the standing connection.
+    pub round_trip_ms: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WalCounters {
+    pub lsn: String,
+    pub lsn_bytes: f64,
+    pub archived: i64,
+    pub archive_failed: i64,
+    pub last_archived: Option<Timestamp>,
+    /// Bytes kept for the slowest replication slot; `None` without slots.
+    pub slot_retained_bytes: Option<f64>,
+}
+
+/// One DDL command that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DdlEvent {
+    pub at: Timestamp,
+    pub pid: Pid,
+    pub role: String,
+    pub application: String,
+    pub client: String,
+    /// `DROP TABLE`, `CREATE INDEX`, ...
+    pub command: String,
+    /// `table`, `index`, `column`, `view`, ... as `pg_event_trigger_dropped_objects` says.
+    pub object_kind: String,
+    pub identity: String,
+    /// The table it belongs to, where it belongs to one.
+    pub relation: Option<Relation>,
+    pub dropped: bool,
+    /// Definition before it went, where a catalog sample has it (indexes).
+    pub old_definition: Option<String>,
+    pub xid: Option<u64>,
+    /// WAL position at or shortly before the command.
+    pub lsn: Option<String>,
+    /// The statement as sent.
+    pub statement: String,
+    pub seen_by: DdlWitness,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DdlWitness {
+    /// The event trigger that `pgward install` creates.
+    EventTrigger,
+    /// Two catalog samples differ; time and role are known only as far as the log tells.
+    CatalogDifference,
+}
+
+/// A role, right or setting that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigChange {
+    pub at: Timestamp,
+    /// `setting`, `role`, `privilege`, `owner`.
+    pub kind: String,
+    pub name: String,
+    pub before: String,
+    pub after: String,
+}
+
+/// A block that does not read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DamagedBlock {
+    pub relation: Relation,
+    pub block: u32,
+    /// Path below the data directory, as the server's message names it.
+    pub path: String,
+    /// The server's words.
+    pub message: String,
+}
+
+/// The server's host, as far as it can be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HostSample {
+    pub disk_free_bytes: f64,
+    pub disk_total_bytes: f64,
+    /// Load average over one minute divided by CPUs.
+    pub load_per_cpu: Option<f64>,
+}

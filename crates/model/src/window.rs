@@ -1,0 +1,163 @@
+//! A run of samples with its own "now", and the rates between two of them.
+
+use crate::catalog::Catalog;
+use crate::name::Relation;
+use crate::sample::*;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What detectors see: the samples of the last minutes, oldest first, and where the
+/// baseline ends. All samples before `baseline_until` are healthy by our best knowledge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Window {
+    pub samples: Vec<Sample>,
+    /// While no incident is open this follows the present at a distance; an open incident
+    /// freezes it before the onset.
+    pub baseline_until: Timestamp,
+    /// The catalog before the trouble, for definitions of what is gone.
+    pub catalog: Option<Catalog>,
+}
+
+/// Rates between two samples; the only place where counters become rates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delta {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub seconds: f64,
+    pub xacts_per_s: f64,
+    pub rollbacks_per_s: f64,
+    pub blks_per_s: f64,
+    pub statements: Vec<StatementDelta>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatementDelta {
+    pub query_id: i64,
+    pub role: String,
+    pub text: String,
+    pub calls: i64,
+    pub calls_per_s: f64,
+    pub ms_per_call: f64,
+    pub blks_per_call: f64,
+    pub rows_per_call: f64,
+    pub total_ms: f64,
+}
+
+impl Window {
+    pub fn now(&self) -> Timestamp {
+        self.samples.last().map_or(self.baseline_until, |s| s.at)
+    }
+
+    pub fn last(&self) -> Option<&Sample> {
+        self.samples.last()
+    }
+
+    /// Healthy samples.
+    pub fn baseline(&self) -> &[Sample] {
+        let n = self.samples.partition_point(|s| s.at <= self.baseline_until);
+        self.samples.get(..n).unwrap_or(&[])
+    }
+
+    /// Samples after the baseline.
+    pub fn recent(&self) -> &[Sample] {
+        let n = self.samples.partition_point(|s| s.at <= self.baseline_until);
+        self.samples.get(n..).unwrap_or(&[])
+    }
+
+    /// Samples of the last `seconds` seconds.
+    pub fn last_seconds(&self, seconds: f64) -> &[Sample] {
+        let now = self.now();
+        let n = self.samples.partition_point(|s| seconds_between(s.at, now) > seconds);
+        self.samples.get(n..).unwrap_or(&[])
+    }
+
+    /// Seconds of baseline there are.
+    pub fn baseline_s(&self) -> f64 {
+        match (self.baseline().first(), self.baseline().last()) {
+            (Some(first), Some(last)) => seconds_between(first.at, last.at),
+            _ => 0.0,
+        }
+    }
+
+    /// Was the sampler `id` without gap in all of these samples, and are there any?
+    pub fn complete(samples: &[Sample], id: &str) -> bool {
+        !samples.is_empty() && samples.iter().all(|s| s.gaps.iter().all(|g| g.sampler != id))
+    }
+
+    /// The table of that name in the newest sample that counts tables.
+    pub fn table(&self, relation: &Relation) -> Option<&TableCounters> {
+        self.samples
+            .iter()
+            .rev()
+            .find_map(|s| s.tables.as_ref())
+            .and_then(|t| t.iter().find(|t| t.relation.same_as(relation)))
+    }
+}
+
+/// Seconds from `a` to `b`; negative when `b` is earlier.
+pub fn seconds_between(a: Timestamp, b: Timestamp) -> f64 {
+    b.duration_since(a).as_secs_f64()
+}
+
+/// Rates over a run of samples; `None` when no two samples carry database counters.
+pub fn delta(samples: &[Sample]) -> Option<Delta> {
+    let with_db = |s: &&Sample| s.database.is_some();
+    let first = samples.iter().find(with_db)?;
+    let last = samples.iter().rev().find(with_db)?;
+    let seconds = seconds_between(first.at, last.at);
+    if seconds <= 0.0 {
+        return None;
+    }
+    let (a, b) = (first.database.as_ref()?, last.database.as_ref()?);
+    let per_s = |before: i64, after: i64| (after - before).max(0) as f64 / seconds;
+    Some(Delta {
+        from: first.at,
+        to: last.at,
+        seconds,
+        xacts_per_s: per_s(a.xact_commit + a.xact_rollback, b.xact_commit + b.xact_rollback),
+        rollbacks_per_s: per_s(a.xact_rollback, b.xact_rollback),
+        blks_per_s: per_s(a.blks_read + a.blks_hit, b.blks_read + b.blks_hit),
+        statements: statement_deltas(samples),
+    })
+}
+
+/// Rates of each statement between the first and the last sample that count statements.
+/// A statement first seen in between counts from zero.
+pub fn statement_deltas(samples: &[Sample]) -> Vec<StatementDelta> {
+    let mut counted = samples.iter().filter(|s| s.statements.is_some());
+    let (Some(first), Some(last)) = (counted.next(), counted.next_back()) else {
+        return Vec::new();
+    };
+    let seconds = seconds_between(first.at, last.at);
+    let (Some(before), Some(after)) = (&first.statements, &last.statements) else {
+        return Vec::new();
+    };
+    if seconds <= 0.0 {
+        return Vec::new();
+    }
+    let key = |s: &StatementCounters| (s.query_id, s.role.clone());
+    let earlier: std::collections::HashMap<_, _> = before.iter().map(|s| (key(s), s)).collect();
+    after
+        .iter()
+        .filter_map(|s| {
+            let old = earlier.get(&key(s)).filter(|o| o.calls <= s.calls);
+            let calls = s.calls - old.map_or(0, |o| o.calls);
+            if calls <= 0 {
+                return None;
+            }
+            let total_ms = s.total_ms - old.map_or(0.0, |o| o.total_ms);
+            let n = calls as f64;
+            Some(StatementDelta {
+                query_id: s.query_id,
+                role: s.role.clone(),
+                text: s.text.clone(),
+                calls,
+                calls_per_s: n / seconds,
+                ms_per_call: total_ms / n,
+                blks_per_call: (s.blks - old.map_or(0, |o| o.blks)) as f64 / n,
+                rows_per_call: (s.rows - old.map_or(0, |o| o.rows)) as f64 / n,
+                total_ms,
+            })
+        })
+        .collect()
+}

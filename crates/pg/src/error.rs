@@ -1,0 +1,134 @@
+//! What can go wrong at the door, each with the object it happened to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{what}: not a connection URL or key=value list")]
+    BadUrl {
+        what: String,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    #[error("{target}: cannot connect")]
+    Connect {
+        target: String,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    #[error("{target}: no answer within {} ms", within.as_millis())]
+    ConnectTimeout { target: String, within: Duration },
+    #[error("{target}: PostgreSQL {major} is not supported, pgward works with 14 to 18")]
+    Major { target: String, major: u32 },
+    #[error("{what}{}", sqlstate_suffix(.source))]
+    Query {
+        what: String,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    #[error("{what}: no answer within {} ms, the session is given up", within.as_millis())]
+    QueryTimeout { what: String, within: Duration },
+    #[error("{what}: column {column} is not what we asked for")]
+    Column {
+        what: String,
+        column: String,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    #[error("{path}: {what}")]
+    File {
+        path: PathBuf,
+        what: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{tool} failed with {status}: {stderr}")]
+    Tool { tool: String, status: String, stderr: String },
+    #[error("{tool}: not answered within {} s, ended", within.as_secs())]
+    ToolTimeout { tool: String, within: Duration },
+    #[error("no PostgreSQL server is installed here: {looked} has no bin/postgres")]
+    NoServer { looked: String },
+    #[error("{what}")]
+    Server { what: String },
+    #[error("{step}: {why}")]
+    Refused { step: String, why: String },
+}
+
+fn sqlstate_suffix(source: &tokio_postgres::Error) -> String {
+    match source.as_db_error() {
+        Some(db) => format!(": {} ({})", db.message(), db.code().code()),
+        None => String::new(),
+    }
+}
+
+impl Error {
+    /// SQLSTATE, where the server gave one.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Error::Connect { source, .. }
+            | Error::Query { source, .. }
+            | Error::Column { source, .. } => source.code().map(|c| c.code()),
+            _ => None,
+        }
+    }
+
+    /// The server's message, or ours.
+    pub fn message(&self) -> String {
+        match self {
+            Error::Connect { source, .. } | Error::Query { source, .. } => source
+                .as_db_error()
+                .map_or_else(|| source.to_string(), |db| db.message().to_owned()),
+            other => other.to_string(),
+        }
+    }
+
+    /// Is the session lost, so that only a new one helps?
+    pub fn is_connection_lost(&self) -> bool {
+        match self {
+            Error::Connect { .. } | Error::ConnectTimeout { .. } | Error::QueryTimeout { .. } => true,
+            Error::Query { source, .. } => {
+                source.is_closed()
+                    || source.code().is_none()
+                    || source.code().is_some_and(|c| {
+                        c.code().starts_with("57P") || c.code().starts_with("08")
+                    })
+            }
+            _ => false,
+        }
+    }
+
+    /// The way out, where there is one.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::BadUrl { .. } => {
+                Some("give --database postgres://user@host:port/dbname".to_owned())
+            }
+            Error::Connect { source, .. } => connect_hint(source),
+            Error::ConnectTimeout { .. } => {
+                Some("check host and port, and that no firewall drops the packets".to_owned())
+            }
+            Error::NoServer { .. } => Some(
+                "apt-get install postgresql postgresql-contrib, or give --postgres DIR".to_owned(),
+            ),
+            Error::Query { source, .. }
+                if source.code().is_some_and(|c| c.code() == "42501") =>
+            {
+                Some("the role lacks a right; see `pgward doctor` in the README for the GRANTs".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn connect_hint(source: &tokio_postgres::Error) -> Option<String> {
+    let hint = match source.code().map(|c| c.code()) {
+        Some("28P01" | "28000") => "check role and password, and pg_hba.conf on the server",
+        Some("3D000") => "the server runs, but has no database of that name",
+        Some("53300") => "all connection slots are taken; reserve one for pgward",
+        Some("57P03") => "the server is starting or stopping; try again in a moment",
+        Some(_) => return None,
+        None => "check that the server runs and listens on that host and port",
+    };
+    Some(hint.to_owned())
+}

@@ -1,0 +1,329 @@
+//! One session with a server: every query has a deadline, every session says who we are.
+
+use crate::error::Error;
+use crate::target::Target;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+pub use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, ToSql};
+use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
+
+/// What a session is for: its `application_name` and its limits on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reads every second; must never wait and never be noticed.
+    Watch,
+    /// Reads now and then: catalogs, scans in small portions.
+    Inspect,
+    /// Carries out steps; limits are set per step.
+    Act,
+    /// A private server of our own, or load of a drill: no limits.
+    Private,
+    /// The load of a drill, which must look like an application.
+    Application(&'static str),
+}
+
+impl Purpose {
+    /// `application_name` of the session; the watcher leaves names with `pgward` out.
+    pub fn application(self) -> &'static str {
+        match self {
+            Purpose::Watch => "pgward watch",
+            Purpose::Inspect => "pgward inspect",
+            Purpose::Act => "pgward act",
+            Purpose::Private => "pgward private",
+            Purpose::Application(name) => name,
+        }
+    }
+
+    fn settings(self) -> &'static str {
+        match self {
+            // 100 ms: what bystanders do not notice; 2 s: what one tick may cost at worst.
+            Purpose::Watch => {
+                "-c lock_timeout=100 -c statement_timeout=2000 \
+                 -c idle_in_transaction_session_timeout=5000 -c max_parallel_workers_per_gather=0 \
+                 -c jit=off"
+            }
+            Purpose::Inspect => {
+                "-c lock_timeout=100 -c statement_timeout=30000 \
+                 -c idle_in_transaction_session_timeout=30000 \
+                 -c max_parallel_workers_per_gather=0 -c jit=off"
+            }
+            Purpose::Act => "-c lock_timeout=2000 -c idle_in_transaction_session_timeout=60000",
+            Purpose::Private | Purpose::Application(_) => "",
+        }
+    }
+
+    /// How long we wait for an answer before the session is given up.
+    fn patience(self) -> Duration {
+        match self {
+            Purpose::Watch => Duration::from_secs(4),
+            Purpose::Inspect => Duration::from_secs(40),
+            Purpose::Act | Purpose::Private => Duration::from_secs(3600),
+            Purpose::Application(_) => Duration::from_secs(60),
+        }
+    }
+}
+
+/// The outcome of one statement of a simple query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Rows affected or returned, as the command tag counts them.
+    pub rows: u64,
+    /// Text values of returned rows.
+    pub values: Vec<Vec<Option<String>>>,
+}
+
+/// A message the server sent beside the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub severity: String,
+    pub message: String,
+}
+
+/// A connection; not shared between threads at the same time.
+pub struct Session {
+    client: Client,
+    purpose: Purpose,
+    target: Target,
+    notices: Arc<Mutex<Vec<Notice>>>,
+    version: u32,
+    pid: i32,
+}
+
+/// A notice list never grows past this; a rehearsed loop could raise one per row.
+const NOTICES_MAX: usize = 10_000;
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("pgward-net")
+            .enable_all()
+            .build()
+            .expect("a runtime needs only threads and a poller, without which nothing works")
+    })
+}
+
+impl Session {
+    /// Connects within 5 s and checks that the server is one we know (14 to 18).
+    ///
+    /// # Errors
+    /// [`Error::Connect`], [`Error::ConnectTimeout`], [`Error::Major`].
+    pub fn connect(target: &Target, purpose: Purpose) -> Result<Session, Error> {
+        Self::connect_within(target, purpose, Duration::from_secs(5))
+    }
+
+    /// As [`Session::connect`] with a time limit of one's own.
+    ///
+    /// # Errors
+    /// As [`Session::connect`].
+    pub fn connect_within(
+        target: &Target,
+        purpose: Purpose,
+        within: Duration,
+    ) -> Result<Session, Error> {
+        let mut config = target.config();
+        config.application_name(purpose.application());
+        let settings = purpose.settings();
+        if !settings.is_empty() {
+            config.options(settings);
+        }
+        config.connect_timeout(within);
+        let notices = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&notices);
+        let connected = runtime().block_on(async {
+            tokio::time::timeout(within, config.connect(NoTls)).await
+        });
+        let (client, mut connection) = connected
+            .map_err(|_| Error::ConnectTimeout { target: target.to_string(), within })?
+            .map_err(|source| Error::Connect { target: target.to_string(), source })?;
+        let version = connection.parameter("server_version").map_or(0, version_num);
+        runtime().spawn(async move {
+            loop {
+                let next = std::future::poll_fn(|cx| connection.poll_message(cx)).await;
+                match next {
+                    Some(Ok(AsyncMessage::Notice(notice))) => {
+                        let mut list = sink.lock().unwrap_or_else(|e| e.into_inner());
+                        if list.len() < NOTICES_MAX {
+                            list.push(Notice {
+                                severity: notice.severity().to_owned(),
+                                message: notice.message().to_owned(),
+                            });
+                        }
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => break,
+                }
+            }
+        });
+        let major = version / 10_000;
+        if !(14..=18).contains(&major) {
+            return Err(Error::Major { target: target.to_string(), major });
+        }
+        let mut session =
+            Session { client, purpose, target: target.clone(), notices, version, pid: 0 };
+        session.pid = session.query_one("SELECT pg_catalog.pg_backend_pid()", &[])?;
+        Ok(session)
+    }
+
+    /// `server_version_num`, e.g. 150018.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// 14, 15, ...
+    pub fn major(&self) -> u32 {
+        self.version / 10_000
+    }
+
+    /// Our own backend.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Runs one parametrised query and returns its rows.
+    ///
+    /// # Errors
+    /// [`Error::Query`] with the server's message, [`Error::QueryTimeout`].
+    pub fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        self.bounded(sql, self.client.query(&self.marked(sql), params))
+    }
+
+    /// The first column of the only row.
+    ///
+    /// # Errors
+    /// As [`Session::query`]; also when there is not exactly one row.
+    pub fn query_one<T: for<'a> FromSql<'a>>(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<T, Error> {
+        let row = self.bounded(sql, self.client.query_one(&self.marked(sql), params))?;
+        get(&row, 0)
+    }
+
+    /// Runs one parametrised command; returns the rows it affected.
+    ///
+    /// # Errors
+    /// As [`Session::query`].
+    pub fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
+        self.bounded(sql, self.client.execute(&self.marked(sql), params))
+    }
+
+    /// Sends text as one simple query: several statements are one implicit transaction.
+    /// For statements of users and of ourselves without parameters.
+    ///
+    /// # Errors
+    /// As [`Session::query`].
+    pub fn simple(&self, sql: &str) -> Result<Vec<Outcome>, Error> {
+        let messages = self.bounded(sql, self.client.simple_query(sql))?;
+        let mut outcomes = Vec::new();
+        let mut values = Vec::new();
+        for message in messages {
+            match message {
+                SimpleQueryMessage::Row(row) => {
+                    values.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+                }
+                SimpleQueryMessage::CommandComplete(rows) => {
+                    outcomes.push(Outcome { rows, values: std::mem::take(&mut values) });
+                }
+                _ => {}
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Notices since the last call.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.notices.lock().unwrap_or_else(|e| e.into_inner()))
+    }
+
+    /// Asks the server, over a connection of its own, to cancel what this session runs.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] when even that is not possible.
+    pub fn canceller(&self) -> impl Fn() -> Result<(), Error> + Send + 'static {
+        let token = self.client.cancel_token();
+        let target = self.target.to_string();
+        move || {
+            runtime()
+                .block_on(token.cancel_query(NoTls))
+                .map_err(|source| Error::Connect { target: target.clone(), source })
+        }
+    }
+
+    /// Every query of ours carries a marker, so that we and others can leave it out.
+    fn marked(&self, sql: &str) -> String {
+        match self.purpose {
+            Purpose::Application(_) => sql.to_owned(),
+            _ => format!("/* pgward */ {sql}"),
+        }
+    }
+
+    fn bounded<T>(
+        &self,
+        sql: &str,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Error> {
+        let within = self.purpose.patience();
+        runtime()
+            .block_on(async { tokio::time::timeout(within, work).await })
+            .map_err(|_| Error::QueryTimeout { what: first_words(sql), within })?
+            .map_err(|source| Error::Query { what: first_words(sql), source })
+    }
+}
+
+/// A column by position.
+///
+/// # Errors
+/// [`Error::Column`] when the type is another one or the value is null and may not be.
+pub fn get<T: for<'a> FromSql<'a>>(row: &Row, index: usize) -> Result<T, Error> {
+    row.try_get(index).map_err(|source| Error::Column {
+        what: "answer of the server".to_owned(),
+        column: row.columns().get(index).map_or(index.to_string(), |c| c.name().to_owned()),
+        source,
+    })
+}
+
+/// The first 60 characters of a statement, on one line, to name it in a message.
+pub fn first_words(sql: &str) -> String {
+    let one_line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    match one_line.char_indices().nth(60) {
+        Some((cut, _)) => format!("{} …", one_line.get(..cut).unwrap_or("")),
+        None => one_line,
+    }
+}
+
+/// `15.18 (Debian …)` or `18rc1` → 150018, 180000.
+fn version_num(text: &str) -> u32 {
+    let digits = text.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or("");
+    let mut parts = digits.split('.').map(|p| p.parse::<u32>().unwrap_or(0));
+    parts.next().unwrap_or(0) * 10_000 + parts.next().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(version_num("15.18 (Debian 15.18-0+deb12u1)"), 150_018);
+        assert_eq!(version_num("18rc1"), 180_000);
+    }
+
+    #[test]
+    fn long_statements_are_named_by_their_beginning() {
+        assert_eq!(first_words("SELECT\n  1"), "SELECT 1");
+        assert!(first_words(&"x ".repeat(100)).ends_with(" …"));
+    }
+}
