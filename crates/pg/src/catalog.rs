@@ -1,1 +1,200 @@
-//! catalog.
+//! Reads the catalog of a database into words.
+
+use crate::clock;
+use crate::error::Error;
+use crate::session::{Session, get};
+use pgward_model::prelude::*;
+use std::collections::HashMap;
+
+/// The whole catalog with the traffic of statements, where `pg_stat_statements` is there.
+/// Some ten milliseconds per thousand relations; not for a one-second timer.
+///
+/// # Errors
+/// [`Error::Query`], among others 55P03 while DDL waits or runs on a view's table.
+pub fn read(session: &Session) -> Result<Catalog, Error> {
+    let mut catalog = schema(session)?;
+    catalog.statements = statements(session)?;
+    Ok(catalog)
+}
+
+/// The catalog without the traffic of statements.
+///
+/// # Errors
+/// As [`read`].
+pub fn schema(session: &Session) -> Result<Catalog, Error> {
+    let mut relations = relations(session)?;
+    let position: HashMap<u32, usize> =
+        relations.iter().enumerate().map(|(i, r)| (r.oid, i)).collect();
+    let mut with = |oid: u32, f: &mut dyn FnMut(&mut RelationInfo)| {
+        if let Some(relation) = position.get(&oid).and_then(|i| relations.get_mut(*i)) {
+            f(relation);
+        }
+    };
+    for row in session.query(include_str!("../queries/columns.sql"), &[])? {
+        let column = ColumnInfo {
+            name: get(&row, 1)?,
+            data_type: get(&row, 2)?,
+            not_null: get(&row, 3)?,
+            default: get(&row, 4)?,
+        };
+        with(get(&row, 0)?, &mut |r| r.columns.push(column.clone()));
+    }
+    for row in session.query(include_str!("../queries/indexes.sql"), &[])? {
+        let index = IndexInfo {
+            name: get(&row, 1)?,
+            definition: get(&row, 2)?,
+            columns: get(&row, 3)?,
+            unique: get(&row, 4)?,
+            primary: get(&row, 5)?,
+            valid: get(&row, 6)?,
+            constraint: get(&row, 7)?,
+            scans: get(&row, 8)?,
+            bytes: get(&row, 9)?,
+        };
+        with(get(&row, 0)?, &mut |r| r.indexes.push(index.clone()));
+    }
+    for row in session.query(include_str!("../queries/constraints.sql"), &[])? {
+        let schema: Option<String> = get(&row, 5)?;
+        let name: Option<String> = get(&row, 6)?;
+        let constraint = ConstraintInfo {
+            name: get(&row, 1)?,
+            kind: letter(&get::<String>(&row, 2)?),
+            definition: get(&row, 3)?,
+            validated: get(&row, 4)?,
+            references: schema.zip(name).map(|(s, n)| Relation::new(s, n)),
+        };
+        with(get(&row, 0)?, &mut |r| r.constraints.push(constraint.clone()));
+    }
+    Ok(Catalog {
+        taken_at: clock::now(),
+        server_version: session.version(),
+        database: session.target().database().to_owned(),
+        relations,
+        objects: objects(session)?,
+        statements: Vec::new(),
+    })
+}
+
+/// A number that changes whenever a user's relation, column, index or function does;
+/// cheap enough for every few seconds.
+///
+/// # Errors
+/// [`Error::Query`].
+pub fn fingerprint(session: &Session) -> Result<i64, Error> {
+    session.query_one(
+        "SELECT coalesce(sum(h), 0)::bigint FROM (
+             SELECT pg_catalog.hashtext(c.oid || ' ' || c.relname || ' ' || c.relnamespace
+                 || ' ' || c.relowner || ' ' || c.relnatts || coalesce(i.indisvalid::text, ''))::bigint AS h
+             FROM pg_catalog.pg_class c
+             LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+             WHERE c.oid >= 16384 AND c.relpersistence <> 't' AND c.relkind <> 't'
+             UNION ALL
+             SELECT pg_catalog.hashtext(a.attrelid || ' ' || a.attnum || ' ' || a.attname
+                 || ' ' || a.atttypid || ' ' || a.attnotnull)::bigint
+             FROM pg_catalog.pg_attribute a WHERE a.attrelid >= 16384 AND a.attnum > 0
+             UNION ALL
+             SELECT pg_catalog.hashtext(p.oid || ' ' || p.proname || p.prosrc)::bigint
+             FROM pg_catalog.pg_proc p WHERE p.oid >= 16384
+             UNION ALL
+             SELECT pg_catalog.hashtext(k.oid || ' ' || k.conname || k.convalidated)::bigint
+             FROM pg_catalog.pg_constraint k WHERE k.oid >= 16384
+         ) AS parts",
+        &[],
+    )
+}
+
+/// The most expensive statements of applications; empty without `pg_stat_statements`.
+///
+/// # Errors
+/// [`Error::Query`] for anything but its absence.
+pub fn statements(session: &Session) -> Result<Vec<StatementTraffic>, Error> {
+    if !has_statements(session)? {
+        return Ok(Vec::new());
+    }
+    session
+        .query(include_str!("../queries/statement_traffic.sql"), &[])?
+        .iter()
+        .map(|row| {
+            Ok(StatementTraffic {
+                query_id: get(row, 0)?,
+                text: get(row, 1)?,
+                role: get(row, 2)?,
+                calls: get(row, 3)?,
+                total_ms: get(row, 4)?,
+            })
+        })
+        .collect()
+}
+
+/// Is the extension `pg_stat_statements` there, and loaded?
+///
+/// # Errors
+/// [`Error::Query`].
+pub fn has_statements(session: &Session) -> Result<bool, Error> {
+    session.query_one(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_stat_statements')
+            AND pg_catalog.current_setting('pg_stat_statements.max', true) IS NOT NULL",
+        &[],
+    )
+}
+
+/// `system_identifier` of the cluster: who it is, whatever its host name.
+///
+/// # Errors
+/// [`Error::Query`].
+pub fn system_identifier(session: &Session) -> Result<String, Error> {
+    session.query_one(
+        "SELECT system_identifier::text FROM pg_catalog.pg_control_system()",
+        &[],
+    )
+}
+
+fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {
+    session
+        .query(include_str!("../queries/relations.sql"), &[])?
+        .iter()
+        .map(|row| {
+            Ok(RelationInfo {
+                oid: get(row, 0)?,
+                relation: Relation::new(get::<String>(row, 1)?, get::<String>(row, 2)?),
+                kind: letter(&get::<String>(row, 3)?),
+                owner: get(row, 4)?,
+                relfilenode: get(row, 5)?,
+                n_rows: get(row, 6)?,
+                table_bytes: get(row, 7)?,
+                seq_scans: get(row, 8)?,
+                idx_scans: get(row, 9)?,
+                rows_inserted: get(row, 10)?,
+                rows_updated: get(row, 11)?,
+                rows_deleted: get(row, 12)?,
+                columns: Vec::new(),
+                indexes: Vec::new(),
+                constraints: Vec::new(),
+            })
+        })
+        .collect()
+}
+
+fn objects(session: &Session) -> Result<Vec<ObjectInfo>, Error> {
+    session
+        .query(include_str!("../queries/objects.sql"), &[])?
+        .iter()
+        .map(|row| {
+            let uses: Vec<String> = get(row, 3)?;
+            Ok(ObjectInfo {
+                kind: get(row, 0)?,
+                identity: get(row, 1)?,
+                definition: get(row, 2)?,
+                uses: uses
+                    .iter()
+                    .filter_map(|u| u.split_once('.'))
+                    .map(|(s, n)| Relation::new(s, n))
+                    .collect(),
+            })
+        })
+        .collect()
+}
+
+fn letter(text: &str) -> char {
+    text.chars().next().unwrap_or('?')
+}

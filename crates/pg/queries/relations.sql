@@ -1,0 +1,26 @@
+-- Tables, partitioned tables, materialized and foreign tables with sizes and counters.
+-- No size function: those wait behind a queued ALTER TABLE. Since: 14
+SELECT
+    c.oid,
+    n.nspname::text,
+    c.relname::text,
+    c.relkind::text,
+    pg_catalog.pg_get_userbyid(c.relowner)::text,
+    c.relfilenode,
+    CASE WHEN c.reltuples < 0 THEN NULL
+         ELSE greatest(c.reltuples::float8, coalesce(s.n_live_tup, 0)::float8) END,
+    c.relpages::float8 * pg_catalog.current_setting('block_size')::float8,
+    coalesce(s.seq_scan, 0),
+    coalesce(s.idx_scan, 0),
+    coalesce(s.n_tup_ins, 0),
+    coalesce(s.n_tup_upd, 0),
+    coalesce(s.n_tup_del, 0)
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid
+WHERE c.relkind IN ('r', 'p', 'm', 'f')
+  AND c.relpersistence <> 't'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pgward')
+  AND n.nspname !~ '^pg_(toast|temp)'
+ORDER BY n.nspname, c.relname
+LIMIT 20000
