@@ -63,8 +63,8 @@ pub struct SessionSample {
     /// `Lock`, `LWLock`, `IO`, `Client`, ...; empty: runs on a CPU.
     pub wait_type: String,
     pub wait_event: String,
-    /// Has written in this transaction.
-    pub has_xid: bool,
+    /// `backend_xid`: set once it has written in this transaction.
+    pub xid: Option<u64>,
     pub query: String,
     pub query_id: i64,
     /// `pg_blocking_pids`, only for sessions that wait on a lock. 0: a prepared transaction.
@@ -160,6 +160,8 @@ pub struct NetworkProbe {
     /// New connections tried in this tick and how many failed.
     pub tried: u32,
     pub failed: u32,
+    /// TCP handshake alone: the network without the server. `None` on a unix socket.
+    pub tcp_ms: Option<f64>,
     /// Mean time of a new connection that came up (TCP, start-up, authentication).
     pub connect_ms: Option<f64>,
     /// `SELECT 1` over the standing connection.
