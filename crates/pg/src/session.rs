@@ -81,6 +81,12 @@ pub struct Notice {
     pub message: String,
 }
 
+/// A statement the server has parsed once; belongs to the session that prepared it.
+pub struct Prepared {
+    statement: tokio_postgres::Statement,
+    name: String,
+}
+
 /// A connection; not shared between threads at the same time.
 pub struct Session {
     client: Client,
@@ -133,9 +139,8 @@ impl Session {
         config.connect_timeout(within);
         let notices = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&notices);
-        let connected = runtime().block_on(async {
-            tokio::time::timeout(within, config.connect(NoTls)).await
-        });
+        let connected =
+            runtime().block_on(async { tokio::time::timeout(within, config.connect(NoTls)).await });
         let (client, mut connection) = connected
             .map_err(|_| Error::ConnectTimeout { target: target.to_string(), within })?
             .map_err(|source| Error::Connect { target: target.to_string(), source })?;
@@ -218,6 +223,34 @@ impl Session {
     /// As [`Session::query`].
     pub fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
         self.bounded(sql, self.client.execute(&self.marked(sql), params))
+    }
+
+    /// Parses a statement once, with every parameter a `bigint`, for a load that repeats it.
+    ///
+    /// # Errors
+    /// As [`Session::query`].
+    pub fn prepare(&self, sql: &str, n_params: usize) -> Result<Prepared, Error> {
+        let types = vec![tokio_postgres::types::Type::INT8; n_params];
+        let text = self.marked(sql);
+        let statement = self.bounded(sql, self.client.prepare_typed(&text, &types))?;
+        Ok(Prepared { statement, name: first_words(sql) })
+    }
+
+    /// Runs a prepared statement; returns its rows, or how many it affected without any.
+    ///
+    /// # Errors
+    /// As [`Session::query`].
+    pub fn run(&self, prepared: &Prepared, params: &[i64]) -> Result<(Vec<Row>, u64), Error> {
+        let values: Vec<&(dyn ToSql + Sync)> =
+            params.iter().map(|p| p as &(dyn ToSql + Sync)).collect();
+        if prepared.statement.columns().is_empty() {
+            let run = self.client.execute(&prepared.statement, &values);
+            return Ok((Vec::new(), self.bounded(&prepared.name, run)?));
+        }
+        let rows =
+            self.bounded(&prepared.name, self.client.query(&prepared.statement, &values))?;
+        let n_rows = rows.len() as u64;
+        Ok((rows, n_rows))
     }
 
     /// Sends text as one simple query: several statements are one implicit transaction.
