@@ -53,6 +53,15 @@ pub enum Error {
     Server { what: String },
     #[error("{step}: {why}")]
     Refused { step: String, why: String },
+    #[error(
+        "{step}: {waiters} sessions waited behind it (limit {waiters_max}), the longest \
+         {longest_ms} ms (limit {budget_ms} ms); it was stopped and undone"
+    )]
+    WaitersBehind { step: String, waiters: u32, waiters_max: u32, longest_ms: u64, budget_ms: u64 },
+    #[error("{step}: {rows} rows affected, at most {rows_max} allowed; rolled back")]
+    RowsAboveLimit { step: String, rows: u64, rows_max: u64 },
+    #[error("expected within {within_ms} ms: {claim}; the server answered {answer}")]
+    Expected { claim: String, answer: String, within_ms: u64 },
 }
 
 fn sqlstate_suffix(source: &tokio_postgres::Error) -> String {
@@ -86,13 +95,15 @@ impl Error {
     /// Is the session lost, so that only a new one helps?
     pub fn is_connection_lost(&self) -> bool {
         match self {
-            Error::Connect { .. } | Error::ConnectTimeout { .. } | Error::QueryTimeout { .. } => true,
+            Error::Connect { .. } | Error::ConnectTimeout { .. } | Error::QueryTimeout { .. } => {
+                true
+            }
             Error::Query { source, .. } => {
                 source.is_closed()
                     || source.code().is_none()
-                    || source.code().is_some_and(|c| {
-                        c.code().starts_with("57P") || c.code().starts_with("08")
-                    })
+                    || source
+                        .code()
+                        .is_some_and(|c| c.code().starts_with("57P") || c.code().starts_with("08"))
             }
             _ => false,
         }
@@ -108,13 +119,20 @@ impl Error {
             Error::ConnectTimeout { .. } => {
                 Some("check host and port, and that no firewall drops the packets".to_owned())
             }
+            Error::WaitersBehind { .. } => {
+                Some("try again when fewer transactions run, or take the change apart".to_owned())
+            }
+            Error::RowsAboveLimit { rows, .. } => Some(format!(
+                "if {rows} rows are meant, say so before the statement: -- pgward: expect rows {rows}"
+            )),
             Error::NoServer { .. } => Some(
                 "apt-get install postgresql postgresql-contrib, or give --postgres DIR".to_owned(),
             ),
-            Error::Query { source, .. }
-                if source.code().is_some_and(|c| c.code() == "42501") =>
-            {
-                Some("the role lacks a right; see `pgward doctor` in the README for the GRANTs".into())
+            Error::Query { source, .. } if source.code().is_some_and(|c| c.code() == "42501") => {
+                Some(
+                    "the role lacks a right; see `pgward doctor` in the README for the GRANTs"
+                        .into(),
+                )
             }
             _ => None,
         }

@@ -4,6 +4,8 @@ pub mod catalog;
 pub mod clock;
 pub mod error;
 pub mod guarded;
+pub mod install;
+pub mod journal;
 pub mod log;
 pub mod server;
 pub mod session;
