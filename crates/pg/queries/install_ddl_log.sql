@@ -10,7 +10,7 @@ AS $function$
     SELECT pg_catalog.regexp_replace(
         pg_catalog.regexp_replace(
             pg_catalog.left(query, 10240),
-            '(password\s+)(?:e|u&)?(''(?:[^'']|'''')*(?:''|$)|\$([a-z_]*)\$.*?(?:\$\3\$|$))',
+            '(password\s+)(?:e|u&)?(''(?:[^'']|'''')*(?:''|$)|''''[^''\s]+''''|\$([a-z_]*)\$.*?(?:\$\3\$|$))',
             '\1''***''', 'gi'),
         '(password\s*=\s*)(''(?:[^'']|'''')*(?:''|$)|[^\s'',;)]+)',
         '\1***', 'gi')
