@@ -43,7 +43,7 @@ pub(crate) static KINDS: &[Kind] = &[
         name: "cause",
         dir: "crates/incident/src/causes",
         registration: Registration::Slice { member: "CAUSE" },
-        template: None,
+        template: Some(include_str!("../templates/cause.rs")),
     },
     Kind {
         name: "action",

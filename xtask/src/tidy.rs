@@ -1,5 +1,6 @@
 //! Holds the rules of the house that no compiler holds.
 
+mod copies;
 mod files;
 mod manifests;
 mod members;
@@ -29,6 +30,7 @@ pub(crate) fn tidy(root: &Path) -> Result<Vec<Finding>> {
     };
     findings.extend(manifests::idle_imports(&manifests, &files));
     findings.extend(files.iter().flat_map(files::check));
+    findings.extend(copies::check(&files));
     findings.extend(KINDS.iter().flat_map(|kind| members::check(kind, &files)));
     Ok(findings)
 }
