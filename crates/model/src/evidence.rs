@@ -67,7 +67,11 @@ impl fmt::Display for Source {
             SourceKind::Journal => "journal",
             SourceKind::Ledger => "ledger",
         };
-        if self.detail.is_empty() { f.write_str(kind) } else { write!(f, "{kind}: {}", self.detail) }
+        if self.detail.is_empty() {
+            f.write_str(kind)
+        } else {
+            write!(f, "{kind}: {}", self.detail)
+        }
     }
 }
 
@@ -151,6 +155,28 @@ pub fn human_bytes(bytes: f64) -> String {
     format!("{} {}", human(value), units.get(unit).copied().unwrap_or("TB"))
 }
 
+/// Seconds as people read them, in at most two units: `0.42 s`, `4 min 12 s`, `50 h 19 min`.
+pub fn human_duration(seconds: f64) -> String {
+    let magnitude = seconds.abs();
+    if magnitude < 60.0 {
+        return format!("{} s", human((seconds * 100.0).round() / 100.0));
+    }
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    let whole = magnitude.round() as u64;
+    let (large, small, names) = if whole < 3600 {
+        (whole / 60, whole % 60, ["min", "s"])
+    } else {
+        // Outages are told in hours also beyond a day.
+        (whole / 3600, whole % 3600 / 60, ["h", "min"])
+    };
+    let [first, second] = names;
+    if small == 0 {
+        format!("{sign}{large} {first}")
+    } else {
+        format!("{sign}{large} {first} {small} {second}")
+    }
+}
+
 /// `value unit (baseline b)`, the tail of a line of evidence.
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,5 +196,9 @@ mod tests {
         assert_eq!(human(0.0), "0");
         assert_eq!(human(-1500.0), "-1,500");
         assert_eq!(human_bytes(1536.0), "1.5 kB");
+        assert_eq!(human_duration(0.4166), "0.42 s");
+        assert_eq!(human_duration(41.0), "41 s");
+        assert_eq!(human_duration(252.4), "4 min 12 s");
+        assert_eq!(human_duration(181_140.0), "50 h 19 min");
     }
 }
