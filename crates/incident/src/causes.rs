@@ -1,0 +1,142 @@
+//! Causes: why it is so. Every cause answers every case: likely, ruled out by a number, or
+//! unknown for want of something it names.
+//!
+//! One file each; the file's name is the cause's id, as in the catalogue of causes.
+
+use pgward_model::prelude::*;
+
+mod auth_brute_force;
+mod auth_credentials;
+mod auth_intrusion;
+mod auth_privilege;
+mod batch_bulk;
+mod cfg_change;
+mod conn_exhausted;
+mod cpu_saturation;
+mod crash_bug;
+mod disk_data_full;
+mod int_corruption;
+mod io_hardware;
+mod load_spike;
+mod lock_advisory;
+mod lock_ddl_held;
+mod lock_ddl_queue;
+mod lock_deadlock;
+mod lock_hot_row;
+mod lock_idle_tx;
+mod lock_prepared_xact;
+mod mem_temp_spill;
+mod mon_self;
+mod net_latency;
+mod plan_bad_index;
+mod plan_missing_index;
+mod schema_data_loss;
+mod schema_half_migration;
+mod schema_missing_object;
+mod srv_starting;
+mod wal_retention;
+
+/// One cause.
+#[derive(Debug)]
+pub struct Cause {
+    /// File name.
+    pub id: &'static str,
+    /// What it is, for people.
+    pub name: &'static str,
+    /// The fact that must hold for it; its opposite rules it out.
+    pub necessary: &'static str,
+    /// Ids of detectors whose symptoms it explains.
+    pub explains: &'static [&'static str],
+    /// Ids of recovery actions, best first; empty where a person must act.
+    pub actions: &'static [&'static str],
+    /// What keeps it from coming back, in the imperative: the post-mortem's tasks.
+    pub prevention: &'static [&'static str],
+    pub judge: fn(&Case) -> Verdict,
+}
+
+/// All causes.
+pub static CAUSES: &[&Cause] = &[
+    &auth_brute_force::CAUSE,
+    &auth_credentials::CAUSE,
+    &auth_intrusion::CAUSE,
+    &auth_privilege::CAUSE,
+    &batch_bulk::CAUSE,
+    &cfg_change::CAUSE,
+    &conn_exhausted::CAUSE,
+    &cpu_saturation::CAUSE,
+    &crash_bug::CAUSE,
+    &disk_data_full::CAUSE,
+    &int_corruption::CAUSE,
+    &io_hardware::CAUSE,
+    &load_spike::CAUSE,
+    &lock_advisory::CAUSE,
+    &lock_ddl_held::CAUSE,
+    &lock_ddl_queue::CAUSE,
+    &lock_deadlock::CAUSE,
+    &lock_hot_row::CAUSE,
+    &lock_idle_tx::CAUSE,
+    &lock_prepared_xact::CAUSE,
+    &mem_temp_spill::CAUSE,
+    &mon_self::CAUSE,
+    &net_latency::CAUSE,
+    &plan_bad_index::CAUSE,
+    &plan_missing_index::CAUSE,
+    &schema_data_loss::CAUSE,
+    &schema_half_migration::CAUSE,
+    &schema_missing_object::CAUSE,
+    &srv_starting::CAUSE,
+    &wal_retention::CAUSE,
+];
+
+/// Every cause's verdict: likely ones first by score, then ruled out, then unknown.
+pub fn judge(case: &Case) -> Vec<Judged> {
+    let mut judged: Vec<Judged> = CAUSES
+        .iter()
+        .map(|c| Judged { cause: c.id.to_owned(), verdict: (c.judge)(case) })
+        .collect();
+    judged.sort_by(|a, b| rank(&b.verdict).total_cmp(&rank(&a.verdict)));
+    judged
+}
+
+/// The cause of that id.
+pub fn cause(id: &str) -> Option<&'static Cause> {
+    CAUSES.iter().find(|c| c.id == id).copied()
+}
+
+fn rank(verdict: &Verdict) -> f64 {
+    match verdict {
+        Verdict::Likely(likely) => 10.0 + likely.score,
+        Verdict::RuledOut { present: true, .. } => 2.0,
+        Verdict::RuledOut { .. } => 1.0,
+        Verdict::Unknown { .. } => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_registered_under_its_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/causes");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|f| f.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        assert_eq!(files, CAUSES.iter().map(|x| x.id).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn explained_symptoms_exist_and_every_detector_is_explained() {
+        use crate::detectors::DETECTORS;
+        for cause in CAUSES {
+            for id in cause.explains {
+                assert!(DETECTORS.iter().any(|d| d.id == *id), "{} explains {id}", cause.id);
+            }
+        }
+        for detector in DETECTORS {
+            assert!(CAUSES.iter().any(|c| c.explains.contains(&detector.id)), "{}", detector.id);
+        }
+    }
+}

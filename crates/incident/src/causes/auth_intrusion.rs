@@ -1,0 +1,96 @@
+//! Someone got in who should not be in.
+
+use super::Cause;
+use crate::facts::{complete, sampled};
+use pgward_model::prelude::*;
+use std::collections::BTreeSet;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "auth_intrusion",
+    name: "Security breach",
+    necessary: "a role or right changed, or a session came from an address never seen before",
+    explains: &["login_failures", "mass_write", "relation_vanished"],
+    actions: &[],
+    prevention: &["Alarm on every change of roles and rights, and on sessions from new addresses"],
+    judge,
+};
+
+fn judge(case: &Case) -> Verdict {
+    for sampler in ["sessions", "config"] {
+        if let Some(unknown) = complete(case, sampler, "an intrusion cannot be judged") {
+            return unknown;
+        }
+    }
+    let recent = case.window.recent();
+    let changes: Vec<&ConfigChange> =
+        recent.iter().flat_map(|s| &s.changes).filter(|c| c.kind != "setting").collect();
+    let known: BTreeSet<(&str, &str)> = case
+        .window
+        .baseline()
+        .iter()
+        .flat_map(|s| &s.sessions)
+        .map(|s| (s.role.as_str(), s.client.as_str()))
+        .collect();
+    let known_addresses: BTreeSet<&str> = known.iter().map(|k| k.1).collect();
+    let strangers: BTreeSet<(&str, &str)> = recent
+        .iter()
+        .flat_map(|s| &s.sessions)
+        .map(|s| (s.role.as_str(), s.client.as_str()))
+        .filter(|(_, client)| !known_addresses.contains(client) && !is_local(client))
+        .collect();
+    let n = changes.len() + strangers.len();
+    let evidence = Evidence::measured(
+        format!(
+            "{} changes of roles and rights, {} sessions from addresses not seen before",
+            changes.len(),
+            strangers.len()
+        ),
+        n as f64,
+        "changes and new addresses",
+        sampled("config: pg_authid, pg_auth_members; sessions: client_addr"),
+    )
+    .against(0.0)
+    .at(case.window.now());
+    if n == 0 {
+        return Verdict::ruled_out(evidence);
+    }
+    let what = changes
+        .first()
+        .map(|c| format!("{} {} changed from {} to {}", c.kind, c.name, c.before, c.after))
+        .or(strangers.first().map(|(role, client)| format!("role {role} came from {client}")))
+        .unwrap_or_default();
+    if changes.is_empty() {
+        return Verdict::unknown(format!("a new address is no breach by itself: {what}"));
+    }
+    Verdict::Likely(Likely::new(0.5, format!("intrusion is not ruled out: {what}"), evidence))
+}
+
+/// The server's own machine: the socket, or loopback.
+fn is_local(client: &str) -> bool {
+    client.is_empty() || client.starts_with("127.") || client == "::1"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, case, healthy, session};
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        let mut samples = healthy(35);
+        for s in &mut samples {
+            s.sessions = vec![session(1, "active", &[])];
+        }
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        samples.last_mut().unwrap().changes = vec![ConfigChange {
+            at: at(34),
+            kind: "role".into(),
+            name: "mallory".into(),
+            before: "absent".into(),
+            after: "superuser".into(),
+        }];
+        assert!(judge(&case(samples.clone(), 30)).likely().is_some());
+        samples.last_mut().unwrap().gaps.push(Gap { sampler: "config".into(), why: "x".into() });
+        assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));
+    }
+}

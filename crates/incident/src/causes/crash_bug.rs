@@ -1,0 +1,31 @@
+//! A backend crashed and took the others with it.
+
+use super::Cause;
+use crate::counted::log_lines;
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "crash_bug",
+    name: "Backend crash",
+    necessary: "a server process was terminated by a signal",
+    explains: &["server_unreachable", "error_burst", "throughput_drop"],
+    actions: &[],
+    prevention: &["Update to the newest minor release, on a replica first"],
+    judge,
+};
+
+fn judge(case: &Case) -> Verdict {
+    let crash = |e: &LogEntry| e.message.contains("was terminated by signal");
+    log_lines(case, "server processes terminated by a signal", crash, 0.9, 1, |e, _| {
+        e.message.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        let message = "server process (PID 7) was terminated by signal 11: Segmentation fault";
+        crate::counted::tests::check_log(super::judge, "LOG", "00000", message, 1);
+    }
+}

@@ -1,0 +1,123 @@
+//! Pages of a table are damaged.
+
+use super::Cause;
+use crate::facts::{complete, cut, logged, sampled};
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "int_corruption",
+    name: "Page, heap or TOAST corruption",
+    necessary: "a page does not read: XX001, a failed checksum, or a block the scan cannot read",
+    explains: &["damaged_block", "error_burst"],
+    actions: &["restore_block"],
+    prevention: &[
+        "Keep data checksums on and let `pgward watch` scan all pages",
+        "Prove backups by restoring them, so that a clean copy of every page exists",
+    ],
+    judge,
+};
+
+fn judge(case: &Case) -> Verdict {
+    let recent = case.window.recent();
+    let blocks: Vec<&DamagedBlock> = recent.iter().flat_map(|s| &s.damage).collect();
+    let errors: Vec<&LogEntry> = recent
+        .iter()
+        .flat_map(|s| &s.log)
+        .filter(|e| e.sqlstate == "XX001" && e.severity == "ERROR")
+        .collect();
+    let failures = |s: &Sample| s.database.and_then(|d| d.checksum_failures);
+    let before = case.window.baseline().iter().filter_map(failures).next_back();
+    let after = recent.iter().filter_map(failures).next_back();
+    let grown = before.zip(after).map(|(b, a)| a - b);
+    if blocks.is_empty() && errors.is_empty() && grown.unwrap_or(0) == 0 {
+        return clean(case, grown);
+    }
+    let relations: std::collections::BTreeSet<Relation> =
+        blocks.iter().map(|b| b.relation.clone()).collect();
+    let says = match blocks.first() {
+        Some(block) => format!(
+            "block {} of {} ({}) is damaged on disk; statements that touch its rows fail, all others work",
+            block.block, block.relation, block.path
+        ),
+        None => format!(
+            "pages are damaged: {}",
+            errors
+                .first()
+                .map_or("checksum failures were counted".into(), |e| cut(&e.message, 150))
+        ),
+    };
+    let counted = Evidence::measured(
+        "pages that failed verification since the onset",
+        grown.unwrap_or(0) as f64,
+        "checksum failures",
+        sampled("database: pg_stat_database.checksum_failures"),
+    )
+    .against(0.0)
+    .at(case.window.now());
+    let first = match (blocks.first(), errors.first()) {
+        (Some(b), _) => Evidence::measured(
+            format!("damaged block of {}", b.relation),
+            f64::from(b.block),
+            "block number",
+            Source::new(SourceKind::Integrity, format!("{}: {}", b.path, cut(&b.message, 100))),
+        ),
+        (None, Some(e)) => Evidence::measured(
+            "statements that met it",
+            errors.len() as f64,
+            "errors XX001",
+            logged(e),
+        ),
+        (None, None) => counted.clone(),
+    };
+    let mut likely = Likely::new(0.97, says, first).on(relations).act(CAUSE.actions);
+    if let (Some(e), false) = (errors.first(), blocks.is_empty()) {
+        likely = likely.and(Evidence::measured(
+            "statements that met it",
+            errors.len() as f64,
+            "errors XX001",
+            logged(e),
+        ));
+    }
+    Verdict::Likely(if grown.is_some() { likely.and(counted) } else { likely })
+}
+
+fn clean(case: &Case, grown: Option<i64>) -> Verdict {
+    if case.checksums == Some(false) {
+        return Verdict::unknown("page checksums are off, so silent damage would not show");
+    }
+    if let Some(unknown) = complete(case, "database", "checksum failures were not counted") {
+        return unknown;
+    }
+    let Some(grown) = grown else {
+        return Verdict::unknown("checksum failures before and after the onset");
+    };
+    let blocks: u64 = case.window.samples.iter().map(|s| s.blocks_scanned).sum();
+    Verdict::ruled_out(
+        Evidence::measured(
+            format!("checksum failures; {} blocks scanned, all read", human(blocks as f64)),
+            grown as f64,
+            "checksum failures",
+            sampled("database: pg_stat_database.checksum_failures; integrity scan"),
+        )
+        .against(0.0)
+        .at(case.window.now()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, log};
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        let mut samples = healthy(35);
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        let mut unsure = case(samples.clone(), 30);
+        unsure.checksums = Some(false);
+        assert!(matches!(judge(&unsure), Verdict::Unknown { .. }));
+        samples.last_mut().unwrap().log =
+            vec![log(34, "ERROR", "XX001", "invalid page in block 7 of relation base/5/16384")];
+        assert!(judge(&case(samples, 30)).likely().is_some());
+    }
+}

@@ -1,0 +1,111 @@
+//! A DDL statement waits for its lock, and everyone queues behind the waiting request.
+
+use super::Cause;
+use crate::facts::{complete, cut, sampled, who};
+use crate::forest;
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "lock_ddl_queue",
+    name: "Lock pile-up behind a waiting DDL statement",
+    necessary: "a request for a strong table lock is not granted, and others wait for it",
+    explains: &["lock_queue", "throughput_drop", "statement_slow", "connections_near_limit"],
+    actions: &["cancel_waiter"],
+    prevention: &[
+        "Run every DDL statement with lock_timeout and retries; `pgward apply` does",
+        "Refuse DDL while a transaction older than a few seconds holds a lock on its table",
+    ],
+    judge,
+};
+
+fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = complete(case, "sessions", "sessions were not seen") {
+        return unknown;
+    }
+    let mut worst: Option<(usize, &Sample, &SessionSample)> = None;
+    for sample in case.window.recent() {
+        for waiter in sample.sessions.iter().filter(|s| wants_strong(s)) {
+            let behind =
+                sample.sessions.iter().filter(|s| s.blocked_by.contains(&waiter.pid)).count();
+            if behind > 0 && worst.is_none_or(|(n, ..)| behind > n) {
+                worst = Some((behind, sample, waiter));
+            }
+        }
+    }
+    let Some((n, sample, waiter)) = worst else {
+        return Verdict::ruled_out(
+            Evidence::measured(
+                "requests for a strong table lock that wait with others behind them",
+                0.0,
+                "requests",
+                sampled("sessions: pg_locks where not granted"),
+            )
+            .against(0.0)
+            .at(case.window.now()),
+        );
+    };
+    let root =
+        forest::roots(sample).into_iter().find(|r| r.waiters.iter().any(|w| w.pid == waiter.pid));
+    let holder = root
+        .and_then(|r| r.session)
+        .map(|s| format!(", itself behind {} ({})", who(s), s.state))
+        .unwrap_or_default();
+    let relation = waiter.waits_for.as_ref().and_then(|w| w.relation.clone());
+    let says = format!(
+        "{} waits for {}{holder}; {n} sessions queue behind its request. It runs: {}",
+        who(waiter),
+        waiter.waits_for.as_ref().map(forest::describe_wait).unwrap_or_default(),
+        cut(&waiter.query, 200),
+    );
+    Verdict::Likely(
+        Likely::new(
+            0.95,
+            says,
+            Evidence::measured(
+                format!("sessions queue behind the waiting request of pid {}", waiter.pid),
+                n as f64,
+                "sessions",
+                sampled("sessions: pg_blocking_pids"),
+            )
+            .against(0.0)
+            .at(sample.at),
+        )
+        .by([waiter.pid])
+        .on(relation)
+        .act(CAUSE.actions),
+    )
+}
+
+fn wants_strong(session: &SessionSample) -> bool {
+    session.waits_for.as_ref().is_some_and(|lock| {
+        lock.kind == "relation"
+            && LockMode::from_pg_name(&lock.mode).is_some_and(|m| m >= LockMode::Share)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, sample, session};
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        let mut samples = healthy(30);
+        let mut last = sample(30, 2900);
+        let mut ddl = session(2, "active", &[1]);
+        ddl.waits_for = Some(WaitedLock {
+            kind: "relation".into(),
+            mode: "AccessExclusiveLock".into(),
+            relation: Some(Relation::new("public", "orders")),
+        });
+        last.sessions =
+            vec![session(1, "idle in transaction", &[]), ddl, session(3, "active", &[2])];
+        samples.push(last);
+        assert_eq!(judge(&case(samples.clone(), 30)).likely().unwrap().pids, [2]);
+
+        samples.last_mut().unwrap().sessions.pop();
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        samples.last_mut().unwrap().gaps.push(Gap { sampler: "sessions".into(), why: "x".into() });
+        assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));
+    }
+}

@@ -1,0 +1,70 @@
+//! Many short transactions want the same row.
+
+use super::Cause;
+use crate::facts::{complete, sampled};
+use crate::forest;
+use pgward_model::prelude::*;
+use std::collections::BTreeSet;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "lock_hot_row",
+    name: "Row-lock contention on hot rows",
+    necessary: "the blocker changes from second to second",
+    explains: &["lock_queue", "throughput_drop", "statement_slow"],
+    actions: &[],
+    prevention: &["Spread the hot row: shard the counter, or take queue rows with SKIP LOCKED"],
+    judge,
+};
+
+fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = complete(case, "sessions", "sessions were not seen") {
+        return unknown;
+    }
+    let queues: Vec<(Timestamp, Pid, usize)> = case
+        .window
+        .recent()
+        .iter()
+        .filter_map(|s| forest::roots(s).into_iter().next().map(|r| (s.at, r.pid, r.waiters.len())))
+        .collect();
+    let pids: BTreeSet<Pid> = queues.iter().map(|q| q.1).collect();
+    let changing = pids.len() >= 3 && pids.len() * 2 >= queues.len();
+    let evidence = |words: &str| {
+        Evidence::measured(
+            format!("{words} at the root of the queue in {} samples", queues.len()),
+            pids.len() as f64,
+            "different blockers",
+            sampled("sessions: pg_blocking_pids"),
+        )
+        .against(0.0)
+        .at(case.window.now())
+    };
+    if !changing {
+        return Verdict::ruled_out(evidence("one steady blocker, or none,"));
+    }
+    Verdict::Likely(Likely::new(
+        0.7,
+        format!("{} different sessions took turns at the head of the row-lock queue", pids.len()),
+        evidence("different sessions"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, sample, session};
+
+    #[test]
+    fn turns_are_a_hot_row_and_one_blocker_is_not() {
+        for (changing, likely) in [(true, true), (false, false)] {
+            let mut samples = healthy(30);
+            for i in 0..5 {
+                let mut s = sample(30 + i, 2900);
+                let root = if changing { 10 + i as Pid } else { 10 };
+                s.sessions = vec![session(root, "active", &[]), session(2, "active", &[root])];
+                samples.push(s);
+            }
+            assert_eq!(judge(&case(samples, 30)).likely().is_some(), likely);
+        }
+        assert!(matches!(judge(&case(healthy(29), 30)), Verdict::Unknown { .. }));
+    }
+}

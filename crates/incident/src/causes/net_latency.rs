@@ -1,0 +1,148 @@
+//! The network between clients and server is slow or loses packets.
+
+use super::Cause;
+use crate::facts::{Path, count_log, is_reset, is_statement_error, path, sampled};
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "net_latency",
+    name: "Network latency or loss",
+    necessary: "probes of the path take longer or fail, or connections of clients break",
+    explains: &["server_unreachable", "connection_resets"],
+    actions: &[],
+    prevention: &["Probe the path all the time from where the clients are, and keep its baseline"],
+    judge,
+};
+
+/// Loopback and local networks jitter within a few milliseconds on a busy host.
+const JITTER_MS: f64 = 5.0;
+
+fn judge(case: &Case) -> Verdict {
+    let Some(path) = path(case) else {
+        return Verdict::unknown("no probe of the path before and after the onset");
+    };
+    let recent = case.window.recent();
+    let (n_resets, resets) = count_log(recent, is_reset);
+    let (_, resets_before) = count_log(case.window.baseline(), is_reset);
+    let slow = path.ms > 3.0 * path.ms_before + JITTER_MS;
+    let lossy = f64::from(path.failed) / f64::from(path.tried.max(1)) > path.failed_before + 0.005;
+    let broken = n_resets >= 3 && resets > 3.0 * resets_before;
+    let evidence = measured(case, &path);
+    if !slow && !lossy && !broken {
+        return Verdict::ruled_out(evidence);
+    }
+    let what = describe(&path, slow, lossy, n_resets, resets);
+    if let Some(proof) = explained_otherwise(case, &what) {
+        return Verdict::present_not_sufficient(proof);
+    }
+    if path.failed < path.tried && !slow && !has_network_harm(case) {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!("{what}; no symptom is one of connecting"),
+            ..evidence
+        });
+    }
+    Verdict::Likely(Likely::new(0.6, what, evidence))
+}
+
+fn measured(case: &Case, path: &Path) -> Evidence {
+    let what = if path.is_handshake { "TCP handshake" } else { "round trip of SELECT 1" };
+    Evidence::measured(
+        format!("{what}, median; {} of {} probes failed", path.failed, path.tried),
+        path.ms,
+        "ms",
+        sampled("probe"),
+    )
+    .against(path.ms_before)
+    .at(case.window.now())
+}
+
+fn describe(path: &Path, slow: bool, lossy: bool, n_resets: usize, resets: f64) -> String {
+    let mut parts = Vec::new();
+    if lossy {
+        parts.push(format!("{} of {} probes failed", path.failed, path.tried));
+    }
+    if slow {
+        parts.push(format!("{} ms instead of {} ms", human(path.ms), human(path.ms_before)));
+    }
+    if n_resets > 0 {
+        parts.push(format!("{n_resets} client connections broke ({} per s)", human(resets)));
+    }
+    format!("the path is disturbed: {}", parts.join(", "))
+}
+
+/// Errors that the server itself raised inside statements cannot come from the path.
+fn explained_otherwise(case: &Case, what: &str) -> Option<Evidence> {
+    let recent = case.window.recent();
+    let (n_errors, _) = count_log(recent, is_statement_error);
+    let (n_network, _) =
+        count_log(recent, |e| is_statement_error(e) && e.sqlstate.starts_with("08"));
+    let others = case.symptoms.iter().any(|s| {
+        matches!(
+            s.detector.as_str(),
+            "damaged_block" | "error_burst" | "relation_vanished" | "lock_queue"
+        )
+    });
+    if !others {
+        return None;
+    }
+    let share = if n_errors == 0 { 0.0 } else { 100.0 * n_network as f64 / n_errors as f64 };
+    Some(
+        Evidence::measured(
+            format!(
+                "present, not sufficient: {what}; yet {} of {n_errors} failed statements were \
+                 refused by the server itself",
+                n_errors - n_network
+            ),
+            share,
+            "% of failed statements with a network error",
+            Source::new(SourceKind::Log, "ERROR by SQLSTATE class"),
+        )
+        .against(0.0)
+        .at(case.window.now()),
+    )
+}
+
+fn has_network_harm(case: &Case) -> bool {
+    case.symptoms.iter().any(|s| {
+        matches!(s.detector.as_str(), "server_unreachable" | "statement_slow" | "throughput_drop")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, case, healthy, log};
+
+    fn disturbed() -> Vec<Sample> {
+        let mut samples = healthy(40);
+        for s in samples.iter_mut().skip(30) {
+            let probe = s.probe.as_mut().unwrap();
+            probe.tcp_ms = Some(40.0);
+            probe.round_trip_ms = Some(80.0);
+        }
+        samples
+    }
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        assert!(judge(&case(disturbed(), 30)).likely().is_some());
+        assert!(matches!(judge(&case(healthy(40), 30)), Verdict::RuledOut { present: false, .. }));
+        let mut blind = healthy(40);
+        for s in &mut blind {
+            s.probe = None;
+        }
+        assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_disturbed_path_beside_damaged_data_is_not_sufficient() {
+        let mut samples = disturbed();
+        samples.last_mut().unwrap().log =
+            vec![log(39, "ERROR", "XX001", "invalid page in block 7")];
+        let mut case = case(samples, 30);
+        let evidence = Evidence::measured("x", 1.0, "errors", Source::new(SourceKind::Log, ""));
+        case.symptoms =
+            vec![Symptom::new("damaged_block", at(39), at(39), Weight::Harm, "x", evidence)];
+        assert!(matches!(judge(&case), Verdict::RuledOut { present: true, .. }));
+    }
+}

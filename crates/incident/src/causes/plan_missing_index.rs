@@ -1,0 +1,165 @@
+//! An index that a statement needs is missing or was dropped.
+
+use super::Cause;
+use crate::facts::{complete, cut, ddl_source, mentions, regressions, sampled};
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "plan_missing_index",
+    name: "Missing or dropped index",
+    necessary: "a statement reads many times the blocks per call, at the same rows",
+    explains: &["statement_slow", "throughput_drop"],
+    actions: &["rebuild_index"],
+    prevention: &[
+        "Drop an index only after its replacement is valid and proven; `pgward apply` checks both",
+        "Compare the plans of the busiest statements on a clone before each index change",
+    ],
+    judge,
+};
+
+/// Blocks per call grow with the table; three times within minutes is another plan.
+const TIMES: f64 = 3.0;
+
+fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = complete(case, "statements", "statements were not counted") {
+        return unknown;
+    }
+    let pairs = regressions(&case.window);
+    let worst = pairs
+        .iter()
+        .filter(|(now, old)| now.calls >= 3 && now.ms_per_call > old.ms_per_call)
+        .map(|p| (p, p.0.blks_per_call / p.1.blks_per_call.max(1.0)))
+        .filter(|(_, times)| *times >= TIMES)
+        .max_by(|a, b| added(a.0).total_cmp(&added(b.0)));
+    let Some(((now, old), times)) = worst else { return unspoiled(case, &pairs) };
+    let blamed = blame(case, &now.text);
+    let change = match blamed.as_slice() {
+        [] => "no index change is known, so one may never have existed".to_owned(),
+        events => events.iter().map(describe).collect::<Vec<_>>().join("; "),
+    };
+    let says = format!(
+        "{change}. It spoiled the plan of: {} ({} ms per call, {} before; {} blocks per call, {} before)",
+        cut(&now.text, 120),
+        human(now.ms_per_call),
+        human(old.ms_per_call),
+        human(now.blks_per_call),
+        human(old.blks_per_call),
+    );
+    let mut likely = Likely::new(
+        if blamed.iter().any(|d| d.dropped) { 0.92 } else { 0.4 },
+        says,
+        Evidence::measured(
+            format!("blocks per call, {} times as many: {}", human(times), cut(&now.text, 60)),
+            now.blks_per_call,
+            "blocks/call",
+            sampled("statements: pg_stat_statements"),
+        )
+        .against(old.blks_per_call)
+        .at(case.window.now()),
+    )
+    .and(
+        Evidence::measured(
+            "time per call",
+            now.ms_per_call,
+            "ms",
+            sampled("statements: pg_stat_statements"),
+        )
+        .against(old.ms_per_call)
+        .at(case.window.now()),
+    )
+    .act(CAUSE.actions);
+    for event in &blamed {
+        likely = likely.and(Evidence::stated(describe(event), ddl_source(event)).at(event.at));
+    }
+    let relations: std::collections::BTreeSet<Relation> =
+        blamed.iter().filter_map(|d| d.relation.clone()).collect();
+    Verdict::Likely(likely.on(relations).blaming(blamed))
+}
+
+fn unspoiled(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Verdict {
+    let most = pairs
+        .iter()
+        .map(|(now, old)| now.blks_per_call / old.blks_per_call.max(1.0))
+        .max_by(f64::total_cmp);
+    let Some(most) = most else {
+        return Verdict::unknown("no statement ran both before and after the onset");
+    };
+    Verdict::ruled_out(
+        Evidence::measured(
+            "blocks per call of the statement that grew most, as a multiple of before",
+            most,
+            "x",
+            sampled("statements: pg_stat_statements"),
+        )
+        .against(1.0)
+        .at(case.window.now()),
+    )
+}
+
+fn added(pair: &(StatementDelta, StatementDelta)) -> f64 {
+    (pair.0.ms_per_call - pair.1.ms_per_call) * pair.0.calls_per_s
+}
+
+/// Index changes that precede the onset and touch a table of the statement. Half a minute
+/// of grace: the onset is when a sample showed it, the change when it committed.
+fn blame(case: &Case, statement: &str) -> Vec<DdlEvent> {
+    case.ddl
+        .iter()
+        .filter(|d| d.object_kind == "index" && seconds_between(case.onset, d.at) < 30.0)
+        .filter(|d| d.relation.as_ref().is_some_and(|r| mentions(statement, &r.name)))
+        .cloned()
+        .collect()
+}
+
+fn describe(event: &DdlEvent) -> String {
+    let verb = if event.dropped { "dropped" } else { "created" };
+    let on = event.relation.as_ref().map(|r| format!(" on {r}")).unwrap_or_default();
+    format!(
+        "role {} {verb} index {}{on} at {}",
+        event.role,
+        event.identity,
+        event.at.strftime("%H:%M:%S UTC")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, ddl, healthy};
+
+    fn samples(blks_after: i64) -> Vec<Sample> {
+        let mut samples = healthy(40);
+        for (i, s) in samples.iter_mut().enumerate() {
+            let slow = i.saturating_sub(30) as i64;
+            s.statements = Some(vec![StatementCounters {
+                query_id: 1,
+                role: "site".into(),
+                text: "SELECT * FROM orders WHERE customer_id = $1".into(),
+                calls: 100 * i as i64,
+                total_ms: 10.0 * i as f64 + slow as f64 * blks_after as f64,
+                rows: 0,
+                blks: 400 * i as i64 + slow * 100 * blks_after,
+                blks_read: 0,
+            }]);
+        }
+        samples
+    }
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        let mut guilty = case(samples(2000), 31);
+        guilty.ddl = vec![ddl(28, "DROP INDEX", "index", "orders")];
+        let verdict = judge(&guilty);
+        assert_eq!(verdict.likely().unwrap().ddl.len(), 1);
+        assert!(verdict.likely().unwrap().score > 0.9);
+        assert!(matches!(judge(&case(samples(0), 31)), Verdict::RuledOut { .. }));
+        assert!(matches!(judge(&case(healthy(40), 31)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_change_of_another_table_is_not_blamed() {
+        let mut case = case(samples(2000), 31);
+        case.ddl = vec![ddl(28, "DROP INDEX", "index", "invoices")];
+        assert!(judge(&case).likely().unwrap().ddl.is_empty());
+    }
+}

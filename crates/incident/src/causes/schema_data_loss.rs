@@ -1,0 +1,174 @@
+//! A script dropped, emptied, deleted or overwrote data.
+
+use super::Cause;
+use crate::facts::{ddl_source, errors_by_state, logged, sampled};
+use crate::forest;
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "schema_data_loss",
+    name: "Mass DELETE, UPDATE, TRUNCATE or DROP by a script",
+    necessary: "a table in use was dropped or emptied, or a large share of its rows was written at once",
+    explains: &["relation_vanished", "mass_write", "error_burst"],
+    actions: &["restore_table", "undo_rows"],
+    prevention: &[
+        "Send changes through `pgward apply`: it refuses drops of live tables and undeclared bulk changes",
+        "Take the right to drop tables from deploy roles",
+        "Fail a deploy step when a variable it uses is unset",
+        "Restore one table from backup and WAL each week and record how long it takes",
+    ],
+    judge,
+};
+
+fn judge(case: &Case) -> Verdict {
+    let vanished: Vec<&DdlEvent> = case
+        .window
+        .recent()
+        .iter()
+        .flat_map(|s| &s.ddl)
+        .filter(|d| (d.dropped && d.object_kind == "table") || d.command.starts_with("TRUNCATE"))
+        .filter(|d| {
+            let gone = |s: &&Symptom| s.detector == "relation_vanished";
+            let named = |s: &Symptom| {
+                d.relation.as_ref().is_some_and(|r| s.relations.iter().any(|x| x.same_as(r)))
+            };
+            case.symptoms.iter().filter(gone).any(named)
+        })
+        .collect();
+    if !vanished.is_empty() {
+        return dropped(case, &vanished);
+    }
+    if let Some(symptom) = case.symptoms.iter().find(|s| s.detector == "mass_write") {
+        return rewritten(case, symptom);
+    }
+    let counted = case.window.recent().iter().any(|s| s.tables.is_some());
+    if !counted {
+        return Verdict::unknown("table counters since the onset");
+    }
+    Verdict::ruled_out(
+        Evidence::measured(
+            "tables in use that were dropped, emptied, or had a tenth of their rows written at once",
+            0.0,
+            "tables",
+            sampled("ddl, tables: pg_stat_user_tables"),
+        )
+        .against(0.0)
+        .at(case.window.now()),
+    )
+}
+
+fn dropped(case: &Case, events: &[&DdlEvent]) -> Verdict {
+    let Some(event) = events.first() else { return Verdict::unknown("which table") };
+    let relations: std::collections::BTreeSet<Relation> =
+        events.iter().filter_map(|d| d.relation.clone()).collect();
+    let names = relations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let position = match (event.xid, &event.lsn) {
+        (Some(xid), Some(lsn)) => format!(" in transaction {xid} at LSN {lsn}"),
+        (None, Some(lsn)) => format!(" at LSN {lsn}"),
+        (Some(xid), None) => format!(" in transaction {xid}"),
+        (None, None) => String::new(),
+    };
+    let says = format!(
+        "{} of {names} by role {}{} at {}{position}: {}",
+        event.command,
+        if event.role.is_empty() { "unknown" } else { &event.role },
+        if event.application.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", event.application)
+        },
+        event.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        crate::facts::cut(&event.statement, 200),
+    );
+    let gone = case.symptoms.iter().find(|s| s.detector == "relation_vanished");
+    let first = gone
+        .and_then(|s| s.evidence().first().cloned())
+        .unwrap_or_else(|| Evidence::stated(event.command.clone(), ddl_source(event)).at(event.at));
+    let mut likely = Likely::new(0.98, says, first)
+        .on(relations)
+        .by([event.pid])
+        .act(&["restore_table"])
+        .blaming(events.iter().map(|d| (*d).clone()));
+    let errors = errors_by_state(case.window.recent());
+    if let Some(missing) = errors.get("42P01")
+        && let Some(entry) = missing.first()
+    {
+        likely = likely.and(
+            Evidence::measured(
+                "statements failed because the table is missing (42P01)",
+                missing.len() as f64,
+                "errors",
+                logged(entry),
+            )
+            .against(0.0)
+            .at(case.window.now()),
+        );
+    }
+    Verdict::Likely(likely)
+}
+
+/// The change is blamed only where a session that harmed others did it: rows that a batch
+/// of daily life writes hurt nobody and are left alone.
+fn rewritten(case: &Case, symptom: &Symptom) -> Verdict {
+    let Some(evidence) = symptom.evidence().first().cloned() else {
+        return Verdict::unknown("how many rows were written");
+    };
+    let culprit = case
+        .window
+        .recent()
+        .iter()
+        .flat_map(forest::roots)
+        .filter(|r| !r.waiters.is_empty())
+        .max_by_key(|r| r.waiters.len())
+        .and_then(|r| r.session)
+        .filter(|s| {
+            s.holds.iter().any(|h| symptom.relations.iter().any(|r| r.same_as(&h.relation)))
+        });
+    let Some(session) = culprit else {
+        return Verdict::unknown(format!(
+            "whether it was meant: {}; no session that harms others is known to have done it",
+            symptom.title
+        ));
+    };
+    Verdict::Likely(
+        Likely::new(
+            0.55,
+            format!(
+                "{}; the session that blocks others, {}, has locks on the same table",
+                symptom.title,
+                crate::facts::who(session)
+            ),
+            evidence,
+        )
+        .on(symptom.relations.iter().cloned())
+        .by([session.pid])
+        .act(&["undo_rows"]),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, case, ddl, healthy, table};
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        let mut samples = healthy(40);
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::Unknown { .. }));
+        samples.last_mut().unwrap().tables = Some(vec![table("orders", 10)]);
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        samples.last_mut().unwrap().ddl = vec![ddl(39, "DROP TABLE", "table", "orders")];
+        let mut dropped = case(samples, 30);
+        let evidence = Evidence::measured("x", 1.0, "rows", Source::new(SourceKind::Ddl, ""));
+        dropped.symptoms = vec![
+            Symptom::new("relation_vanished", at(39), at(39), Weight::Harm, "x", evidence)
+                .on([Relation::new("public", "orders")]),
+        ];
+        let verdict = judge(&dropped);
+        let says = &verdict.likely().unwrap().says;
+        assert!(
+            says.contains("deploy") && says.contains("0/3000028") && says.contains("750"),
+            "{says}"
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! A migration stopped half-way and left the schema between two versions.
+
+use super::Cause;
+use crate::facts::{complete, cut, ddl_source, is_ddl, logged};
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "schema_half_migration",
+    name: "Half-applied migration",
+    necessary: "one session changed the schema, then failed at a later statement",
+    explains: &["error_burst"],
+    actions: &["undo_migration"],
+    prevention: &[
+        "Run migrations through `pgward apply`: one transaction where possible, a resume point where not",
+        "Rehearse the migration on a clone of production's data",
+        "Replay the application's statements against the new schema before traffic meets it",
+    ],
+    judge,
+};
+
+/// A migration that failed: its session, the DDL it had done, and where it stopped.
+struct Stopped<'a> {
+    done: Vec<&'a DdlEvent>,
+    failure: &'a LogEntry,
+}
+
+fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = complete(case, "log", "the server log was not read") {
+        return unknown;
+    }
+    let stopped = case
+        .window
+        .samples
+        .iter()
+        .flat_map(|s| &s.log)
+        .filter(|e| e.severity == "ERROR" && (is_ddl(&e.statement) || changed_schema(case, e)))
+        .filter_map(|failure| {
+            let done = done_before(case, failure);
+            (!done.is_empty()).then_some(Stopped { done, failure })
+        })
+        .next_back();
+    let Some(stopped) = stopped else {
+        return Verdict::ruled_out(
+            Evidence::measured(
+                "sessions that changed the schema and failed at a later statement",
+                0.0,
+                "sessions",
+                Source::new(SourceKind::Log, "ERROR after DDL of the same session"),
+            )
+            .against(0.0)
+            .at(case.window.now()),
+        );
+    };
+    likely(case, &stopped)
+}
+
+fn changed_schema(case: &Case, entry: &LogEntry) -> bool {
+    case.ddl.iter().any(|d| d.pid == entry.pid && d.at <= entry.at)
+}
+
+/// DDL of the failing session that stayed, one per statement. What the failing transaction
+/// rolled back never reached the DDL log.
+fn done_before<'a>(case: &'a Case, failure: &LogEntry) -> Vec<&'a DdlEvent> {
+    let mut done: Vec<&DdlEvent> = Vec::new();
+    for event in case.ddl.iter().filter(|d| d.pid == failure.pid && d.at <= failure.at) {
+        if seconds_between(event.at, failure.at) < 3600.0
+            && done.last().is_none_or(|last| last.statement != event.statement)
+        {
+            done.push(event);
+        }
+    }
+    done
+}
+
+fn likely(case: &Case, stopped: &Stopped<'_>) -> Verdict {
+    let failure = stopped.failure;
+    let n_done = stopped.done.len();
+    let known = known_file(case, stopped);
+    let steps = match &known {
+        Some((path, n_total)) => format!("{n_done} of {n_total} steps applied of {path}"),
+        None => format!("{n_done} steps applied; how many were to follow is not known"),
+    };
+    let who = format!(
+        "role {}{}",
+        failure.role,
+        if failure.application.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", failure.application)
+        }
+    );
+    let harmed =
+        case.window.recent().iter().flat_map(|s| &s.log).find(|e| {
+            e.severity == "ERROR" && e.pid != failure.pid && e.sqlstate.starts_with("42")
+        });
+    let broken = harmed.map_or(String::new(), |e| {
+        format!(" Since then role {} fails: {} in {}", e.role, e.message, cut(&e.statement, 120))
+    });
+    let says = format!(
+        "{steps}: {who} stopped at `{}` with: {} ({}).{broken}",
+        cut(&failure.statement, 120),
+        failure.message,
+        failure.sqlstate
+    );
+    let mut evidence =
+        Evidence::measured(steps, n_done as f64, "steps", logged(failure)).at(failure.at);
+    if let Some((_, n_total)) = known {
+        evidence = evidence.against(n_total as f64);
+    }
+    let mut likely = Likely::new(0.95, says, evidence).act(CAUSE.actions).by([failure.pid]);
+    for event in &stopped.done {
+        likely = likely.and(
+            Evidence::stated(format!("applied: {}", cut(&event.statement, 100)), ddl_source(event))
+                .at(event.at),
+        );
+    }
+    let relations: std::collections::BTreeSet<Relation> =
+        stopped.done.iter().filter_map(|d| d.relation.clone()).collect();
+    Verdict::Likely(likely.on(relations).blaming(stopped.done.iter().map(|d| (*d).clone())))
+}
+
+/// The file whose statements these are, and how many steps it has.
+fn known_file(case: &Case, stopped: &Stopped<'_>) -> Option<(String, usize)> {
+    let wanted: Vec<String> = stopped.done.iter().map(|d| flat(&d.statement)).collect();
+    let failed = flat(&stopped.failure.statement);
+    case.known_changes.iter().flat_map(|k| &k.change.files).find_map(|file| {
+        let steps: Vec<&Statement> = file
+            .statements
+            .iter()
+            .filter(|s| {
+                !matches!(
+                    s.kind,
+                    StatementKind::Begin
+                        | StatementKind::Commit
+                        | StatementKind::Rollback
+                        | StatementKind::Set
+                )
+            })
+            .collect();
+        let texts: Vec<String> = steps.iter().map(|s| flat(&s.text)).collect();
+        let all = wanted.iter().all(|w| texts.contains(w));
+        (all && (texts.contains(&failed) || failed.is_empty()))
+            .then(|| (file.path.clone(), steps.len()))
+    })
+}
+
+/// White space, case of nothing, and the closing semicolon do not tell statements apart.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches(';').trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, ddl, healthy, log};
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        let mut samples = healthy(40);
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        let mut failure = log(33, "ERROR", "23505", "could not create unique index");
+        failure.pid = 4711;
+        failure.statement = "CREATE UNIQUE INDEX u ON users (a)".into();
+        samples.get_mut(33).unwrap().log = vec![failure];
+        let mut stopped = case(samples.clone(), 32);
+        stopped.ddl = vec![ddl(31, "ALTER TABLE", "table column", "users")];
+        let verdict = judge(&stopped);
+        assert!(verdict.likely().unwrap().says.contains("1 steps applied"), "{verdict:?}");
+        samples.last_mut().unwrap().gaps.push(Gap { sampler: "log".into(), why: "x".into() });
+        assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));
+    }
+}

@@ -1,0 +1,76 @@
+//! Detectors: what is not as it should be, seen in a window of samples.
+//!
+//! One file each; the file's name is the detector's id.
+
+use pgward_model::prelude::*;
+
+mod connection_resets;
+mod connections_near_limit;
+mod damaged_block;
+mod error_burst;
+mod lock_queue;
+mod login_failures;
+mod mass_write;
+mod relation_vanished;
+mod server_unreachable;
+mod statement_slow;
+mod throughput_drop;
+
+/// One detector.
+#[derive(Debug)]
+pub struct Detector {
+    /// File name.
+    pub id: &'static str,
+    /// What it sees, for people.
+    pub title: &'static str,
+    /// When it speaks, with the origin of every number in it.
+    pub rule: &'static str,
+    pub detect: fn(&Window) -> Vec<Symptom>,
+}
+
+/// All detectors.
+pub static DETECTORS: &[&Detector] = &[
+    &connection_resets::DETECTOR,
+    &connections_near_limit::DETECTOR,
+    &damaged_block::DETECTOR,
+    &error_burst::DETECTOR,
+    &lock_queue::DETECTOR,
+    &login_failures::DETECTOR,
+    &mass_write::DETECTOR,
+    &relation_vanished::DETECTOR,
+    &server_unreachable::DETECTOR,
+    &statement_slow::DETECTOR,
+    &throughput_drop::DETECTOR,
+];
+
+/// Seconds of healthy samples that relative detectors need before they speak.
+pub const BASELINE_S_MIN: f64 = 10.0; // five statement samples; less is no level
+
+/// Every symptom in the window.
+pub fn detect(window: &Window) -> Vec<Symptom> {
+    DETECTORS.iter().flat_map(|d| (d.detect)(window)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::healthy;
+
+    #[test]
+    fn a_healthy_minute_has_no_symptom() {
+        let samples = healthy(60);
+        let window = Window { baseline_until: samples.get(50).unwrap().at, samples, catalog: None };
+        assert_eq!(detect(&window), []);
+    }
+
+    #[test]
+    fn every_file_is_registered_under_its_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/detectors");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|f| f.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        assert_eq!(files, DETECTORS.iter().map(|x| x.id).collect::<Vec<_>>());
+    }
+}

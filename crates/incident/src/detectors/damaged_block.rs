@@ -1,0 +1,102 @@
+//! A block does not read.
+
+use super::Detector;
+use crate::facts::{cut, logged, sampled};
+use pgward_model::prelude::*;
+
+pub(super) static DETECTOR: Detector = Detector {
+    id: "damaged_block",
+    title: "A page of a table or an index is damaged",
+    rule: "one statement failed with XX001 or XX002, the integrity scan met a block it cannot \
+           read, or checksum failures were counted: one is enough",
+    detect,
+};
+
+fn detect(window: &Window) -> Vec<Symptom> {
+    let mut found: Vec<Symptom> = window
+        .recent()
+        .iter()
+        .flat_map(|s| s.damage.iter().map(move |d| (s.at, d)))
+        .map(|(at, d)| {
+            Symptom::new(
+                DETECTOR.id,
+                at,
+                window.now(),
+                Weight::Harm,
+                format!("block {} of {} does not read", d.block, d.relation),
+                Evidence::measured(
+                    cut(&d.message, 120),
+                    f64::from(d.block),
+                    "block",
+                    Source::new(SourceKind::Integrity, format!("{} block {}", d.path, d.block)),
+                )
+                .at(at),
+            )
+            .on([d.relation.clone()])
+        })
+        .collect();
+    found.extend(from_log(window));
+    found.extend(from_counter(window));
+    found
+}
+
+fn from_log(window: &Window) -> Option<Symptom> {
+    let damage =
+        |e: &&LogEntry| matches!(e.sqlstate.as_str(), "XX001" | "XX002") && e.severity == "ERROR";
+    let mut entries = window.recent().iter().flat_map(|s| &s.log).filter(damage);
+    let first = entries.next()?;
+    let n = 1 + entries.count();
+    Some(Symptom::new(
+        DETECTOR.id,
+        first.at,
+        window.now(),
+        Weight::Harm,
+        format!("statements meet damaged data: {}", cut(&first.message, 100)),
+        Evidence::measured(
+            format!("{n} statements failed with {}", first.sqlstate),
+            n as f64,
+            "errors",
+            logged(first),
+        )
+        .against(0.0)
+        .at(first.at),
+    ))
+}
+
+fn from_counter(window: &Window) -> Option<Symptom> {
+    let failures = |s: &Sample| s.database.and_then(|d| d.checksum_failures);
+    let before = window.baseline().iter().filter_map(failures).next_back()?;
+    let after = window.recent().iter().filter_map(failures).next_back()?;
+    (after > before).then(|| {
+        Symptom::new(
+            DETECTOR.id,
+            window.now(),
+            window.now(),
+            Weight::Harm,
+            format!("{} pages failed their checksum", after - before),
+            Evidence::measured(
+                "pages that failed verification",
+                after as f64,
+                "checksum failures",
+                sampled("database: pg_stat_database.checksum_failures"),
+            )
+            .against(before as f64)
+            .at(window.now()),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, healthy, log};
+
+    #[test]
+    fn one_unreadable_page_is_enough() {
+        let mut samples = healthy(30);
+        samples.last_mut().unwrap().log =
+            vec![log(29, "ERROR", "XX001", "invalid page in block 7 of relation base/5/16384")];
+        let window = Window { samples, baseline_until: at(20), catalog: None };
+        assert_eq!(detect(&window).len(), 1);
+    }
+}

@@ -1,0 +1,81 @@
+//! A relation that was in use is gone.
+
+use super::Detector;
+use crate::facts::ddl_source;
+use pgward_model::prelude::*;
+
+pub(super) static DETECTOR: Detector = Detector {
+    id: "relation_vanished",
+    title: "A table in use has been dropped or emptied",
+    rule: "DROP TABLE or TRUNCATE since the baseline, of a table that the last sample before it \
+           counts rows or scans for",
+    detect,
+};
+
+fn detect(window: &Window) -> Vec<Symptom> {
+    let recent = window.recent();
+    recent
+        .iter()
+        .flat_map(|s| &s.ddl)
+        .filter(|d| (d.dropped && d.object_kind == "table") || d.command.starts_with("TRUNCATE"))
+        .filter_map(|d| {
+            let relation = d.relation.clone()?;
+            let (n_rows, uses) = used(window, &relation)?;
+            (n_rows > 0 || uses > 0).then(|| {
+                Symptom::new(
+                    DETECTOR.id,
+                    d.at,
+                    window.now(),
+                    Weight::Harm,
+                    format!("{relation} is gone: {} by role {}", d.command, d.role),
+                    Evidence::measured(
+                        format!(
+                            "{relation} held {} rows before {}",
+                            human(n_rows as f64),
+                            d.command
+                        ),
+                        0.0,
+                        "rows",
+                        ddl_source(d),
+                    )
+                    .against(n_rows as f64)
+                    .at(d.at),
+                )
+                .on([relation])
+                .by([d.pid])
+            })
+        })
+        .collect()
+}
+
+/// Rows, and scans and writes, of the table when it was last seen.
+fn used(window: &Window, relation: &Relation) -> Option<(i64, i64)> {
+    let counted = window
+        .samples
+        .iter()
+        .rev()
+        .filter_map(|s| s.tables.as_ref())
+        .find_map(|t| t.iter().find(|t| t.relation.same_as(relation)))
+        .map(|t| (t.n_live, t.seq_scans + t.idx_scans + t.inserted + t.updated));
+    counted.or_else(|| {
+        let known = window.catalog.as_ref()?.relation(relation)?;
+        Some((known.n_rows.unwrap_or(0.0) as i64, known.seq_scans + known.idx_scans))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, ddl, healthy, table};
+
+    #[test]
+    fn a_used_table_is_missed_and_an_empty_one_is_not() {
+        for (rows, n_symptoms) in [(1000, 1), (0, 0)] {
+            let mut samples = healthy(30);
+            samples.get_mut(10).unwrap().tables = Some(vec![table("orders", rows)]);
+            samples.last_mut().unwrap().ddl = vec![ddl(29, "DROP TABLE", "table", "orders")];
+            let window = Window { samples, baseline_until: at(20), catalog: None };
+            assert_eq!(detect(&window).len(), n_symptoms, "{rows}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The server does not answer.
+
+use super::Detector;
+use crate::facts::sampled;
+use pgward_model::prelude::*;
+
+pub(super) static DETECTOR: Detector = Detector {
+    id: "server_unreachable",
+    title: "The server does not answer",
+    rule: "three samples in a row without sessions, or three probes in a row that fail: one can \
+           be a hiccup",
+    detect,
+};
+
+fn detect(window: &Window) -> Vec<Symptom> {
+    let last: Vec<&Sample> = window.samples.iter().rev().take(3).collect();
+    let blind = |s: &&Sample| s.gaps.iter().any(|g| g.sampler == "sessions");
+    let refused = |s: &&Sample| s.probe.is_some_and(|p| p.tried > 0 && p.failed == p.tried);
+    let (Some(first), 3) = (last.last(), last.len()) else { return Vec::new() };
+    let n_blind = last.iter().copied().filter(|s| blind(s) || refused(s)).count();
+    if n_blind < 3 {
+        return Vec::new();
+    }
+    let why = last
+        .iter()
+        .flat_map(|s| &s.gaps)
+        .find(|g| g.sampler == "sessions")
+        .map_or("new connections fail".to_owned(), |g| g.why.clone());
+    vec![Symptom::new(
+        DETECTOR.id,
+        first.at,
+        window.now(),
+        Weight::Harm,
+        format!("the server does not answer: {why}"),
+        Evidence::measured(
+            "samples in a row without an answer",
+            3.0,
+            "samples",
+            sampled("sessions"),
+        )
+        .against(0.0)
+        .at(window.now()),
+    )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, healthy};
+
+    #[test]
+    fn three_blind_samples_are_an_outage_and_one_is_not() {
+        for (n, n_symptoms) in [(1, 0), (3, 1)] {
+            let mut samples = healthy(30);
+            for s in samples.iter_mut().rev().take(n) {
+                s.gaps.push(Gap { sampler: "sessions".into(), why: "connection refused".into() });
+            }
+            let window = Window { samples, baseline_until: at(20), catalog: None };
+            assert_eq!(detect(&window).len(), n_symptoms);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Numbers that several detectors and causes ask for, computed in one place.
+
+use pgward_model::prelude::*;
+use std::collections::BTreeMap;
+
+/// A source of kind sample.
+pub(crate) fn sampled(sampler: &str) -> Source {
+    Source::new(SourceKind::Sample, sampler)
+}
+
+/// A source of kind log that quotes the line.
+pub(crate) fn logged(entry: &LogEntry) -> Source {
+    Source::new(
+        SourceKind::Log,
+        format!(
+            "{} [{}] {} {}",
+            entry.at.strftime("%H:%M:%S"),
+            entry.pid,
+            entry.sqlstate,
+            cut(&entry.message, 120)
+        ),
+    )
+}
+
+/// A source of kind DDL log.
+pub(crate) fn ddl_source(event: &DdlEvent) -> Source {
+    Source::new(
+        SourceKind::Ddl,
+        format!("{} {} {}", event.at.strftime("%H:%M:%S"), event.command, event.identity),
+    )
+}
+
+/// At most `n` characters on one line.
+pub(crate) fn cut(text: &str, n: usize) -> String {
+    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match one_line.char_indices().nth(n) {
+        Some((at, _)) => format!("{}…", one_line.get(..at).unwrap_or("").trim_end()),
+        None => one_line,
+    }
+}
+
+/// Transactions per second in the trouble and before it.
+pub(crate) fn throughput(case: &Case) -> Option<(f64, f64)> {
+    let now = delta(case.window.last_seconds(10.0).get(..)?)
+        .or_else(|| delta(case.window.recent()))?
+        .xacts_per_s;
+    let before = delta(case.window.baseline())?.xacts_per_s;
+    Some((now, before))
+}
+
+/// The highest rate of transactions over any five seconds of the trouble, and before it.
+pub(crate) fn peak_throughput(case: &Case) -> Option<(f64, f64)> {
+    let before = delta(case.window.baseline())?.xacts_per_s;
+    let recent = case.window.recent();
+    let peak = recent.windows(6).filter_map(delta).map(|d| d.xacts_per_s).fold(0.0, f64::max);
+    let peak = if recent.len() < 6 { delta(recent)?.xacts_per_s } else { peak };
+    Some((peak, before))
+}
+
+/// Is this a line that a failing statement of a client leaves?
+pub(crate) fn is_statement_error(entry: &LogEntry) -> bool {
+    entry.severity == "ERROR" && !entry.application.starts_with("pgward")
+}
+
+/// A login that failed: FATAL, class 28.
+pub(crate) fn is_login_failure(entry: &LogEntry) -> bool {
+    entry.severity == "FATAL" && entry.sqlstate.starts_with("28")
+}
+
+/// A client that went away without saying so: what a broken path leaves in the log.
+pub(crate) fn is_reset(entry: &LogEntry) -> bool {
+    entry.sqlstate.starts_with("08")
+        || entry.message.starts_with("unexpected EOF on client connection")
+        || entry.message.starts_with("could not receive data from client")
+        || entry.message.starts_with("could not send data to client")
+        || entry.message.starts_with("connection to client lost")
+}
+
+/// How many log lines of a run of samples fulfil `wanted`, and how many that is a second.
+pub(crate) fn count_log(samples: &[Sample], wanted: impl Fn(&LogEntry) -> bool) -> (usize, f64) {
+    let n = samples.iter().flat_map(|s| &s.log).filter(|e| wanted(e)).count();
+    let seconds = match (samples.first(), samples.last()) {
+        (Some(first), Some(last)) => seconds_between(first.at, last.at).max(1.0),
+        _ => 1.0,
+    };
+    (n, n as f64 / seconds)
+}
+
+/// Statement errors since the onset by SQLSTATE.
+pub(crate) fn errors_by_state(samples: &[Sample]) -> BTreeMap<String, Vec<&LogEntry>> {
+    let mut by_state: BTreeMap<String, Vec<&LogEntry>> = BTreeMap::new();
+    for entry in samples.iter().flat_map(|s| &s.log).filter(|e| is_statement_error(e)) {
+        by_state.entry(entry.sqlstate.clone()).or_default().push(entry);
+    }
+    by_state
+}
+
+/// `Unknown` when a sampler has gaps since the onset or never ran.
+pub(crate) fn complete(case: &Case, sampler: &str, words: &str) -> Option<Verdict> {
+    let recent = case.window.recent();
+    if Window::complete(recent, sampler) {
+        return None;
+    }
+    let why = recent
+        .iter()
+        .flat_map(|s| &s.gaps)
+        .find(|g| g.sampler == sampler)
+        .map_or("no sample since the onset".to_owned(), |g| g.why.clone());
+    Some(Verdict::unknown(format!("{words}: {why}")))
+}
+
+/// What the probes of the path say: attempts, failures and the median handshake, in the
+/// trouble and before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Path {
+    pub(crate) tried: u32,
+    pub(crate) failed: u32,
+    pub(crate) failed_before: f64,
+    /// TCP handshake where there is TCP, else the round trip of `SELECT 1`.
+    pub(crate) ms: f64,
+    pub(crate) ms_before: f64,
+    pub(crate) is_handshake: bool,
+}
+
+pub(crate) fn path(case: &Case) -> Option<Path> {
+    let of = |samples: &[Sample]| {
+        let probes: Vec<NetworkProbe> = samples.iter().filter_map(|s| s.probe).collect();
+        let handshakes: Vec<f64> = probes.iter().filter_map(|p| p.tcp_ms).collect();
+        let trips: Vec<f64> = probes.iter().filter_map(|p| p.round_trip_ms).collect();
+        let tried: u32 = probes.iter().map(|p| p.tried).sum();
+        let failed: u32 = probes.iter().map(|p| p.failed).sum();
+        let is_handshake = !handshakes.is_empty();
+        let ms = median(if is_handshake { handshakes } else { trips });
+        (tried, failed, ms, is_handshake)
+    };
+    let (tried, failed, ms, is_handshake) = of(case.window.recent());
+    let (tried_before, failed_before, ms_before, _) = of(case.window.baseline());
+    (tried > 0 && tried_before > 0).then(|| Path {
+        tried,
+        failed,
+        failed_before: f64::from(failed_before) / f64::from(tried_before),
+        ms: ms.unwrap_or(0.0),
+        ms_before: ms_before.unwrap_or(0.0),
+        is_handshake,
+    })
+}
+
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// How a role, application and pid are named everywhere.
+pub(crate) fn who(session: &SessionSample) -> String {
+    let application = if session.application.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", session.application)
+    };
+    format!("pid {} of role {}{application}", session.pid, session.role)
+}
+
+/// First word of a statement in capitals, comments in front left out.
+pub(crate) fn verb(sql: &str) -> String {
+    let mut rest = sql.trim_start();
+    loop {
+        if let Some(after) = rest.strip_prefix("--") {
+            rest = after.split_once('\n').map_or("", |(_, r)| r).trim_start();
+        } else if let Some(after) = rest.strip_prefix("/*") {
+            rest = after.split_once("*/").map_or("", |(_, r)| r).trim_start();
+        } else {
+            break;
+        }
+    }
+    rest.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("").to_ascii_uppercase()
+}
+
+/// Does the statement change the schema?
+pub(crate) fn is_ddl(sql: &str) -> bool {
+    matches!(
+        verb(sql).as_str(),
+        "ALTER"
+            | "CREATE"
+            | "DROP"
+            | "TRUNCATE"
+            | "REINDEX"
+            | "CLUSTER"
+            | "REFRESH"
+            | "VACUUM"
+            | "COMMENT"
+            | "LOCK"
+    )
+}
+
+/// Does the statement change rows?
+pub(crate) fn is_dml(sql: &str) -> bool {
+    matches!(verb(sql).as_str(), "UPDATE" | "DELETE" | "INSERT" | "MERGE" | "COPY" | "WITH")
+}
+
+/// Statement deltas since the onset with the same statement before it, most added time first.
+pub(crate) fn regressions(window: &Window) -> Vec<(StatementDelta, StatementDelta)> {
+    let before = statement_deltas(window.baseline());
+    let recent = window.recent();
+    let mut pairs: Vec<(StatementDelta, StatementDelta)> = statement_deltas(recent)
+        .into_iter()
+        .filter_map(|now| {
+            before
+                .iter()
+                .find(|b| b.query_id == now.query_id && b.role == now.role)
+                .map(|b| (now.clone(), b.clone()))
+        })
+        .collect();
+    let added = |p: &(StatementDelta, StatementDelta)| {
+        (p.0.ms_per_call - p.1.ms_per_call) * p.0.calls_per_s
+    };
+    pairs.sort_by(|a, b| added(b).total_cmp(&added(a)));
+    pairs
+}
+
+/// Does `sql` name the relation as a word?
+pub(crate) fn mentions(sql: &str, name: &str) -> bool {
+    sql.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+        .any(|word| word.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_are_found_behind_comments() {
+        assert_eq!(verb("/* app:x */ -- y\n update a set b = 1"), "UPDATE");
+        assert!(is_ddl("ALTER TABLE a ADD b int"));
+    }
+
+    #[test]
+    fn a_relation_is_mentioned_as_a_whole_word() {
+        assert!(mentions("select * from orders o", "orders"));
+        assert!(!mentions("select * from old_orders", "orders"));
+    }
+}

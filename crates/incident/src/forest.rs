@@ -1,0 +1,139 @@
+//! The wait-for forest: who waits for whom, with waiting requests as blockers too.
+
+use pgward_model::prelude::*;
+use std::collections::{HashMap, HashSet};
+
+/// A session that keeps others waiting and waits for no lock itself.
+#[derive(Debug, Clone)]
+pub struct Root<'a> {
+    pub at: Timestamp,
+    pub pid: Pid,
+    /// `None`: a prepared transaction (pid 0) or a backend we may not see.
+    pub session: Option<&'a SessionSample>,
+    /// Everyone behind it, nearest first.
+    pub waiters: Vec<&'a SessionSample>,
+}
+
+/// How long a session has waited for its lock at that moment, in seconds.
+///
+/// Source: `state_change` is when its statement began; `pg_locks.waitstart` is later by the
+/// time the statement ran before it had to wait, so this is an upper bound.
+pub fn waited_s(session: &SessionSample, at: Timestamp) -> f64 {
+    session.query_start.map_or(0.0, |start| seconds_between(start, at).max(0.0))
+}
+
+/// Roots of the sample's forest, most waiters first.
+pub fn roots(sample: &Sample) -> Vec<Root<'_>> {
+    let by_pid: HashMap<Pid, &SessionSample> = sample.sessions.iter().map(|s| (s.pid, s)).collect();
+    let mut behind: HashMap<Pid, Vec<&SessionSample>> = HashMap::new();
+    for session in &sample.sessions {
+        for blocker in &session.blocked_by {
+            behind.entry(*blocker).or_default().push(session);
+        }
+    }
+    let mut roots: Vec<Root<'_>> = behind
+        .keys()
+        .filter(|pid| by_pid.get(*pid).is_none_or(|s| s.blocked_by.is_empty()))
+        .map(|pid| Root {
+            at: sample.at,
+            pid: *pid,
+            session: by_pid.get(pid).copied(),
+            waiters: subtree(*pid, &behind),
+        })
+        .collect();
+    roots.sort_by_key(|r| (std::cmp::Reverse(r.waiters.len()), r.pid));
+    roots
+}
+
+fn subtree<'a>(root: Pid, behind: &HashMap<Pid, Vec<&'a SessionSample>>) -> Vec<&'a SessionSample> {
+    let mut seen = HashSet::from([root]);
+    let mut queue = std::collections::VecDeque::from([root]);
+    let mut out = Vec::new();
+    while let Some(pid) = queue.pop_front() {
+        for session in behind.get(&pid).into_iter().flatten() {
+            if seen.insert(session.pid) {
+                out.push(*session);
+                queue.push_back(session.pid);
+            }
+        }
+    }
+    out
+}
+
+/// The root with the most waiters over a run of samples, at its worst moment.
+pub fn worst(samples: &[Sample]) -> Option<Root<'_>> {
+    samples.iter().flat_map(|s| roots(s).into_iter().next()).max_by_key(|r| r.waiters.len())
+}
+
+/// The lock tree for a figure: the root and everyone behind it at that moment.
+pub fn tree(root: &Root<'_>) -> Vec<LockTreeNode> {
+    let node = |s: &SessionSample, parent: Option<Pid>| LockTreeNode {
+        pid: s.pid,
+        parent,
+        role: s.role.clone(),
+        application: s.application.clone(),
+        state: s.state.clone(),
+        statement: s.query.clone(),
+        waits_for: s.waits_for.as_ref().map(describe_wait).unwrap_or_default(),
+        waited_s: waited_s(s, root.at),
+    };
+    let mut nodes = vec![match root.session {
+        Some(session) => LockTreeNode { waited_s: 0.0, ..node(session, None) },
+        None => LockTreeNode {
+            pid: root.pid,
+            parent: None,
+            role: String::new(),
+            application: "prepared transaction".to_owned(),
+            state: String::new(),
+            statement: String::new(),
+            waits_for: String::new(),
+            waited_s: 0.0,
+        },
+    }];
+    let known: HashSet<Pid> = root.waiters.iter().map(|w| w.pid).chain([root.pid]).collect();
+    nodes.extend(root.waiters.iter().map(|w| {
+        node(w, w.blocked_by.iter().copied().find(|p| known.contains(p)).or(Some(root.pid)))
+    }));
+    nodes
+}
+
+/// `ACCESS EXCLUSIVE on orders`, `a row of accounts`.
+pub fn describe_wait(wait: &WaitedLock) -> String {
+    let mode = LockMode::from_pg_name(&wait.mode).map_or(wait.mode.clone(), |m| m.to_string());
+    match (wait.kind.as_str(), &wait.relation) {
+        ("relation", Some(relation)) => format!("{mode} on {relation}"),
+        ("transactionid" | "tuple", Some(relation)) => format!("a row of {relation}"),
+        ("transactionid", None) => "a row another transaction has changed".to_owned(),
+        (kind, _) => format!("{kind} lock"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::session;
+
+    #[test]
+    fn a_waiting_ddl_is_in_the_middle_and_the_reader_the_root() {
+        let sessions = vec![
+            session(1, "idle in transaction", &[]),
+            session(2, "active", &[1]),
+            session(3, "active", &[2]),
+            session(4, "active", &[2]),
+        ];
+        let sample = Sample { sessions, ..Sample::default() };
+        let found = roots(&sample);
+        let root = found.first().unwrap();
+        assert_eq!((found.len(), root.pid), (1, 1));
+        assert_eq!(root.waiters.iter().map(|w| w.pid).collect::<Vec<_>>(), [2, 3, 4]);
+        let parents: Vec<_> = tree(root).iter().map(|n| n.parent).collect();
+        assert_eq!(parents, [None, Some(1), Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn a_prepared_transaction_is_a_root_without_session() {
+        let sample = Sample { sessions: vec![session(3, "active", &[0])], ..Sample::default() };
+        let found = roots(&sample);
+        assert!(found.first().unwrap().session.is_none());
+    }
+}
