@@ -1,0 +1,244 @@
+//! The same effects, made exact by the live catalog: which table an index belongs to, which
+//! types need no rewrite, what CASCADE reaches.
+
+use super::{Created, effect, effects, merge};
+use crate::action::{Action, Alter, Drop};
+use pgward_model::prelude::*;
+use std::collections::BTreeSet;
+
+/// Did the relation exist before the change? The catalog knows better than the text, which
+/// cannot tell what `IF NOT EXISTS` found.
+pub fn existed(effect: &Effect, catalog: Option<&Catalog>) -> bool {
+    effect.existed_before
+        || catalog.is_some_and(|c| {
+            c.relation(&effect.relation).is_some() || c.index(&effect.relation).is_some()
+        })
+}
+
+/// A statement's effects with names qualified and everything added that only the catalog
+/// tells: tables of indexes, referenced tables, the reach of CASCADE.
+pub fn effects_with(statement: &Statement, catalog: &Catalog) -> Vec<Effect> {
+    let actions = crate::actions(statement);
+    let mut found = effects(&actions, &Created::default());
+    for e in &mut found {
+        let known = statement.effects.iter().find(|k| k.relation == e.relation);
+        e.existed_before = known.is_none_or(|k| existed(k, Some(catalog)));
+    }
+    for action in &actions {
+        refine(action, catalog, &mut found);
+        found.extend(more(action, catalog));
+    }
+    for e in &mut found {
+        if let Some(info) = catalog.relation(&e.relation) {
+            e.relation = info.relation.clone();
+        } else if let Some((table, index)) = catalog.index(&e.relation) {
+            e.relation = Relation::new(table.relation.schema.clone(), index.name.clone());
+        }
+    }
+    merge(found)
+}
+
+/// What the text assumed and the catalog refutes.
+fn refine(action: &Action, catalog: &Catalog, found: &mut [Effect]) {
+    let Action::Alter { relation, command, .. } = action else { return };
+    let Some(info) = catalog.relation(relation) else { return };
+    let Some(e) = found.iter_mut().find(|e| e.relation == *relation) else { return };
+    match command {
+        Alter::SetType { column, data_type, using } => {
+            let old = info.columns.iter().find(|c| c.name == *column);
+            if using.is_none() && old.is_some_and(|o| keeps_heap(&o.data_type, data_type)) {
+                e.rewrites = false;
+                e.builds_index = info.indexes.iter().any(|i| is_rebuilt(i, column));
+                e.scans =
+                    info.constraints.iter().any(|c| c.kind == 'c' && names(&c.definition, column));
+            }
+        }
+        Alter::SetNotNull { column } if proves_not_null(info, column) => e.scans = false,
+        Alter::AddConstraint(c) if c.kind == 'p' => {
+            let columns = match &c.using_index {
+                Some(name) => info
+                    .indexes
+                    .iter()
+                    .find(|i| i.name == *name)
+                    .map(|i| i.columns.clone())
+                    .unwrap_or_default(),
+                None => c.columns.clone(),
+            };
+            e.scans = columns.is_empty() || !columns.iter().all(|c| proves_not_null(info, c));
+        }
+        _ => {}
+    }
+}
+
+/// A NOT NULL column, or a validated CHECK that says so (since PostgreSQL 12).
+fn proves_not_null(info: &RelationInfo, column: &str) -> bool {
+    let spelled = format!("{} is not null", quote_ident(column));
+    info.columns.iter().any(|c| c.name == column && c.not_null)
+        || info
+            .constraints
+            .iter()
+            .any(|c| c.kind == 'c' && c.validated && c.definition.to_lowercase().contains(&spelled))
+}
+
+/// An index on an expression or with a WHERE that names the column.
+fn is_rebuilt(index: &IndexInfo, column: &str) -> bool {
+    let definition = &index.definition;
+    let keys = definition.split_once('(').map_or("", |(_, keys)| keys);
+    let special = keys.contains('(') || definition.contains(" WHERE ");
+    special && names(keys, column)
+}
+
+/// Does the text contain the column as a word?
+pub(crate) fn names(text: &str, column: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == column)
+}
+
+/// Type changes that leave the heap as it is.
+/// Source: PostgreSQL manual, ALTER TABLE, Notes ("binary coercible"), and length
+/// coercions of varchar, numeric, varbit, time types (`*_support` functions).
+fn keeps_heap(old: &str, new: &str) -> bool {
+    let (old_base, old_mods) = base_and_mods(old);
+    let (new_base, new_mods) = base_and_mods(new);
+    let wider = |i: usize| match (old_mods.get(i), new_mods.get(i)) {
+        (_, None) => true,
+        (Some(a), Some(b)) => b >= a,
+        (None, Some(_)) => false,
+    };
+    match (old_base.as_str(), new_base.as_str()) {
+        ("varchar", "varchar") | ("varbit", "varbit") => wider(0),
+        ("text", "varchar") => new_mods.is_empty(),
+        ("varchar", "text") | ("cidr", "inet") => true,
+        ("numeric", "numeric") => {
+            new_mods.is_empty()
+                || (!old_mods.is_empty()
+                    && wider(0)
+                    && old_mods.get(1).unwrap_or(&0) == new_mods.get(1).unwrap_or(&0))
+        }
+        ("timestamp", "timestamp") | ("timestamptz", "timestamptz") | ("interval", "interval") => {
+            wider(0)
+        }
+        (a, b) => a == b && old_mods == new_mods,
+    }
+}
+
+/// `character varying(20)` → (`varchar`, [20]).
+fn base_and_mods(data_type: &str) -> (String, Vec<u64>) {
+    let lower = data_type.to_lowercase();
+    let (before, rest) = lower.split_once('(').unwrap_or((&lower, ""));
+    let (mods, after) = rest.split_once(')').unwrap_or(("", ""));
+    let name =
+        format!("{}{after}", before.trim()).trim().trim_start_matches("pg_catalog.").to_owned();
+    let base = match name.as_str() {
+        "character varying" => "varchar",
+        "bit varying" => "varbit",
+        "timestamp without time zone" => "timestamp",
+        "timestamp with time zone" => "timestamptz",
+        "integer" | "int" => "int4",
+        "bigint" => "int8",
+        "smallint" => "int2",
+        "boolean" => "bool",
+        "decimal" => "numeric",
+        other => other,
+    };
+    (base.to_owned(), mods.split(',').filter_map(|m| m.trim().parse().ok()).collect())
+}
+
+/// What only the catalog knows to be touched.
+fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
+    let exclusive = LockMode::AccessExclusive;
+    match action {
+        Action::Drop(d) if d.kind == "index" => {
+            let lock = if d.concurrently { LockMode::ShareUpdateExclusive } else { exclusive };
+            let tables = d.names.iter().filter_map(|n| catalog.index(n));
+            tables.map(|(table, _)| effect(&table.relation, lock)).collect()
+        }
+        Action::Drop(d) if d.kind == "table" => of_drop_table(d, catalog),
+        Action::Truncate { relations, cascade: true } => reach(relations, catalog)
+            .into_iter()
+            .map(|r| Effect { destroys: Destroys::AllRows, ..effect(&r, exclusive) })
+            .collect(),
+        Action::Reindex { kind: crate::action::ReindexKind::Index, name, concurrently: false } => {
+            let table =
+                catalog.index(name).map(|(table, _)| effect(&table.relation, LockMode::Share));
+            table.into_iter().collect()
+        }
+        Action::Alter { relation, command: Alter::DropConstraint { name, .. }, .. } => catalog
+            .relation(relation)
+            .into_iter()
+            .flat_map(|info| &info.constraints)
+            .filter(|c| c.name == *name)
+            .filter_map(|c| c.references.as_ref())
+            .map(|parent| effect(parent, exclusive))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Dropping a table drops its foreign keys, which locks the tables on their other end.
+fn of_drop_table(d: &Drop, catalog: &Catalog) -> Vec<Effect> {
+    let mut found = Vec::new();
+    for info in d.names.iter().filter_map(|n| catalog.relation(n)) {
+        let parents = info.constraints.iter().filter_map(|c| c.references.as_ref());
+        found.extend(
+            parents
+                .filter(|p| !p.same_as(&info.relation))
+                .map(|p| effect(p, LockMode::AccessExclusive)),
+        );
+        if d.cascade {
+            for (table, constraint) in catalog.referencing(&info.relation) {
+                found.push(Effect {
+                    destroys: Destroys::Constraint(constraint.name.clone()),
+                    ..effect(&table.relation, LockMode::AccessExclusive)
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Tables that TRUNCATE … CASCADE empties besides those it names.
+fn reach(named: &[Relation], catalog: &Catalog) -> Vec<Relation> {
+    let start: Vec<Relation> =
+        named.iter().filter_map(|r| catalog.relation(r)).map(|i| i.relation.clone()).collect();
+    let mut seen: BTreeSet<Relation> = start.iter().cloned().collect();
+    let mut next = start;
+    let mut found = Vec::new();
+    while let Some(relation) = next.pop() {
+        for (table, _) in catalog.referencing(&relation) {
+            if seen.insert(table.relation.clone()) {
+                found.push(table.relation.clone());
+                next.push(table.relation.clone());
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widening_keeps_the_heap() {
+        for (old, new) in [
+            ("character varying(20)", "varchar(50)"),
+            ("character varying(20)", "text"),
+            ("text", "varchar"),
+            ("numeric(10,2)", "numeric(12, 2)"),
+            ("numeric(10,2)", "numeric"),
+            ("integer", "int"),
+            ("cidr", "inet"),
+        ] {
+            assert!(keeps_heap(old, new), "{old} → {new}");
+        }
+        for (old, new) in [
+            ("integer", "bigint"),
+            ("character varying(50)", "varchar(20)"),
+            ("text", "varchar(20)"),
+            ("numeric(10,2)", "numeric(12,3)"),
+            ("timestamp without time zone", "timestamptz"),
+        ] {
+            assert!(!keeps_heap(old, new), "{old} → {new}");
+        }
+    }
+}

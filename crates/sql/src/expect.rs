@@ -1,0 +1,98 @@
+//! What the author declares in comments directly before a statement.
+
+use crate::lex::{TokenKind, tokens};
+use pgward_model::prelude::*;
+use std::ops::RangeInclusive;
+
+/// A lint the author knows of and accepts: `-- pgward: allow LINT reason`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    pub lint: String,
+    /// Why; empty where none is given, and then it does not count.
+    pub reason: String,
+}
+
+/// `-- pgward: expect rows 1..50`, `expect rows <= 50` or `expect rows 50`.
+pub fn rows(file: &ChangeFile, statement: &Statement) -> Option<RangeInclusive<u64>> {
+    declarations(&file.text, statement).iter().find_map(|d| parse_rows(d))
+}
+
+/// Every `-- pgward: allow …` of a statement.
+pub fn allowances(file: &ChangeFile, statement: &Statement) -> Vec<Allowance> {
+    declarations(&file.text, statement)
+        .iter()
+        .filter_map(|d| d.strip_prefix("allow"))
+        .map(|rest| {
+            let (lint, reason) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest, ""));
+            Allowance {
+                lint: lint.trim().trim_end_matches(':').to_owned(),
+                reason: reason.trim().trim_start_matches(':').trim().to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// The text after `pgward:` of each comment between the statement before and this one, and
+/// of a comment on the statement's own first line.
+fn declarations(text: &str, statement: &Statement) -> Vec<String> {
+    let all = tokens(text);
+    let here = all.partition_point(|t| t.start < statement.span.start);
+    all.get(..here)
+        .unwrap_or(&[])
+        .iter()
+        .rev()
+        .take_while(|t| t.kind == TokenKind::Comment)
+        .filter(|t| !shares_line_with_code(text, t.start))
+        .filter_map(|t| declaration(text.get(t.start..t.end).unwrap_or("")))
+        .collect()
+}
+
+/// A comment behind a statement on its line belongs to that one, not to the next.
+fn shares_line_with_code(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or("");
+    let line = before.rsplit('\n').next().unwrap_or("");
+    !line.trim().is_empty()
+}
+
+fn declaration(comment: &str) -> Option<String> {
+    let inner =
+        comment.trim_start_matches("--").trim_start_matches("/*").trim_end_matches("*/").trim();
+    Some(inner.strip_prefix("pgward:")?.trim().to_owned())
+}
+
+fn parse_rows(declared: &str) -> Option<RangeInclusive<u64>> {
+    let range = declared.strip_prefix("expect")?.trim().strip_prefix("rows")?.trim();
+    let number = |text: &str| text.trim().replace(['_', ','], "").parse::<u64>().ok();
+    if let Some(most) = range.strip_prefix("<=") {
+        return Some(0..=number(most)?);
+    }
+    if let Some((least, most)) = range.split_once("..") {
+        return Some(number(least)?..=number(most.trim_start_matches('='))?);
+    }
+    let exact = number(range)?;
+    Some(exact..=exact)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expectations_are_read_before_their_statement() {
+        let file = crate::read(
+            "f",
+            "-- pgward: expect rows 1..50\nUPDATE a SET b = 1 WHERE c = 2; -- pgward: expect rows 9\n\
+             -- why\n/* pgward: expect rows <= 1_000 */\nDELETE FROM a WHERE c = 3;\nSELECT 1;",
+        );
+        let got: Vec<_> = file.statements.iter().map(|s| rows(&file, s)).collect();
+        assert_eq!(got, [Some(1..=50), Some(0..=1000), None]);
+    }
+
+    #[test]
+    fn allowances_carry_their_reason() {
+        let file = crate::read("f", "-- pgward: allow drop_table nothing reads it\nDROP TABLE a;");
+        let got = allowances(&file, &file.statements[0]);
+        assert_eq!(got[0].lint, "drop_table");
+        assert_eq!(got[0].reason, "nothing reads it");
+    }
+}

@@ -1,0 +1,183 @@
+//! Cuts SQL text into tokens without ever failing: half-written text, psql commands and
+//! the data of a COPY must not hide the statements around them.
+
+/// What a piece of text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    Word,
+    /// `"…"`, quotes included.
+    QuotedIdent,
+    /// `'…'`, `E'…'`, `$$…$$`: a constant.
+    Literal,
+    Comment,
+    Semicolon,
+    Open,
+    Close,
+    /// A psql command: from the backslash to the end of its line.
+    Meta,
+    /// The lines after `COPY … FROM stdin;`, end marker included.
+    CopyData,
+    Other,
+}
+
+/// A token and where it stands, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// Every token of `text` but white space, in order.
+pub(crate) fn tokens(text: &str) -> Vec<Token> {
+    let mut found: Vec<Token> = Vec::new();
+    let mut statement_from = 0;
+    let mut at = 0;
+    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        if c.is_whitespace() {
+            at += c.len_utf8();
+            continue;
+        }
+        let (kind, end) = token_at(text, at, c);
+        found.push(Token { kind, start: at, end });
+        at = end;
+        if kind != TokenKind::Semicolon {
+            continue;
+        }
+        let statement = found.get(statement_from..).unwrap_or(&[]);
+        if reads_copy_data(text, statement)
+            && let Some((start, end)) = copy_data(text, at)
+        {
+            found.push(Token { kind: TokenKind::CopyData, start, end });
+            at = end;
+        }
+        statement_from = found.len();
+    }
+    found
+}
+
+fn token_at(text: &str, at: usize, c: char) -> (TokenKind, usize) {
+    let rest = text.get(at..).unwrap_or("");
+    match c {
+        '-' if rest.starts_with("--") => (TokenKind::Comment, line_end(text, at)),
+        '/' if rest.starts_with("/*") => (TokenKind::Comment, block_comment_end(text, at)),
+        '\'' => (TokenKind::Literal, quoted_end(text, at + 1, '\'', Escapes::Doubled)),
+        '"' => (TokenKind::QuotedIdent, quoted_end(text, at + 1, '"', Escapes::Doubled)),
+        'e' | 'E' if rest.get(1..2) == Some("'") => {
+            (TokenKind::Literal, quoted_end(text, at + 2, '\'', Escapes::Backslash))
+        }
+        'b' | 'B' | 'x' | 'X' | 'n' | 'N' if rest.get(1..2) == Some("'") => {
+            (TokenKind::Literal, quoted_end(text, at + 2, '\'', Escapes::Doubled))
+        }
+        '$' => match dollar_quote_end(text, at) {
+            Some(end) => (TokenKind::Literal, end),
+            None => (TokenKind::Other, at + 1),
+        },
+        ';' => (TokenKind::Semicolon, at + 1),
+        '(' => (TokenKind::Open, at + 1),
+        ')' => (TokenKind::Close, at + 1),
+        '\\' if rest.starts_with("\\;") => (TokenKind::Semicolon, at + 2),
+        '\\' => (TokenKind::Meta, line_end(text, at)),
+        c if c.is_alphanumeric() || c == '_' => {
+            let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+            let length = rest.find(|c| !word(c)).unwrap_or(rest.len());
+            (TokenKind::Word, at + length)
+        }
+        other => (TokenKind::Other, at + other.len_utf8()),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Escapes {
+    Doubled,
+    Backslash,
+}
+
+/// The end of a quoted text whose content starts at `from`; the end of the text where the
+/// quote is never closed.
+fn quoted_end(text: &str, from: usize, quote: char, escapes: Escapes) -> usize {
+    let mut chars = text.get(from..).unwrap_or("").char_indices().peekable();
+    while let Some((offset, c)) = chars.next() {
+        if c == '\\' && escapes == Escapes::Backslash {
+            chars.next();
+        } else if c == quote {
+            if chars.peek().is_some_and(|(_, next)| *next == quote) {
+                chars.next();
+            } else {
+                return from + offset + 1;
+            }
+        }
+    }
+    text.len()
+}
+
+/// `$tag$ … $tag$`; `None` where this dollar opens no such text.
+fn dollar_quote_end(text: &str, at: usize) -> Option<usize> {
+    let rest = text.get(at + 1..)?;
+    let close = rest.find('$')?;
+    let tag = rest.get(..close)?;
+    let is_tag = tag.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !tag.starts_with(|c: char| c.is_ascii_digit());
+    if !is_tag {
+        return None;
+    }
+    let mark = text.get(at..at + close + 2)?;
+    let body = at + mark.len();
+    Some(match text.get(body..)?.find(mark) {
+        Some(offset) => body + offset + mark.len(),
+        None => text.len(),
+    })
+}
+
+/// Block comments nest in PostgreSQL.
+fn block_comment_end(text: &str, at: usize) -> usize {
+    let bytes = text.as_bytes();
+    let mut depth = 0_u32;
+    let mut i = at;
+    while i < bytes.len() {
+        match (bytes.get(i), bytes.get(i + 1)) {
+            (Some(b'/'), Some(b'*')) => {
+                depth += 1;
+                i += 2;
+            }
+            (Some(b'*'), Some(b'/')) => {
+                depth -= 1;
+                i += 2;
+                if depth == 0 {
+                    return i;
+                }
+            }
+            _ => i += 1,
+        }
+    }
+    text.len()
+}
+
+fn line_end(text: &str, at: usize) -> usize {
+    text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |n| at + n)
+}
+
+/// `COPY … FROM STDIN`: what follows on the next lines is data.
+fn reads_copy_data(text: &str, statement: &[Token]) -> bool {
+    let words: Vec<String> = statement
+        .iter()
+        .filter(|t| t.kind == TokenKind::Word)
+        .map(|t| text.get(t.start..t.end).unwrap_or("").to_ascii_lowercase())
+        .collect();
+    words.first().is_some_and(|w| w == "copy")
+        && words.windows(2).any(|pair| matches!(pair, [a, b] if a == "from" && b == "stdin"))
+}
+
+/// From the line after `from` to the line `\.`, if there is one.
+fn copy_data(text: &str, from: usize) -> Option<(usize, usize)> {
+    let start = line_end(text, from) + 1;
+    let mut at = start;
+    while at < text.len() {
+        let end = line_end(text, at);
+        if text.get(at..end).is_some_and(|line| line.trim_end() == "\\.") {
+            return Some((start, end));
+        }
+        at = end + 1;
+    }
+    None
+}

@@ -1,0 +1,241 @@
+//! Small readers over the parse tree of `pg_query`.
+
+use pg_query::protobuf::{self, a_const};
+use pg_query::{DeparseOptions, Node, NodeEnum, ParserOptions};
+use pgward_model::prelude::*;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The only statement of `sql`; `None` where it does not parse or is not one.
+pub(crate) fn parse_one(sql: &str) -> Option<NodeEnum> {
+    let mut all = parse_all(sql)?;
+    if all.len() == 1 { all.pop() } else { None }
+}
+
+/// All statements of `sql`; `None` where it does not parse.
+pub(crate) fn parse_all(sql: &str) -> Option<Vec<NodeEnum>> {
+    let parsed = pg_query::parse(sql, ParserOptions::default()).ok()?;
+    let nodes = parsed.protobuf.stmts.into_iter().filter_map(|s| s.stmt?.node);
+    Some(nodes.collect())
+}
+
+pub(crate) fn relation(range: &protobuf::RangeVar) -> Relation {
+    Relation::new(range.schemaname.clone(), range.relname.clone())
+}
+
+pub(crate) fn some_relation(range: Option<&protobuf::RangeVar>) -> Relation {
+    range.map(relation).unwrap_or_default()
+}
+
+/// The relations among some nodes.
+pub(crate) fn ranges(nodes: &[Node]) -> Vec<Relation> {
+    nodes
+        .iter()
+        .filter_map(|n| match &n.node {
+            Some(NodeEnum::RangeVar(range)) => Some(relation(range)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The words of a list of strings.
+pub(crate) fn strings(nodes: &[Node]) -> Vec<String> {
+    nodes
+        .iter()
+        .filter_map(|n| match &n.node {
+            Some(NodeEnum::String(s)) => Some(s.sval.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// `[catalog.][schema.]name` as a relation.
+pub(crate) fn dotted(parts: &[String]) -> Relation {
+    match parts {
+        [] => Relation::default(),
+        [name] => Relation::new("", name.clone()),
+        [.., schema, name] => Relation::new(schema.clone(), name.clone()),
+    }
+}
+
+/// A name as a node: a list of strings, a string, a type, a function with arguments.
+pub(crate) fn named(node: &Node) -> Relation {
+    match &node.node {
+        Some(NodeEnum::List(list)) => dotted(&strings(&list.items)),
+        Some(NodeEnum::String(s)) => Relation::new("", s.sval.clone()),
+        Some(NodeEnum::TypeName(t)) => dotted(&strings(&t.names)),
+        Some(NodeEnum::ObjectWithArgs(o)) => dotted(&strings(&o.objname)),
+        Some(NodeEnum::RangeVar(r)) => relation(r),
+        _ => Relation::default(),
+    }
+}
+
+/// A name as SQL writes it, with the argument types where it has some.
+pub(crate) fn written(node: &Node) -> String {
+    let name = named(node).quoted();
+    let Some(NodeEnum::ObjectWithArgs(object)) = &node.node else { return name };
+    if object.args_unspecified {
+        return name;
+    }
+    let types: Vec<String> = object
+        .objargs
+        .iter()
+        .filter_map(|n| match &n.node {
+            Some(NodeEnum::TypeName(t)) => Some(type_text(t)),
+            _ => None,
+        })
+        .collect();
+    format!("{name}({})", types.join(", "))
+}
+
+pub(crate) fn role(spec: Option<&protobuf::RoleSpec>) -> String {
+    use protobuf::RoleSpecType::*;
+    let Some(spec) = spec else { return String::new() };
+    match spec.roletype() {
+        RolespecPublic => "PUBLIC".to_owned(),
+        RolespecCurrentRole | RolespecCurrentUser => "CURRENT_USER".to_owned(),
+        RolespecSessionUser => "SESSION_USER".to_owned(),
+        _ => quote_ident(&spec.rolename),
+    }
+}
+
+pub(crate) fn roles(nodes: &[Node]) -> Vec<String> {
+    nodes
+        .iter()
+        .filter_map(|n| match &n.node {
+            Some(NodeEnum::RoleSpec(spec)) => Some(role(Some(spec))),
+            _ => None,
+        })
+        .collect()
+}
+
+/// An expression in PostgreSQL's own spelling; empty where it cannot be written.
+pub(crate) fn expression_text(expression: &Node) -> String {
+    let target = protobuf::ResTarget {
+        val: Some(Box::new(expression.clone())),
+        ..protobuf::ResTarget::default()
+    };
+    let select = protobuf::SelectStmt {
+        target_list: vec![Node { node: Some(NodeEnum::ResTarget(Box::new(target))) }],
+        limit_option: protobuf::LimitOption::Default as i32,
+        op: protobuf::SetOperation::SetopNone as i32,
+        ..protobuf::SelectStmt::default()
+    };
+    let text = NodeEnum::SelectStmt(Box::new(select)).deparse(DeparseOptions::default());
+    text.ok().and_then(|t| t.strip_prefix("SELECT ").map(str::to_owned)).unwrap_or_default()
+}
+
+/// A type as SQL writes it.
+pub(crate) fn type_text(type_name: &protobuf::TypeName) -> String {
+    let null = protobuf::AConst { isnull: true, ..protobuf::AConst::default() };
+    let cast = protobuf::TypeCast {
+        arg: Some(Box::new(Node { node: Some(NodeEnum::AConst(null)) })),
+        type_name: Some(type_name.clone()),
+        location: -1,
+    };
+    let text = expression_text(&Node { node: Some(NodeEnum::TypeCast(Box::new(cast))) });
+    text.strip_prefix("NULL::")
+        .map_or_else(|| dotted(&strings(&type_name.names)).quoted(), str::to_owned)
+}
+
+/// The value of a constant: text, number or truth as text.
+pub(crate) fn constant(node: &Node) -> Option<String> {
+    match &node.node {
+        Some(NodeEnum::AConst(c)) => match c.val.as_ref()? {
+            a_const::Val::Ival(i) => Some(i.ival.to_string()),
+            a_const::Val::Fval(f) => Some(f.fval.clone()),
+            a_const::Val::Boolval(b) => Some(b.boolval.to_string()),
+            a_const::Val::Sval(s) => Some(s.sval.clone()),
+            a_const::Val::Bsval(b) => Some(b.bsval.clone()),
+        },
+        Some(NodeEnum::TypeCast(cast)) => constant(cast.arg.as_deref()?),
+        Some(NodeEnum::String(s)) => Some(s.sval.clone()),
+        Some(NodeEnum::Integer(i)) => Some(i.ival.to_string()),
+        _ => None,
+    }
+}
+
+/// The options of `VACUUM (FULL)`, `REINDEX (CONCURRENTLY)`, ...: is `name` on?
+pub(crate) fn option_is_on(options: &[Node], name: &str) -> bool {
+    options.iter().any(|n| match &n.node {
+        Some(NodeEnum::DefElem(e)) if e.defname == name => {
+            let value = e.arg.as_deref().and_then(constant);
+            !matches!(value.as_deref(), Some("false" | "off" | "0"))
+        }
+        _ => false,
+    })
+}
+
+/// What a subtree mentions, found by its JSON form, so that no node type is forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct Mentions {
+    /// Without names that are CTEs of the same tree.
+    pub(crate) relations: Vec<Relation>,
+    /// Last part of each column name.
+    pub(crate) columns: BTreeSet<String>,
+    /// `[schema.]name` of each function called.
+    pub(crate) functions: BTreeSet<String>,
+    ctes: BTreeSet<String>,
+}
+
+pub(crate) fn mentions(tree: &impl serde::Serialize) -> Mentions {
+    let mut found = Mentions::default();
+    if let Ok(value) = serde_json::to_value(tree) {
+        walk(&value, &mut found);
+    }
+    let ctes = std::mem::take(&mut found.ctes);
+    found.relations.retain(|r| !r.schema.is_empty() || !ctes.contains(&r.name));
+    let mut seen = BTreeSet::new();
+    found.relations.retain(|r| seen.insert(r.clone()));
+    found
+}
+
+fn walk(value: &Value, found: &mut Mentions) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|v| walk(v, found)),
+        Value::Object(map) => {
+            let text = |key: &str| map.get(key).and_then(Value::as_str);
+            if let (Some(schema), Some(name), true) =
+                (text("schemaname"), text("relname"), map.contains_key("relpersistence"))
+            {
+                found.relations.push(Relation::new(schema, name));
+            }
+            if let Some(name) = text("ctename") {
+                found.ctes.insert(name.to_owned());
+            }
+            if let Some(fields) = map.get("ColumnRef").and_then(|c| c.get("fields")) {
+                found.columns.extend(words(fields).pop());
+            }
+            if let Some(names) = map.get("FuncCall").and_then(|c| c.get("funcname")) {
+                found.functions.insert(words(names).join("."));
+            }
+            if let Some(Value::String(name)) = map.get("ResTarget").and_then(|t| t.get("name")) {
+                found.columns.insert(name.clone());
+            }
+            map.values().for_each(|v| walk(v, found));
+        }
+        _ => {}
+    }
+}
+
+fn words(list: &Value) -> Vec<String> {
+    let Value::Array(items) = list else { return Vec::new() };
+    items
+        .iter()
+        .filter_map(|i| i.pointer("/node/String/sval")?.as_str())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Is there a `*` in a target list anywhere in it?
+pub(crate) fn takes_all_columns(node: &NodeEnum) -> bool {
+    serde_json::to_value(node).is_ok_and(|v| has_key(&v, "AStar"))
+}
+
+fn has_key(value: &Value, key: &str) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|v| has_key(v, key)),
+        Value::Object(map) => map.contains_key(key) || map.values().any(|v| has_key(v, key)),
+        _ => false,
+    }
+}

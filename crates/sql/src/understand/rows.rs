@@ -1,0 +1,192 @@
+//! Statements that read or change rows.
+
+use super::{Found, one};
+use crate::action::{Action, Predicate, Rows};
+use crate::predicate::predicate;
+use crate::tree::{Mentions, mentions, ranges, relation, some_relation};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{self, OnConflictAction};
+use pgward_model::prelude::*;
+
+pub(super) fn understand(node: &NodeEnum) -> Found {
+    match node {
+        NodeEnum::SelectStmt(s) => select(s),
+        NodeEnum::InsertStmt(_)
+        | NodeEnum::UpdateStmt(_)
+        | NodeEnum::DeleteStmt(_)
+        | NodeEnum::MergeStmt(_) => {
+            let actions = changes(node);
+            let kind = actions.iter().rev().find_map(|a| match a {
+                Action::Rows(r) => Some(r.verb),
+                _ => None,
+            });
+            Some((kind.unwrap_or(StatementKind::Other), actions))
+        }
+        NodeEnum::TruncateStmt(t) => one(
+            StatementKind::Truncate,
+            Action::Truncate {
+                relations: ranges(&t.relations),
+                cascade: t.behavior() == protobuf::DropBehavior::DropCascade,
+            },
+        ),
+        NodeEnum::CopyStmt(c) => one(
+            if c.is_from { StatementKind::Insert } else { StatementKind::Select },
+            match &c.relation {
+                Some(range) => Action::Copy { relation: relation(range), writes: c.is_from },
+                None => read(&mentions(&c.query), false),
+            },
+        ),
+        NodeEnum::LockStmt(l) => one(
+            StatementKind::Other,
+            Action::Lock {
+                relations: ranges(&l.relations),
+                mode: lock_mode(l.mode),
+                nowait: l.nowait,
+            },
+        ),
+        NodeEnum::ExplainStmt(e) => explain(e),
+        NodeEnum::PrepareStmt(p) => inner(p.query.as_deref()),
+        NodeEnum::DeclareCursorStmt(d) => inner(d.query.as_deref()),
+        _ => None,
+    }
+}
+
+fn inner(node: Option<&pg_query::Node>) -> Found {
+    understand(node?.node.as_ref()?)
+}
+
+/// EXPLAIN runs the statement only with ANALYZE; otherwise it takes its locks to plan it.
+fn explain(e: &protobuf::ExplainStmt) -> Found {
+    if crate::tree::option_is_on(&e.options, "analyze") {
+        return inner(e.query.as_deref());
+    }
+    one(StatementKind::Select, read(&mentions(&e.query), false))
+}
+
+fn read(found: &Mentions, locks_rows: bool) -> Action {
+    Action::Read { reads: found.relations.clone(), locks_rows }
+}
+
+fn select(s: &protobuf::SelectStmt) -> Found {
+    let found = mentions(s);
+    if let Some(into) = &s.into_clause {
+        let made = some_relation(into.rel.as_ref());
+        let reads = found.relations.iter().filter(|r| **r != made).cloned().collect();
+        let action = Action::CreateTableAs {
+            relation: made,
+            materialized: false,
+            if_not_exists: false,
+            reads,
+        };
+        return one(StatementKind::Ddl, action);
+    }
+    let mut actions = with_clause(s.with_clause.as_ref());
+    let kind = if actions.is_empty() { StatementKind::Select } else { StatementKind::Update };
+    let kind = actions
+        .iter()
+        .find_map(|a| match a {
+            Action::Rows(r) => Some(r.verb),
+            _ => None,
+        })
+        .unwrap_or(kind);
+    actions.push(read(&found, !s.locking_clause.is_empty()));
+    Some((kind, actions))
+}
+
+/// Data-changing statements inside WITH.
+fn with_clause(with: Option<&protobuf::WithClause>) -> Vec<Action> {
+    let Some(with) = with else { return Vec::new() };
+    with.ctes
+        .iter()
+        .filter_map(|n| match &n.node {
+            Some(NodeEnum::CommonTableExpr(cte)) => cte.ctequery.as_ref()?.node.as_ref(),
+            _ => None,
+        })
+        .flat_map(|query| match query {
+            NodeEnum::InsertStmt(_)
+            | NodeEnum::UpdateStmt(_)
+            | NodeEnum::DeleteStmt(_)
+            | NodeEnum::MergeStmt(_) => changes(query),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// The changes of one INSERT, UPDATE, DELETE or MERGE, those inside its WITH first.
+fn changes(node: &NodeEnum) -> Vec<Action> {
+    let chosen = |text: &str| Predicate::Selects { condition: text.to_owned() };
+    let found = mentions(node);
+    let (with, rows) = match node {
+        NodeEnum::InsertStmt(i) => (
+            i.with_clause.as_ref(),
+            rows(StatementKind::Insert, i.relation.as_ref(), chosen(""), insert_columns(i), &found),
+        ),
+        NodeEnum::UpdateStmt(u) => (
+            u.with_clause.as_ref(),
+            rows(
+                StatementKind::Update,
+                u.relation.as_ref(),
+                predicate(u.where_clause.as_deref()),
+                targets(&u.target_list),
+                &found,
+            ),
+        ),
+        NodeEnum::DeleteStmt(d) => (
+            d.with_clause.as_ref(),
+            rows(
+                StatementKind::Delete,
+                d.relation.as_ref(),
+                predicate(d.where_clause.as_deref()),
+                Vec::new(),
+                &found,
+            ),
+        ),
+        NodeEnum::MergeStmt(m) => (
+            m.with_clause.as_ref(),
+            rows(StatementKind::Update, m.relation.as_ref(), chosen("MERGE"), Vec::new(), &found),
+        ),
+        _ => return Vec::new(),
+    };
+    let mut actions = with_clause(with);
+    actions.push(Action::Rows(rows));
+    actions
+}
+
+fn rows(
+    verb: StatementKind,
+    range: Option<&protobuf::RangeVar>,
+    predicate: Predicate,
+    columns: Vec<String>,
+    found: &Mentions,
+) -> Rows {
+    let relation = some_relation(range);
+    let reads = found.relations.iter().filter(|r| **r != relation).cloned().collect();
+    Rows { verb, relation, predicate, columns, reads }
+}
+
+fn insert_columns(i: &protobuf::InsertStmt) -> Vec<String> {
+    let mut columns = targets(&i.cols);
+    if let Some(conflict) = &i.on_conflict_clause
+        && conflict.action() == OnConflictAction::OnconflictUpdate
+    {
+        columns.extend(targets(&conflict.target_list));
+    }
+    columns
+}
+
+fn targets(list: &[pg_query::Node]) -> Vec<String> {
+    list.iter()
+        .filter_map(|n| match &n.node {
+            Some(NodeEnum::ResTarget(t)) => Some(t.name.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// `LockStmt.mode` counts from 1 in the order of strength, as `pg_locks` does.
+fn lock_mode(mode: i32) -> LockMode {
+    usize::try_from(mode - 1)
+        .ok()
+        .and_then(|i| LockMode::ALL.get(i).copied())
+        .unwrap_or(LockMode::AccessExclusive)
+}
