@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo xtask tidy          compare ARCHITECTURE.md, manifests and files with the rules of the house
-cargo xtask new KIND ID   start a lint, detector, cause, action, check, sampler, fault or scenario
+cargo xtask new KIND ID   start a lint, detector, cause, action, check or scenario from its template
 
 Exit codes: 0 nothing to say, 1 findings, 2 the chore itself could not be done.
 ";

@@ -20,8 +20,7 @@ fn judge(case: &Case) -> Verdict {
     }
     let n_waiting = case.window.recent().iter().flat_map(|s| &s.sessions).count();
     let source = Source::new(SourceKind::Sample, "pg_stat_activity");
-    let measured =
-        Evidence::measured("sessions that wait", n_waiting as f64, "sessions", source);
+    let measured = Evidence::measured("sessions that wait", n_waiting as f64, "sessions", source);
     if n_waiting == 0 {
         return Verdict::ruled_out(measured);
     }

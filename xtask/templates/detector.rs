@@ -13,8 +13,18 @@ pub(super) static DETECTOR: Detector = Detector {
 const LAST_S: f64 = 5.0; // half of the 10 s in which trouble must be seen
 
 fn detect(window: &Window) -> Vec<Symptom> {
-    let recent = window.last_seconds(LAST_S);
-    Vec::new()
+    let Some(last) = window.last_seconds(LAST_S).last() else { return Vec::new() };
+    let waiting: Vec<_> = last.sessions.iter().filter(|s| !s.blocked_by.is_empty()).collect();
+    if waiting.is_empty() {
+        return Vec::new();
+    }
+    let source = Source::new(SourceKind::Sample, "sessions");
+    let measured = Evidence::measured("sessions wait", waiting.len() as f64, "sessions", source)
+        .against(0.0)
+        .at(window.now());
+    let title = "names the object and what is wrong with it";
+    let symptom = Symptom::new(DETECTOR.id, last.at, window.now(), Weight::Harm, title, measured);
+    vec![symptom.by(waiting.iter().map(|s| s.pid))]
 }
 
 #[cfg(test)]
