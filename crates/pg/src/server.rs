@@ -534,7 +534,19 @@ fn make_dir(parent: &Path, user: Option<&OsUser>) -> Result<PathBuf, Error> {
     Ok(dir)
 }
 
+/// May the OS user that runs servers enter `dir`? Always, when that is us.
+pub fn server_user_reaches(dir: &Path) -> bool {
+    reachable(dir, tools::server_user().as_ref())
+}
+
 /// Gives a file or directory to the OS user that runs servers.
+///
+/// # Errors
+/// [`Error::File`] when owner or mode cannot be set.
+pub fn give_to_server_user(path: &Path, mode: u32) -> Result<(), Error> {
+    own(path, tools::server_user().as_ref(), mode)
+}
+
 fn own(path: &Path, user: Option<&OsUser>, mode: u32) -> Result<(), Error> {
     if let Some(user) = user {
         std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))

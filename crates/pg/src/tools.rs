@@ -2,6 +2,7 @@
 
 use crate::clock::{self, Deadline};
 use crate::error::Error;
+use crate::target::Target;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::ControlFlow;
@@ -22,6 +23,25 @@ impl Installation {
     /// The full path of one of its programs.
     pub fn program(&self, name: &str) -> PathBuf {
         self.bin_dir.join(name)
+    }
+
+    /// The full path of a program that need not come with every server package.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is not installed.
+    pub fn require(&self, name: &str) -> Result<PathBuf, Error> {
+        let program = self.program(name);
+        if program.is_file() {
+            return Ok(program);
+        }
+        Err(Error::Refused {
+            step: format!("run {name} of PostgreSQL {}", self.major),
+            why: format!(
+                "{} has no such program; install postgresql-client-{}",
+                self.bin_dir.display(),
+                self.major
+            ),
+        })
     }
 }
 
@@ -137,6 +157,32 @@ pub fn server_user() -> Option<OsUser> {
     })
 }
 
+/// How PostgreSQL's programs are told to reach a database, as `-d` takes it; the password
+/// goes through the environment, see [`password_env`].
+pub fn conninfo(target: &Target) -> String {
+    let port = target.port().to_string();
+    let pairs = [
+        ("host", target.host()),
+        ("port", port),
+        ("user", target.role().to_owned()),
+        ("dbname", target.database().to_owned()),
+    ];
+    let quoted = |value: &str| value.replace('\\', "\\\\").replace('\'', "\\'");
+    pairs
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| format!("{key}='{}'", quoted(value)))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The password of `target` for the environment of a program, and who is asking.
+pub fn password_env(target: &Target) -> Vec<(&'static str, String)> {
+    let mut env = vec![("PGAPPNAME", "pgward act".to_owned())];
+    env.extend(target.password().map(|password| ("PGPASSWORD", password)));
+    env
+}
+
 /// Runs a program to its end and returns what it printed.
 ///
 /// # Errors
@@ -145,7 +191,7 @@ pub fn server_user() -> Option<OsUser> {
 pub fn run<S: AsRef<OsStr>>(
     program: &Path,
     args: &[S],
-    env: &[(&str, &str)],
+    env: &[(&str, String)],
     within: Duration,
     run_as: RunAs,
 ) -> Result<String, Error> {
@@ -168,14 +214,14 @@ pub fn run<S: AsRef<OsStr>>(
 pub fn each_line<S: AsRef<OsStr>>(
     program: &Path,
     args: &[S],
-    env: &[(&str, &str)],
+    env: &[(&str, String)],
     within: Duration,
     run_as: RunAs,
     mut each: impl FnMut(&str) -> ControlFlow<()>,
 ) -> Result<(), Error> {
     let tool = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
     let mut command = command(program, run_as);
-    command.args(args).envs(env.iter().copied());
+    command.args(args).envs(env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let cannot = |what: &str, source| Error::File {
         path: program.to_owned(),
@@ -311,7 +357,7 @@ mod tests {
 
     fn sh(script: &str, within_ms: u64) -> Result<String, Error> {
         let within = Duration::from_millis(within_ms);
-        run(Path::new(SH), &["-c", script], &[("A", "b")], within, RunAs::Us)
+        run(Path::new(SH), &["-c", script], &[("A", "b".to_owned())], within, RunAs::Us)
     }
 
     #[test]
