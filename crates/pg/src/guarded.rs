@@ -59,7 +59,7 @@ impl<'a> Context<'a> {
 }
 
 /// What a step did.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
 pub struct StepReport {
     /// Rows affected, all statements together; sessions signalled.
     pub rows: u64,
