@@ -1,0 +1,18 @@
+//! Views: each turns one word of the vocabulary into a document.
+
+mod explanation;
+mod findings;
+mod incident;
+mod postmortem;
+mod runbook;
+mod scoreboard;
+mod verdicts;
+pub(crate) mod words;
+
+pub use explanation::{Example, Explanation, explanation};
+pub use findings::{findings, gate};
+pub use incident::incident;
+pub use postmortem::postmortem;
+pub use runbook::runbook;
+pub use scoreboard::scoreboard;
+pub use verdicts::verdicts;

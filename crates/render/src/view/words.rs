@@ -1,0 +1,72 @@
+//! Small phrases that several views share.
+
+use crate::document::{Text, Tone};
+use jiff::Timestamp;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use pgward_model::evidence::{Evidence, human};
+
+/// The claim, with its number and the baseline where the sentence does not tell them.
+pub(crate) fn evidence_text(evidence: &Evidence) -> Text {
+    let mut text = Text::prose(&evidence.claim);
+    let unit = evidence.unit.as_str();
+    let with_unit = |v: f64| match unit {
+        "" => human(v),
+        "%" => format!("{}%", human(v)),
+        _ => format!("{} {unit}", human(v)),
+    };
+    let told =
+        |v: f64| evidence.claim.contains(&human(v)) || evidence.claim.contains(&v.to_string());
+    if let Some(value) = evidence.value.filter(|v| !told(*v)) {
+        text = text.then(format!(": {}", with_unit(value)), Tone::Plain);
+    }
+    if let Some(base) = evidence.baseline.filter(|b| !told(*b)) {
+        if !evidence.claim.contains("baseline") {
+            text = text.then(format!(" (baseline {})", with_unit(base)), Tone::Plain);
+        }
+    }
+    text
+}
+
+/// The zone by its IANA name from the tables inside the program; UTC where it is unknown.
+pub(crate) fn zone(name: &str) -> TimeZone {
+    TimeZoneDatabase::bundled().get(name).unwrap_or(TimeZone::UTC)
+}
+
+/// `05:00:03`.
+pub(crate) fn clock(at: Timestamp, tz: &TimeZone) -> String {
+    at.to_zoned(tz.clone()).strftime("%H:%M:%S").to_string()
+}
+
+/// `2026-11-21 05:00:03`.
+pub(crate) fn day_and_clock(at: Timestamp, tz: &TimeZone) -> String {
+    at.to_zoned(tz.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// `+01`, `SAST`: how the zone calls itself at that moment.
+pub(crate) fn abbreviation(at: Timestamp, tz: &TimeZone) -> String {
+    at.to_zoned(tz.clone()).strftime("%Z").to_string()
+}
+
+/// Milliseconds as people read them; 0 stands for "none".
+pub(crate) fn limit_ms(ms: u64) -> String {
+    match ms {
+        0 => "none".to_owned(),
+        ms if ms < 1000 => format!("{ms} ms"),
+        ms => pgward_model::evidence::human_duration(ms as f64 / 1000.0),
+    }
+}
+
+/// First letter in capitals.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// `one, two and 7 more`.
+pub(crate) fn folded(names: &[&str], most: usize) -> String {
+    let shown = names.iter().take(most).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
