@@ -31,7 +31,7 @@ pub(crate) static KINDS: &[Kind] = &[
         name: "lint",
         dir: "crates/lint/src/lints",
         registration: Registration::Slice { member: "LINT" },
-        template: None,
+        template: Some(include_str!("../templates/lint.rs")),
     },
     Kind {
         name: "detector",
@@ -49,13 +49,13 @@ pub(crate) static KINDS: &[Kind] = &[
         name: "action",
         dir: "crates/recover/src/actions",
         registration: Registration::Slice { member: "ACTION" },
-        template: None,
+        template: Some(include_str!("../templates/action.rs")),
     },
     Kind {
         name: "check",
         dir: "crates/integrity/src/checks",
         registration: Registration::Slice { member: "CHECK" },
-        template: None,
+        template: Some(include_str!("../templates/check.rs")),
     },
     Kind {
         name: "sampler",
