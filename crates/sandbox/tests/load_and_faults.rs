@@ -1,5 +1,7 @@
 //! Load, ledger and faults against a real server.
 
+#![allow(clippy::unwrap_used)] // A test fails by a panic.
+
 use pgward_pg::prelude::*;
 use pgward_pg::server::{PrivateServer, ServerOptions};
 use pgward_sandbox::error::Error;
