@@ -153,6 +153,8 @@ pub struct CreateIndex {
     pub name: String,
     /// Key columns in order; an expression in its own words, in parentheses.
     pub columns: Vec<String>,
+    /// `btree` where nothing is said.
+    pub method: String,
     /// Rows it holds, where it does not hold all.
     pub predicate: Option<String>,
     pub unique: bool,

@@ -121,6 +121,16 @@ fn keeps_heap(old: &str, new: &str) -> bool {
     }
 }
 
+/// Does every value survive the way there and back? Wider types of the same kind.
+pub(crate) fn keeps_values(old: &str, new: &str) -> bool {
+    let (old_base, _) = base_and_mods(old);
+    let (new_base, _) = base_and_mods(new);
+    let widths = ["int2", "int4", "int8"];
+    let rank = |name: &str| widths.iter().position(|w| *w == name);
+    keeps_heap(old, new)
+        || matches!((rank(&old_base), rank(&new_base)), (Some(a), Some(b)) if a <= b)
+}
+
 /// `character varying(20)` → (`varchar`, [20]).
 fn base_and_mods(data_type: &str) -> (String, Vec<u64>) {
     let lower = data_type.to_lowercase();

@@ -49,6 +49,7 @@ pub(super) fn create(node: &NodeEnum) -> Found {
             table: some_relation(i.relation.as_ref()),
             name: i.idxname.clone(),
             columns: key_columns(&i.index_params),
+            method: i.access_method.clone(),
             predicate: i.where_clause.as_deref().map(expression_text),
             unique: i.unique,
             concurrently: i.concurrent,

@@ -1,0 +1,218 @@
+//! What a lint sees: every statement understood once, with its place in the change and,
+//! where there is one, the live catalog.
+
+use crate::{Lint, Options};
+use pgward_model::prelude::*;
+use pgward_sql::action::Action;
+use pgward_sql::expect::{self, Allowance};
+use pgward_sql::template::{self, Placeholder};
+use std::ops::RangeInclusive;
+
+/// A change, ready for all lints.
+pub struct Context<'a> {
+    pub change: &'a Change,
+    pub catalog: Option<&'a Catalog>,
+    pub options: &'a Options,
+    /// Every statement of every file, in order.
+    pub sites: Vec<Site<'a>>,
+}
+
+/// One statement and what is known of it.
+pub struct Site<'a> {
+    pub file: &'a ChangeFile,
+    /// As it would be sent: variables replaced. Its span is the one in the file.
+    pub statement: Statement,
+    pub actions: Vec<Action>,
+    /// Exact by the catalog where there is one.
+    pub effects: Vec<Effect>,
+    pub placeholders: Vec<Placeholder>,
+    /// Within a transaction the file has begun, or one that the caller makes.
+    pub in_transaction: bool,
+    pub allowances: Vec<Allowance>,
+    pub expected_rows: Option<RangeInclusive<u64>>,
+    /// Position among all sites.
+    pub index: usize,
+}
+
+/// A table up to this size is read or written in about 100 ms (at 100 MB/s, a slow disk),
+/// the wait that bystanders do not notice.
+const SMALL_BYTES: f64 = 10.0 * 1024.0 * 1024.0;
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        change: &'a Change,
+        catalog: Option<&'a Catalog>,
+        options: &'a Options,
+    ) -> Self {
+        let mut sites = Vec::new();
+        for file in &change.files {
+            let transactions = pgward_sql::splits_transactions(file);
+            let mut vars = template::definitions(&file.text);
+            vars.extend(options.vars.clone());
+            for (written, inside) in file.statements.iter().zip(&transactions.inside) {
+                let placeholders = template::placeholders(&written.text);
+                let statement = as_sent(written, &placeholders, &vars);
+                let effects = match catalog {
+                    Some(catalog) => pgward_sql::effects_with(&statement, catalog),
+                    None => statement.effects.clone(),
+                };
+                let wrapped = options.transaction_per_file && !transactions.own();
+                sites.push(Site {
+                    file,
+                    actions: pgward_sql::actions(&statement),
+                    effects,
+                    placeholders,
+                    in_transaction: *inside || wrapped,
+                    allowances: expect::allowances(file, written),
+                    expected_rows: expect::rows(file, written),
+                    index: sites.len(),
+                    statement,
+                });
+            }
+        }
+        Self { change, catalog, options, sites }
+    }
+
+    /// The table of that name in the live catalog.
+    pub fn table(&self, relation: &Relation) -> Option<&'a RelationInfo> {
+        self.catalog?.relation(relation)
+    }
+
+    /// Could others use the relation before this statement runs? The catalog knows what
+    /// `IF NOT EXISTS` finds; without it the text decides.
+    pub fn existed(&self, site: &Site, relation: &Relation) -> bool {
+        let made_here = site
+            .statement
+            .effects
+            .iter()
+            .chain(&site.effects)
+            .find_map(|e| e.relation.same_as(relation).then_some(e.existed_before));
+        made_here.unwrap_or(true) || self.table(relation).is_some()
+    }
+
+    /// `severity`, lowered where the catalog shows that the lock is short: a note for an
+    /// empty table, a warning for one below [`SMALL_BYTES`].
+    pub fn weigh(&self, relation: &Relation, severity: Severity) -> Severity {
+        match self.table(relation) {
+            Some(info) if info.n_rows == Some(0.0) => Severity::Note,
+            Some(info) if info.n_rows.is_some() && info.table_bytes < SMALL_BYTES => {
+                severity.min(Severity::Warning)
+            }
+            _ => severity,
+        }
+    }
+
+    /// The finding with the table's size, where the catalog has it.
+    pub fn sized(&self, finding: Finding, relation: &Relation) -> Finding {
+        match self.table(relation) {
+            Some(info) => self.size(info).into_iter().fold(finding, Finding::and),
+            None => finding,
+        }
+    }
+
+    /// Rows and bytes of a table, as the statistics have them.
+    pub fn size(&self, info: &RelationInfo) -> Vec<Evidence> {
+        let name = &info.relation;
+        let mut found = Vec::new();
+        if let Some(n) = info.n_rows {
+            let claim = format!("{name} has {} rows", human(n));
+            found.push(self.measured(claim, n, "rows", "pg_class.reltuples"));
+            let bytes = info.table_bytes;
+            let claim = format!("{name} takes {}", human_bytes(bytes));
+            found.push(self.measured(claim, bytes, "bytes", "pg_class.relpages"));
+        }
+        found
+    }
+
+    /// Scans of a table since its counters began.
+    pub fn traffic(&self, info: &RelationInfo) -> Evidence {
+        let scans = (info.seq_scans + info.idx_scans) as f64;
+        self.measured(
+            format!("{} was read by {} scans", info.relation, human(scans)),
+            scans,
+            "scans",
+            "pg_stat_user_tables",
+        )
+    }
+
+    /// A number of the catalog.
+    pub fn measured(&self, claim: String, value: f64, unit: &str, from: &str) -> Evidence {
+        let evidence =
+            Evidence::measured(claim, value, unit, Source::new(SourceKind::Catalog, from));
+        match self.catalog {
+            Some(catalog) => evidence.at(catalog.taken_at),
+            None => evidence,
+        }
+    }
+}
+
+/// The statement as the server would get it, at the place where it is written.
+fn as_sent(
+    written: &Statement,
+    placeholders: &[Placeholder],
+    vars: &std::collections::BTreeMap<String, String>,
+) -> Statement {
+    if placeholders.is_empty() {
+        return written.clone();
+    }
+    let sent = template::render(&written.text, vars);
+    let read = pgward_sql::read("", &sent).statements.into_iter().next();
+    let known_before = |relation: &Relation| {
+        written.effects.iter().find(|e| e.relation == *relation).map(|e| e.existed_before)
+    };
+    match read {
+        Some(mut statement) if statement.kind != StatementKind::Unparsed => {
+            statement.span = written.span;
+            for e in &mut statement.effects {
+                e.existed_before = known_before(&e.relation).unwrap_or(e.existed_before);
+            }
+            statement
+        }
+        _ => written.clone(),
+    }
+}
+
+impl Site<'_> {
+    /// A finding of `lint` by the text alone; its first evidence is what the manual says.
+    pub fn finding(&self, lint: &Lint, severity: Severity, message: impl Into<String>) -> Finding {
+        let source = Source::new(SourceKind::Manual, lint.source);
+        self.with(lint, Layer::Static, severity, message, Evidence::stated(lint.harm, source))
+    }
+
+    /// A finding that only the catalog could give.
+    pub fn catalog_finding(
+        &self,
+        lint: &Lint,
+        severity: Severity,
+        message: impl Into<String>,
+        evidence: Evidence,
+    ) -> Finding {
+        self.with(lint, Layer::Catalog, severity, message, evidence)
+    }
+
+    fn with(
+        &self,
+        lint: &Lint,
+        layer: Layer,
+        severity: Severity,
+        message: impl Into<String>,
+        evidence: Evidence,
+    ) -> Finding {
+        let mut finding =
+            Finding::new(lint.id, layer, severity, self.statement.span, message, evidence)
+                .fix(lint.instead, None);
+        finding.file = self.file.path.clone();
+        finding
+    }
+
+    /// Has the author declared, with a reason, that he accepts this lint here?
+    pub fn allows(&self, lint: &str) -> bool {
+        self.allowances.iter().any(|a| a.lint == lint && !a.reason.is_empty())
+    }
+
+    /// Has the author declared this many rows? Statistics may be a tenth behind
+    /// (`autovacuum_analyze_scale_factor` = 0.1).
+    pub fn declares_rows(&self, n_rows: f64) -> bool {
+        self.expected_rows.as_ref().is_some_and(|r| n_rows <= *r.end() as f64 * 1.1)
+    }
+}

@@ -1,0 +1,110 @@
+//! Every lint, one file each; the file's name is the lint's id.
+
+mod add_check_scans;
+mod add_column_not_null;
+mod add_column_rewrites;
+mod add_foreign_key_blocks;
+mod add_unique_builds_index;
+mod alter_system;
+mod alter_type_rewrites;
+mod change_without_where;
+mod concurrently_if_not_exists;
+mod concurrently_in_transaction;
+mod concurrently_under_timeout;
+mod create_index_blocks_writes;
+mod create_table_locks_parent;
+mod disable_trigger;
+mod drop_before_replacement;
+mod drop_cascade;
+mod drop_column;
+mod drop_index_blocks;
+mod drop_object;
+mod drop_schema;
+mod drop_table;
+mod drop_used_index;
+mod grant_broad;
+mod lock_table;
+mod lock_timeout_missing;
+mod not_understood;
+mod refresh_blocks_reads;
+mod reindex_blocks;
+mod rename_column;
+mod rename_table;
+mod rewrite_storage;
+mod set_not_null_scans;
+mod steps_without_transaction;
+mod transaction_left_open;
+mod truncate;
+mod unset_variable;
+mod vacuum_full;
+
+use crate::Lint;
+
+/// All lints, in the order of their ids.
+pub static LINTS: &[&Lint] = &[
+    &add_check_scans::LINT,
+    &add_column_not_null::LINT,
+    &add_column_rewrites::LINT,
+    &add_foreign_key_blocks::LINT,
+    &add_unique_builds_index::LINT,
+    &alter_system::LINT,
+    &alter_type_rewrites::LINT,
+    &change_without_where::LINT,
+    &concurrently_if_not_exists::LINT,
+    &concurrently_in_transaction::LINT,
+    &concurrently_under_timeout::LINT,
+    &create_index_blocks_writes::LINT,
+    &create_table_locks_parent::LINT,
+    &disable_trigger::LINT,
+    &drop_before_replacement::LINT,
+    &drop_cascade::LINT,
+    &drop_column::LINT,
+    &drop_index_blocks::LINT,
+    &drop_object::LINT,
+    &drop_schema::LINT,
+    &drop_table::LINT,
+    &drop_used_index::LINT,
+    &grant_broad::LINT,
+    &lock_table::LINT,
+    &lock_timeout_missing::LINT,
+    &not_understood::LINT,
+    &refresh_blocks_reads::LINT,
+    &reindex_blocks::LINT,
+    &rename_column::LINT,
+    &rename_table::LINT,
+    &rewrite_storage::LINT,
+    &set_not_null_scans::LINT,
+    &steps_without_transaction::LINT,
+    &transaction_left_open::LINT,
+    &truncate::LINT,
+    &unset_variable::LINT,
+    &vacuum_full::LINT,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::LINTS;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_file_is_a_lint_and_has_its_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lints");
+        let files: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|f| f.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        let ids: BTreeSet<String> = LINTS.iter().map(|l| l.id.to_owned()).collect();
+        assert_eq!(files, ids);
+        assert_eq!(LINTS.len(), ids.len(), "an id is there twice");
+    }
+
+    #[test]
+    fn every_lint_shows_what_it_finds_and_what_it_lets_pass() {
+        for lint in LINTS {
+            assert!(lint.examples.iter().any(|e| !e.finds.is_empty()), "{}", lint.id);
+            assert!(lint.examples.iter().any(|e| e.finds.is_empty()), "{}", lint.id);
+            let strongest = lint.examples.iter().flat_map(|e| e.finds).max();
+            assert!(strongest <= Some(&lint.severity), "{}", lint.id);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A new CHECK reads the whole table.
+
+use crate::context::Context;
+use crate::{Example, Lint};
+use pgward_model::prelude::*;
+use pgward_sql::action::{Action, Alter};
+
+pub(super) static LINT: Lint = Lint {
+    id: "add_check_scans",
+    severity: Severity::Error,
+    title: "a new CHECK reads the whole table",
+    harm: "it reads every row under ACCESS EXCLUSIVE: nobody reads or writes meanwhile",
+    instead: "add it NOT VALID, then VALIDATE CONSTRAINT in a transaction of its own",
+    source: "ALTER TABLE, ADD table_constraint [ NOT VALID ]",
+    guards_rows: false,
+    examples: &[
+        Example {
+            sql: "ALTER TABLE a ADD CONSTRAINT c CHECK (x > 0);",
+            catalog: "",
+            finds: &[Severity::Error],
+        },
+        Example {
+            sql: "ALTER TABLE a ADD CONSTRAINT c CHECK (x > 0) NOT VALID;",
+            catalog: "",
+            finds: &[],
+        },
+        Example {
+            sql: "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0);",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); ANALYZE t;",
+            finds: &[Severity::Note],
+        },
+    ],
+    check,
+};
+
+fn check(cx: &Context, found: &mut Vec<Finding>) {
+    for site in &cx.sites {
+        for action in &site.actions {
+            let Action::Alter { relation, command: Alter::AddConstraint(c), .. } = action else {
+                continue;
+            };
+            if !cx.existed(site, relation) || c.kind != 'c' || c.not_valid {
+                continue;
+            }
+            let severity = cx.weigh(relation, Severity::Error);
+            let message = format!(
+                "ACCESS EXCLUSIVE on {relation} while every row is read: CHECK ({})",
+                c.condition
+            );
+            let finding = site
+                .finding(&LINT, severity, message)
+                .fix(LINT.instead, online(relation, &c.name, &site.statement.text));
+            found.push(cx.sized(finding, relation));
+        }
+    }
+}
+
+fn online(relation: &Relation, name: &str, text: &str) -> Option<String> {
+    // Only where the statement is this one command can NOT VALID be put at its end.
+    if name.is_empty() || !text.trim_end().ends_with(')') {
+        return None;
+    }
+    let table = relation.quoted();
+    let name = quote_ident(name);
+    Some(format!("{text} NOT VALID;\nALTER TABLE {table} VALIDATE CONSTRAINT {name};"))
+}

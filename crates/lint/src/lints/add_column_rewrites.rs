@@ -1,0 +1,78 @@
+//! A new column rewrites the whole table.
+
+use crate::context::Context;
+use crate::{Example, Lint};
+use pgward_model::prelude::*;
+use pgward_sql::action::{Action, Alter, NewDefault};
+
+pub(super) static LINT: Lint = Lint {
+    id: "add_column_rewrites",
+    severity: Severity::Error,
+    title: "a new column rewrites the whole table",
+    harm: "ADD COLUMN with a value of its own for each row writes the table and all its \
+             indexes anew under ACCESS EXCLUSIVE: nobody reads or writes meanwhile",
+    instead: "add the column without default, SET DEFAULT for new rows, fill old rows in \
+             batches",
+    source: "ALTER TABLE, Notes",
+    guards_rows: false,
+    examples: &[
+        Example {
+            sql: "ALTER TABLE a ADD COLUMN u uuid DEFAULT gen_random_uuid();",
+            catalog: "",
+            finds: &[Severity::Error],
+        },
+        Example {
+            sql: "ALTER TABLE a ADD COLUMN n bigserial;",
+            catalog: "",
+            finds: &[Severity::Error],
+        },
+        Example {
+            sql: "ALTER TABLE a ADD COLUMN g int GENERATED ALWAYS AS (x + 1) STORED;",
+            catalog: "",
+            finds: &[Severity::Error],
+        },
+        Example { sql: "ALTER TABLE a ADD COLUMN x int DEFAULT -1;", catalog: "", finds: &[] },
+        Example {
+            sql: "ALTER TABLE a ADD COLUMN at timestamptz DEFAULT now();",
+            catalog: "",
+            finds: &[],
+        },
+        Example {
+            sql: "ALTER TABLE t ADD COLUMN u uuid DEFAULT gen_random_uuid();",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); ANALYZE t;",
+            finds: &[Severity::Note],
+        },
+    ],
+    check,
+};
+
+fn check(cx: &Context, found: &mut Vec<Finding>) {
+    for site in &cx.sites {
+        for action in &site.actions {
+            let Action::Alter { relation, command: Alter::AddColumn { column, .. }, .. } = action
+            else {
+                continue;
+            };
+            if !cx.existed(site, relation) || !column.default.rewrites() {
+                continue;
+            }
+            let severity = cx.weigh(relation, Severity::Error);
+            let message = format!(
+                "ACCESS EXCLUSIVE on {relation} while every row is written anew: {}",
+                why(&column.default)
+            );
+            let finding = site.finding(&LINT, severity, message).fix(LINT.instead, None);
+            found.push(cx.sized(finding, relation));
+        }
+    }
+}
+
+fn why(default: &NewDefault) -> String {
+    match default {
+        NewDefault::Volatile { function, .. } => {
+            format!("{function}() may give each row its own value")
+        }
+        NewDefault::Stored => "the generated value is stored".to_owned(),
+        _ => "each row takes a number from the sequence".to_owned(),
+    }
+}

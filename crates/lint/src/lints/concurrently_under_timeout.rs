@@ -1,0 +1,71 @@
+//! CONCURRENTLY under a short timeout.
+
+use crate::context::{Context, Site};
+use crate::{Example, Lint};
+use pgward_model::prelude::*;
+use pgward_sql::action::Action;
+
+pub(super) static LINT: Lint = Lint {
+    id: "concurrently_under_timeout",
+    severity: Severity::Error,
+    title: "CONCURRENTLY under a short timeout",
+    harm: "it waits for all older snapshots; a timeout cancels it there and leaves an \
+             INVALID index that only costs",
+    instead: "SET lock_timeout = 0 and statement_timeout = 0 for this statement, and look for \
+             old transactions first",
+    source: "CREATE INDEX, Building Indexes Concurrently",
+    guards_rows: false,
+    examples: &[
+        Example {
+            sql: "SET lock_timeout = '1s'; CREATE INDEX CONCURRENTLY i ON a (x);",
+            catalog: "",
+            finds: &[Severity::Error],
+        },
+        Example {
+            sql: "SET lock_timeout = 0; CREATE INDEX CONCURRENTLY i ON a (x);",
+            catalog: "",
+            finds: &[],
+        },
+        Example {
+            sql: "SET statement_timeout = '5s'; RESET statement_timeout; REINDEX INDEX CONCURRENTLY \
+             i;",
+            catalog: "",
+            finds: &[],
+        },
+    ],
+    check,
+};
+
+fn check(cx: &Context, found: &mut Vec<Finding>) {
+    for site in &cx.sites {
+        let concurrent = site.actions.iter().any(|a| match a {
+            Action::CreateIndex(i) => i.concurrently,
+            Action::Drop(d) => d.concurrently,
+            Action::Reindex { concurrently, .. } => *concurrently,
+            _ => false,
+        });
+        if !concurrent {
+            continue;
+        }
+        for name in ["lock_timeout", "statement_timeout"] {
+            if let Some(value) = setting_at(cx, site, name) {
+                let message =
+                    format!("{name} = {value} cancels it while it waits for old snapshots");
+                let sql = Some(format!("SET {name} = 0;"));
+                found.push(site.finding(&LINT, Severity::Error, message).fix(LINT.instead, sql));
+            }
+        }
+    }
+}
+
+/// The value a session setting has at this statement, where the file sets one that is on.
+fn setting_at(cx: &Context, site: &Site, wanted: &str) -> Option<String> {
+    let before = cx.sites.get(..site.index)?.iter().filter(|s| s.file.path == site.file.path);
+    let last = before.flat_map(|s| &s.actions).filter_map(|a| match a {
+        Action::Set { name, value, local: false } if name == wanted || name.is_empty() => {
+            Some(value.clone())
+        }
+        _ => None,
+    });
+    last.last().flatten().filter(|v| v.trim_start_matches('0').chars().any(|c| c.is_ascii_digit()))
+}

@@ -1,0 +1,66 @@
+//! Every lint's examples, against a real catalog where they need one.
+
+mod common;
+
+use pgward_lint::lints::LINTS;
+use pgward_lint::{Example, Lint, Options, check};
+use pgward_model::prelude::*;
+use pgward_pg::catalog;
+use std::time::Duration;
+
+#[test]
+fn examples_find_what_they_say() {
+    let server = common::server();
+    let mut wrong = Vec::new();
+    let mut n_databases = 0;
+    for lint in LINTS {
+        for example in lint.examples {
+            let catalog = (!example.catalog.is_empty()).then(|| {
+                n_databases += 1;
+                catalog_of(&server, &format!("example_{n_databases}"), example.catalog)
+            });
+            if let Some(fault) = run(lint, example, catalog.as_ref()) {
+                wrong.push(fault);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Fills a database; counters of scans are there once the session that made them is gone.
+fn catalog_of(server: &pgward_pg::server::PrivateServer, name: &str, setup: &str) -> Catalog {
+    drop(common::database(server, name, setup));
+    let session = common::session(server, name);
+    let wants_scans = setup.contains("enable_seqscan");
+    let found = pgward_pg::clock::poll(
+        Duration::from_secs(20),
+        Duration::from_millis(50),
+        || -> Result<Option<Catalog>, pgward_pg::error::Error> {
+            let catalog = catalog::read(&session)?;
+            let scanned = catalog.relations.iter().flat_map(|r| &r.indexes).any(|i| i.scans > 0);
+            Ok((scanned || !wants_scans).then_some(catalog))
+        },
+    );
+    found.expect("the catalog is read").expect("scans are counted within 20 s")
+}
+
+fn run(lint: &Lint, example: &Example, catalog: Option<&Catalog>) -> Option<String> {
+    let change = pgward_sql::change(vec![pgward_sql::read("example.sql", example.sql)]);
+    let all = check(&change, catalog, &Options::default());
+    let mut found: Vec<&Finding> = all.iter().filter(|f| f.lint == lint.id).collect();
+    found.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    let severities: Vec<Severity> = found.iter().map(|f| f.severity).collect();
+    let well_made = found.iter().all(|f| {
+        f.file == "example.sql"
+            && !f.evidence().is_empty()
+            && !f.message.ends_with('.')
+            && (f.layer == Layer::Static || catalog.is_some())
+    });
+    let messages: Vec<&str> = found.iter().map(|f| f.message.as_str()).collect();
+    (severities != example.finds || !well_made).then(|| {
+        format!(
+            "{}: {}\n  expected {:?}\n  found    {severities:?}: {messages:#?}",
+            lint.id, example.sql, example.finds
+        )
+    })
+}
