@@ -4,7 +4,7 @@ use crate::clock::{self, Deadline};
 use crate::error::Error;
 use crate::target::Target;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -196,14 +196,130 @@ pub fn run<S: AsRef<OsStr>>(
     run_as: RunAs,
 ) -> Result<String, Error> {
     let mut output = String::new();
+    let mut cut = false;
     each_line(program, args, env, within, run_as, |line| {
-        if output.len() + line.len() < OUTPUT_BYTES_MAX {
+        cut |= output.len() + line.len() > OUTPUT_BYTES_MAX;
+        if !cut {
             output.push_str(line);
             output.push('\n');
         }
         ControlFlow::Continue(())
     })?;
+    if cut {
+        let what = format!("{}: more output than {OUTPUT_BYTES_MAX} bytes", program.display());
+        return Err(Error::Server { what });
+    }
     Ok(output)
+}
+
+/// Runs a program and writes its stdout, whatever its size, to `to`.
+///
+/// # Errors
+/// As [`run`]; [`Error::File`] when `to` takes no more.
+pub fn stream<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    env: &[(&str, String)],
+    within: Duration,
+    to: &mut dyn Write,
+) -> Result<(), Error> {
+    let mut command = command(program, RunAs::Us);
+    command.args(args).envs(env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    with_child(program, command, within, |child| {
+        let mut from = child.stdout.take();
+        from.as_mut().map_or(Ok(0), |from| std::io::copy(from, to)).map(|_| ())
+    })
+    .map(|_| ())
+}
+
+/// Runs a program whose stdin `write` fills; returns what it printed. When `write` fails the
+/// program is killed before it sees the end of its input.
+///
+/// # Errors
+/// That of `write` unless the program failed by itself; as [`run`].
+pub fn feed<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    env: &[(&str, String)],
+    within: Duration,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
+) -> Result<String, Error> {
+    let mut command = command(program, RunAs::Us);
+    command.args(args).envs(env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut output = None;
+    let mut written = Ok(());
+    let fed = with_child(program, command, within, |child| {
+        let from = child.stdout.take();
+        output = Some(std::thread::spawn(move || from.map(read_bounded).unwrap_or_default()));
+        let Some(stdin) = child.stdin.take() else { return Ok(()) };
+        let mut stdin = BufWriter::with_capacity(1 << 16, stdin);
+        written = write(&mut stdin);
+        if written.is_err() {
+            let _ = child.kill();
+            return Err(std::io::ErrorKind::BrokenPipe.into());
+        }
+        stdin.flush()
+    });
+    let output = output.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    match (fed, written) {
+        (Ok(()), Ok(())) => Ok(output),
+        // Its own words say more than our broken pipe; killed by us it has none.
+        (Err(Error::Tool { tool, status, stderr }), _) if !stderr.is_empty() => {
+            Err(Error::Tool { tool, status, stderr })
+        }
+        (_, Err(error)) | (Err(error), Ok(())) => Err(error),
+    }
+}
+
+/// Starts a program, lets `talk` deal with its pipes, ends it when `within` is over.
+fn with_child(
+    program: &Path,
+    mut command: Command,
+    within: Duration,
+    talk: impl FnOnce(&mut Child) -> Result<(), std::io::Error>,
+) -> Result<(), Error> {
+    let tool = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
+    let cannot = |what: &str, source| Error::File {
+        path: program.to_owned(),
+        what: what.to_owned(),
+        source,
+    };
+    let mut child = command.spawn().map_err(|source| cannot("cannot be started", source))?;
+    let stderr = child.stderr.take();
+    let stderr = std::thread::spawn(move || stderr.map(read_bounded).unwrap_or_default());
+    let deadline = Deadline::after(within);
+    // While we talk nobody waits for the child, so its process id stays its own.
+    let (done, talking) = std::sync::mpsc::channel::<()>();
+    let pid = i32::try_from(child.id()).ok().map(nix::unistd::Pid::from_raw);
+    let timer = std::thread::spawn(move || {
+        let late = talking.recv_timeout(deadline.left())
+            == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+        if let (true, Some(pid)) = (late, pid) {
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+    });
+    let talked = talk(&mut child);
+    drop(done);
+    let _ = timer.join();
+    let status = wait(&mut child, deadline).map_err(|source| cannot("cannot wait", source))?;
+    if status.is_none() {
+        end(&mut child);
+    }
+    let stderr = stderr.join().unwrap_or_default();
+    match status {
+        _ if deadline.passed() => Err(Error::ToolTimeout { tool, within }),
+        Some(status) if status.success() => {
+            talked.map_err(|source| cannot("its pipe broke", source))
+        }
+        Some(status) => Err(Error::Tool {
+            tool,
+            status: status.to_string(),
+            stderr: tail(stderr.trim(), MESSAGE_BYTES_MAX).to_owned(),
+        }),
+        None => Err(Error::ToolTimeout { tool, within }),
+    }
 }
 
 /// Runs a program and hands over its stdout line by line, without line ends. When
@@ -372,6 +488,24 @@ mod tests {
         let start = clock::instant();
         assert!(matches!(sh("exec sleep 60", 50), Err(Error::ToolTimeout { .. })));
         assert!(seconds_since(start) < 30.0);
+    }
+
+    #[test]
+    fn a_program_is_fed_and_its_own_words_are_kept() {
+        let within = Duration::from_secs(20);
+        let feed = |script: &str, fails: bool| {
+            feed(Path::new(SH), &["-c", script], &[], within, |stdin| {
+                let ours = Error::Server { what: "ours".to_owned() };
+                let big = "x\n".repeat(200_000); // more than a pipe holds
+                stdin.write_all(big.as_bytes()).map_err(|_| ours)?;
+                if fails { Err(Error::Server { what: "source".to_owned() }) } else { Ok(()) }
+            })
+        };
+        assert_eq!(feed("wc -l", false).unwrap().trim(), "200000");
+        let error = feed("cat >/dev/null; echo done", true).unwrap_err().to_string();
+        assert_eq!(error, "source");
+        let error = feed("echo the table is locked by someone else >&2; exit 3", false);
+        assert!(error.unwrap_err().to_string().contains("locked by someone else"));
     }
 
     #[test]

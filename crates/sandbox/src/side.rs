@@ -38,6 +38,7 @@ pub struct SideOptions {
 pub struct SideServer {
     server: PrivateServer,
     backup: Backup,
+    vault: Vault,
     point: Point,
     wal: WalSource,
 }
@@ -96,7 +97,8 @@ pub fn start(
             })?;
     let pg_wal = options.pg_wal_dir.as_deref();
     let wal = WalSource::of(vault, backup, pg_wal, &options.installation);
-    let mut side = SideServer { server, backup: backup.clone(), point: point.clone(), wal };
+    let (backup, vault, point) = (backup.clone(), vault.clone(), point.clone());
+    let mut side = SideServer { server, backup, vault, point, wal };
     side.wait_until_there(deadline)?;
     Ok(side)
 }
@@ -113,6 +115,10 @@ impl SideServer {
 
     pub fn backup(&self) -> &Backup {
         &self.backup
+    }
+
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// The log it was recovered with.

@@ -174,7 +174,9 @@ impl WalSource {
         let start = Lsn(start.max(self.segment_bytes)).to_string(); // 0/0 is no LSN
         let timeline = self.timeline.to_string();
         let path = dir.path().display().to_string();
-        let mut args = vec!["-p", &path, "-t", &timeline, "-s", &start];
+        // Without an end pg_waldump waits 5 s for the segment that may still come.
+        let end = Lsn(next * self.segment_bytes).to_string();
+        let mut args = vec!["-p", &path, "-t", &timeline, "-s", &start, "-e", &end];
         args.extend_from_slice(filter);
         let program = self.installation.require("pg_waldump")?;
         let env = [("TZ", "UTC".to_owned())];
