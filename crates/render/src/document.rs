@@ -59,8 +59,11 @@ pub enum Align {
 #[derive(Debug, Clone, PartialEq)]
 pub enum TableRow {
     Cells(Vec<Text>),
-    /// Spans all columns and stands above the rows it names.
-    Group(Text),
+    /// Spans all columns and stands above the rows it names; `aside` at the right end.
+    Group {
+        text: Text,
+        aside: Text,
+    },
     /// Spans all columns but the first `from` and explains the row above.
     Note {
         from: usize,

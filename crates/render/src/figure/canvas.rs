@@ -16,7 +16,9 @@ font-size:12px}\
 --main:#0969da;--bad:#cf222e;--good:#1a7f37;--warn:#9a6700;--act:#8250df}\
 @media (prefers-color-scheme:dark){.pgf{--card:#0d1117;--text:#e6edf3;--dim:#9198a1;\
 --line:#3d444d;--soft:#151b23;--main:#4493f8;--bad:#f85149;--good:#3fb950;--warn:#d29922;\
---act:#ab7df8}}";
+--act:#ab7df8}}\
+@media print{.pgf{--card:#fff;--text:#1f2328;--dim:#59636e;--line:#d1d9e0;--soft:#f6f8fa;\
+--main:#0969da;--bad:#cf222e;--good:#1a7f37;--warn:#9a6700;--act:#8250df}}";
 
 /// A colour by meaning. The light value stands in for programs that know no variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -106,6 +106,12 @@ fn place<'a>(
     }
 }
 
+/// Tenths matter only in the first seconds.
+fn waited(seconds: f64) -> String {
+    let tenths = (seconds * 10.0).round() / 10.0;
+    human_duration(if seconds < 10.0 { tenths } else { seconds.round() })
+}
+
 fn height(card: &Card) -> f64 {
     match card {
         Card::Session(node) if node.statement.is_empty() => 34.0,
@@ -138,7 +144,7 @@ fn drawn(p: &Placed) -> Markup {
     match &p.card {
         Card::Folded { n, waited_s, waits_for } => {
             let on = if waits_for.is_empty() { String::new() } else { format!(" for {waits_for}") };
-            let words = format!("… and {n} more wait{on}, up to {}", human_duration(*waited_s));
+            let words = format!("… and {n} more wait{on}, up to {}", waited(*waited_s));
             html! {
                 rect x=(px(x)) y=(px(y)) width=(px(width)) height="32" rx="6"
                     fill="none" stroke=(Ink::Line.plain()) stroke-dasharray="4 3"
@@ -161,12 +167,12 @@ fn session(node: &LockTreeNode, x: f64, y: f64, width: f64, height: f64) -> Mark
         .collect();
     let right = match (root, node.waits_for.is_empty()) {
         (true, _) if node.waited_s > 0.0 => {
-            format!("{}, open {}", node.state, human_duration(node.waited_s.round()))
+            format!("{}, open {}", node.state, waited(node.waited_s))
         }
         (true, _) => node.state.clone(),
-        (false, true) => format!("waits {}", human_duration(node.waited_s.round())),
+        (false, true) => format!("waits {}", waited(node.waited_s)),
         (false, false) => {
-            format!("waits {} for {}", human_duration(node.waited_s.round()), node.waits_for)
+            format!("waits {} for {}", waited(node.waited_s), node.waits_for)
         }
     };
     let right = cut(&right, "s b", width * 0.6);

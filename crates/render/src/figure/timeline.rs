@@ -64,10 +64,10 @@ fn heading(pm: &Postmortem) -> Markup {
         ("action", Ink::Act),
         ("proof", Ink::Good),
     ];
-    let mut x = TEXT_X;
+    let mut x = WIDTH - 24.0 - kinds.iter().map(|(w, _)| text_px(w, "s") + 30.0).sum::<f64>();
     let legend = kinds.map(|(word, ink)| {
         let here = x;
-        x += text_px(word, "s") + 34.0;
+        x += text_px(word, "s") + 30.0;
         html! { (swatch(here, 46.0, ink)) (text(here + 11.0, 50.0, "s", Ink::Dim, Anchor::Start, word)) }
     });
     html! {

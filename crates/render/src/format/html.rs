@@ -89,7 +89,9 @@ fn table(table: &Table) -> Markup {
                         td class=[class(i)] { (inline(cell)) }
                     }
                 }
-                TableRow::Group(text) => th colspan=(n) class="group" { (inline(text)) },
+                TableRow::Group { text, aside } => th colspan=(n) class="group" {
+                    (inline(text)) " " (inline(aside))
+                },
                 TableRow::Note { from, text } => {
                     @if *from > 0 { td colspan=(from) {} }
                     td colspan=(n.saturating_sub(*from).max(1)) { (inline(text)) }

@@ -12,6 +12,8 @@ const WIDTH_MIN: usize = 40;
 /// A key column wider than this would leave too little for the text beside it.
 const KEY_MAX: usize = 34;
 const GAP: usize = 2;
+/// Longer words are broken rather than kept whole in a table: the longest ids are shorter.
+const WORD_MAX: usize = 24;
 
 /// The whole document.
 pub(crate) fn lines(document: &Document, width: usize) -> Vec<Line> {
@@ -64,7 +66,7 @@ fn heading(level: u8, text: &Text, width: usize) -> Vec<Line> {
         _ => p.clone(),
     };
     let mut lines = wrap(&Text(text.0.iter().map(strong).collect()), width);
-    let long = lines.iter().map(|l| line_width(l)).max().unwrap_or(0);
+    let long = lines.iter().map(line_width).max().unwrap_or(0);
     match level {
         1 => lines.push(vec![piece("━".repeat(long), Tone::Label)]),
         2 => lines.push(vec![piece("─".repeat(long), Tone::Dim)]),
@@ -129,36 +131,68 @@ pub(crate) fn beside(first: Line, indent: usize, text: Vec<Line>) -> Vec<Line> {
 
 fn table(table: &Table, width: usize) -> Vec<Line> {
     let widths = column_widths(table, width);
+    let gap = gap(table, &widths, width);
     let starts: Vec<usize> = widths
         .iter()
         .scan(0, |at, w| {
             let start = *at;
-            *at += w + GAP;
+            *at += w + gap;
             Some(start)
         })
         .collect();
-    let full = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+    let full = widths.iter().sum::<usize>() + gap * widths.len().saturating_sub(1);
+    let room = if grouped(table) { full.max(width) } else { full };
     let heads: Vec<Text> = table.columns.iter().map(|c| Text::new(&c.head, Tone::Label)).collect();
-    let mut out = cells(&heads, table, &widths);
+    let mut out = cells(&heads, table, &widths, gap);
     out.push(vec![piece("─".repeat(full), Tone::Dim)]);
-    let mut first_group = true;
-    for row in &table.rows {
+    for (i, row) in table.rows.iter().enumerate() {
         match row {
-            TableRow::Cells(texts) => out.extend(cells(texts, table, &widths)),
-            TableRow::Group(text) => {
-                if !std::mem::take(&mut first_group) {
+            TableRow::Cells(texts) => out.extend(cells(texts, table, &widths, gap)),
+            TableRow::Group { text, aside } => {
+                if i > 0 {
                     out.push(Vec::new());
                 }
-                out.extend(hanging(text, full.max(width), 2));
+                out.extend(with_aside(text, aside, full, room));
             }
             TableRow::Note { from, text } => {
                 let at = starts.get(*from).copied().unwrap_or(0);
-                let wrapped = wrap(text, full.saturating_sub(at).max(WIDTH_MIN / 2));
+                let wrapped = wrap(text, room.saturating_sub(at).max(WIDTH_MIN / 2));
                 out.extend(beside(vec![plain(" ".repeat(at))], at, wrapped));
             }
         }
     }
     out
+}
+
+fn grouped(table: &Table) -> bool {
+    table.rows.iter().any(|row| !matches!(row, TableRow::Cells(_)))
+}
+
+/// A table in groups is spread over the page, since its groups and notes are wider than its cells.
+fn gap(table: &Table, widths: &[usize], width: usize) -> usize {
+    let n_gaps = widths.len().saturating_sub(1).max(1);
+    let left = width.saturating_sub(widths.iter().sum());
+    if grouped(table) { (left / n_gaps).clamp(GAP, 2 * GAP) } else { GAP }
+}
+
+/// A line with something at its right end; below it where both do not fit.
+fn with_aside(text: &Text, aside: &Text, full: usize, room: usize) -> Vec<Line> {
+    let mut lines = hanging(text, room, 2);
+    if aside.is_empty() {
+        return lines;
+    }
+    let used = lines.last().map_or(0, line_width);
+    let end = if used + GAP + text_width(aside) <= full { full } else { room };
+    if used + GAP + text_width(aside) <= end {
+        let space = plain(" ".repeat(end - used - text_width(aside)));
+        if let Some(last) = lines.last_mut() {
+            last.push(space);
+            last.extend(aside.0.iter().cloned());
+        }
+    } else {
+        lines.extend(beside(vec![plain("  ")], 2, wrap(aside, room - 2)));
+    }
+    lines
 }
 
 /// Numbers keep their width; the widest columns of words give way first.
@@ -176,21 +210,36 @@ fn column_widths(table: &Table, width: usize) -> Vec<usize> {
         })
         .collect();
     let gaps = GAP * natural.len().saturating_sub(1);
-    let mut widths = natural.clone();
+    let least = longest_words(table);
+    let mut widths = natural;
     loop {
         let total = widths.iter().sum::<usize>() + gaps;
-        let words =
-            table.columns.iter().zip(widths.iter_mut()).filter(|(c, _)| c.align == Align::Left);
-        let Some((_, widest)) = words.max_by_key(|(_, w)| **w) else { return widths };
-        // Words of ten letters must fit: shorter columns would break every one.
-        if total <= width || *widest <= 10 {
-            return widths;
+        let columns = table.columns.iter().zip(widths.iter_mut()).zip(&least);
+        let gives = columns
+            .filter(|((column, width), least)| column.align == Align::Left && **width > **least)
+            .map(|((_, width), _)| width)
+            .max_by_key(|width| **width);
+        match gives {
+            Some(widest) if total > width => *widest -= 1,
+            _ => return widths,
         }
-        *widest -= 1;
     }
 }
 
-fn cells(texts: &[Text], table: &Table, widths: &[usize]) -> Vec<Line> {
+/// The longest word of each column, as far as it is no monster: shorter columns would break it.
+fn longest_words(table: &Table) -> Vec<usize> {
+    let of_text = |text: &Text| words(text).iter().map(|w| line_width(&w.pieces)).max();
+    let column = |i: usize| {
+        let cells = table.rows.iter().filter_map(move |row| match row {
+            TableRow::Cells(cells) => cells.get(i),
+            _ => None,
+        });
+        cells.filter_map(of_text).max().unwrap_or(0).min(WORD_MAX)
+    };
+    (0..table.columns.len()).map(column).collect()
+}
+
+fn cells(texts: &[Text], table: &Table, widths: &[usize], gap: usize) -> Vec<Line> {
     let wrapped: Vec<Vec<Line>> =
         texts.iter().zip(widths).map(|(text, width)| wrap(text, *width)).collect();
     let n_lines = wrapped.iter().map(Vec::len).max().unwrap_or(0);
@@ -207,7 +256,7 @@ fn cells(texts: &[Text], table: &Table, widths: &[usize]) -> Vec<Line> {
                 line.extend(content);
                 line.push(space);
             }
-            line.push(plain(" ".repeat(GAP)));
+            line.push(plain(" ".repeat(gap)));
         }
         line
     };
@@ -233,7 +282,8 @@ pub(crate) fn wrap(text: &Text, width: usize) -> Vec<Line> {
         if word.breaks_before || (used > 0 && used + word.spaces + n > width) {
             out.push(std::mem::take(&mut line));
             used = 0;
-        } else if used > 0 {
+        } else if used > 0 || out.is_empty() {
+            // Spaces before the first word are an indent and stay.
             line.push(spaces(word.spaces, &word.pieces, &line));
             used += word.spaces;
         }

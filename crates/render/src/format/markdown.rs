@@ -76,7 +76,10 @@ fn table(table: &Table) -> String {
     for row in &table.rows {
         let mut cells = match row {
             TableRow::Cells(cells) => cells.iter().map(cell).collect(),
-            TableRow::Group(text) => vec![cell(text)],
+            TableRow::Group { text, aside } => {
+                let gap = if aside.is_empty() { "" } else { " · " };
+                vec![format!("{}{gap}{}", cell(text), cell(aside))]
+            }
             TableRow::Note { from, text } => {
                 let mut cells = vec![String::new(); *from];
                 cells.push(cell(text));

@@ -1,6 +1,6 @@
 //! An incident: one line that says how bad it is, then every cause's answer and what to do.
 
-use super::words::{clock, evidence_text};
+use super::words::clock;
 use crate::document::*;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -39,7 +39,7 @@ fn head(incident: &Incident, now: Timestamp) -> Text {
         }
     };
     if let Some(evidence) = worst(incident).and_then(|s| s.evidence().first()) {
-        text = text.then("  ", Tone::Plain).join(evidence_text(evidence));
+        text = text.then("  ", Tone::Plain).join(Text::prose(&evidence.claim));
     }
     text
 }

@@ -223,13 +223,21 @@ fn theory(theory: &RuledOutTheory) -> TableRow {
     let took = theory.closed.duration_since(theory.opened).as_secs_f64();
     let e = &theory.evidence;
     TableRow::Cells(vec![
-        Text::plain(&theory.name).then(" ", Tone::Plain).then(&theory.cause, Tone::Code),
+        named(theory),
         Text::prose(&e.claim).then(format!(" ({})", e.source), Tone::Dim),
         Text::plain(measure(e.value, &e.unit)),
         Text::plain(measure(e.baseline, &e.unit)),
         Text::plain(human_duration(took)),
         Text::plain(format!("{} min", human(theory.would_have_cost_min))),
     ])
+}
+
+/// The name and the id, or the id alone where it is its own name.
+fn named(theory: &RuledOutTheory) -> Text {
+    if theory.name == theory.cause.replace('_', " ") {
+        return Text::code(&theory.cause);
+    }
+    Text::plain(&theory.name).then(" ", Tone::Plain).then(&theory.cause, Tone::Code)
 }
 
 /// Each origin of a cost once.

@@ -34,7 +34,7 @@ pub fn scoreboard(scores: &[Score]) -> Document {
     let mut rows = Vec::new();
     for scenario in scenarios {
         let of: Vec<&Score> = scores.iter().filter(|s| s.scenario == scenario).collect();
-        rows.extend(of.first().map(|first| TableRow::Group(group(first))));
+        rows.extend(of.first().map(|first| group(first)));
         for road in [Road::Guarded, Road::Bypassed] {
             let runs: Vec<&Score> = of.iter().copied().filter(|s| s.road == road).collect();
             if !runs.is_empty() {
@@ -49,16 +49,16 @@ pub fn scoreboard(scores: &[Score]) -> Document {
     document
 }
 
-fn group(score: &Score) -> Text {
+fn group(score: &Score) -> TableRow {
     let mut text = Text::new(&score.scenario, Tone::Strong);
     if !score.title.is_empty() {
         text = text.then(format!("  {}", score.title), Tone::Plain);
     }
-    match score.real_outage_min {
-        Some(minutes) => text
-            .then(format!("  the real outage took {}", human_duration(minutes * 60.0)), Tone::Dim),
-        None => text,
-    }
+    let aside = score.real_outage_min.map_or_else(Text::default, |minutes| {
+        let took = human_duration(minutes * 60.0);
+        Text::new("the real outage took ", Tone::Dim).then(took, Tone::Warning)
+    });
+    TableRow::Group { text, aside }
 }
 
 fn cells(road: Road, runs: &[&Score]) -> Vec<Text> {
@@ -77,7 +77,7 @@ fn cells(road: Road, runs: &[&Score]) -> Vec<Text> {
         median(known).map_or(Text::new("–", Tone::Dim), |s| Text::plain(human_duration(s)))
     };
     vec![
-        Text::plain(name),
+        Text::plain(format!("  {name}")),
         stopped(road, runs),
         seconds(|s| s.detect_s),
         seconds(|s| s.diagnose_s),

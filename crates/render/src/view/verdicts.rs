@@ -94,9 +94,14 @@ fn unknown(judged: &[Judged]) -> Vec<Row> {
         .iter()
         .take(UNKNOWN_MAX)
         .map(|(missing, causes)| {
-            let (first, more) = (causes.first().copied().unwrap_or_default(), causes.len() - 1);
-            let key = if more == 0 { first.to_owned() } else { format!("{first} and {more} more") };
-            Row { label: label(), key: Text::plain(key), lines: vec![Text::prose(missing)] }
+            let mut line = Text::prose(missing);
+            if causes.len() > 1 {
+                let others: Vec<&str> = causes.iter().skip(1).copied().collect();
+                let also = folded(&others, NAMES_MAX);
+                line = line.then(format!("  also {also}"), Tone::Dim);
+            }
+            let first = causes.first().copied().unwrap_or_default();
+            Row { label: label(), key: Text::plain(first), lines: vec![line] }
         })
         .collect();
     let n_rest: usize = groups.iter().skip(UNKNOWN_MAX).map(|(_, causes)| causes.len()).sum();

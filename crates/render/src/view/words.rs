@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use pgward_model::evidence::{Evidence, human};
 
-/// The claim, with its number and the baseline where the sentence does not tell them.
+/// The claim, with its number and its baseline where the sentence does not tell them.
 pub(crate) fn evidence_text(evidence: &Evidence) -> Text {
     let mut text = Text::prose(&evidence.claim);
     let unit = evidence.unit.as_str();
@@ -14,15 +14,16 @@ pub(crate) fn evidence_text(evidence: &Evidence) -> Text {
         "%" => format!("{}%", human(v)),
         _ => format!("{} {unit}", human(v)),
     };
-    let told =
-        |v: f64| evidence.claim.contains(&human(v)) || evidence.claim.contains(&v.to_string());
-    if let Some(value) = evidence.value.filter(|v| !told(*v)) {
+    let nothing = evidence.value == Some(0.0);
+    let told = nothing || evidence.claim.chars().any(|c| c.is_ascii_digit());
+    if let Some(value) = evidence.value.filter(|_| !told) {
         text = text.then(format!(": {}", with_unit(value)), Tone::Plain);
     }
-    if let Some(base) = evidence.baseline.filter(|b| !told(*b)) {
-        if !evidence.claim.contains("baseline") {
-            text = text.then(format!(" (baseline {})", with_unit(base)), Tone::Plain);
-        }
+    // "None now, none before" needs no second zero.
+    let same = nothing && evidence.baseline == Some(0.0);
+    let base = evidence.baseline.filter(|_| !same && !evidence.claim.contains("baseline"));
+    if let Some(base) = base {
+        text = text.then(format!(" (baseline {})", with_unit(base)), Tone::Plain);
     }
     text
 }
