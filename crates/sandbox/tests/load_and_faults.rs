@@ -122,7 +122,14 @@ fn harm_is_seen_from_its_first_request_to_its_last() {
     let (harmed, total) = load.impact(before, clock::now());
     assert!(harmed >= 8 && total > harmed, "{harmed} of {total}");
     assert!(load.per_second().iter().any(|p| p.harmed > 0.0));
-    // The second statement of pg_stat_activity is the application's, as it wrote it.
+    let seen: Vec<String> = admin
+        .query_one(
+            "SELECT array_agg(DISTINCT query) FROM pg_stat_activity \
+             WHERE application_name = 'reader' AND query <> ''",
+            &[],
+        )
+        .unwrap();
+    assert_eq!(seen, ["SELECT note FROM accounts WHERE id = $1"]);
     load.stop();
     let per_s = load.report(Duration::from_secs(60));
     let check = ledger::verify(&stage.ledger, &shop(&stage.server)).unwrap();
@@ -244,6 +251,26 @@ fn net_drop_and_more_clients(cx: &FaultCx<'_>, load: &Load, proxy: &Proxy) {
     assert!(report.sessions.iter().any(|s| s.errors.contains_key("connection")), "{report:?}");
     let refused = load.add_clients("writer", 1).err().unwrap().to_string();
     assert!(refused.contains("share out the keys"), "{refused}");
+}
+
+#[test]
+fn a_cancel_request_passes_a_network_that_drops_everything() {
+    let stage = stage();
+    let proxy = Proxy::start(stage.server.port(), 1).unwrap();
+    let through = site(&stage.server).through_port(proxy.port());
+    let session = Session::connect(&through, Purpose::Private).unwrap();
+    proxy.dial().drop_percent(100.0);
+    assert!(Session::connect(&through, Purpose::Private).is_err());
+    let cancel = session.canceller();
+    let admin = Session::connect(&shop(&stage.server), Purpose::Private).unwrap();
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| session.simple("SELECT pg_sleep(60)").unwrap_err());
+        let sleeps = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')";
+        until("it sleeps", || admin.query_one::<bool>(sleeps, &[]).unwrap());
+        cancel().unwrap();
+        assert_eq!(sleeper.join().unwrap().sqlstate(), Some("57014"));
+    });
+    assert_eq!(proxy.counts().cancels, 1);
 }
 
 fn failed_logins(cx: &FaultCx<'_>) {
