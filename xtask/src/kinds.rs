@@ -22,7 +22,7 @@ pub(crate) enum Registration {
     },
     /// `mod ID;` beside the folder, and a call there.
     Call,
-    /// A Markdown file that some source file of this directory includes by its path.
+    /// A Markdown file that this source file includes by its path.
     Included { by: &'static str },
 }
 
@@ -72,7 +72,7 @@ pub(crate) static KINDS: &[Kind] = &[
     Kind {
         name: "scenario",
         dir: "crates/drill/scenarios",
-        registration: Registration::Included { by: "crates/drill/src/" },
+        registration: Registration::Included { by: "crates/drill/src/scenario.rs" },
         template: Some(include_str!("../templates/scenario.md")),
     },
     Kind {
@@ -104,7 +104,9 @@ impl Kind {
             }
             Registration::Call => format!("`mod {id};` and a call of it in {}.rs", self.dir),
             Registration::Included { by } => {
-                format!("`include_str!(\"../scenarios/{id}.md\")` in the slice of {by}")
+                format!(
+                    "`(\"{id}\", include_str!(\"../scenarios/{id}.md\")),` in the slice of {by}"
+                )
             }
         }
     }

@@ -94,7 +94,7 @@ mod tests {
     const SCENARIO: Kind = Kind {
         name: "scenario",
         dir: "crates/drill/scenarios",
-        registration: Registration::Included { by: "crates/drill/src/" },
+        registration: Registration::Included { by: "crates/drill/src/scenario.rs" },
         template: None,
     };
 
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_scenario_is_included_and_titled() {
-        let source = ("crates/drill/src/lib.rs", "include_str!(\"../scenarios/a_b.md\")");
+        let source = ("crates/drill/src/scenario.rs", "include_str!(\"../scenarios/a_b.md\")");
         findings(&SCENARIO, &[("crates/drill/scenarios/a_b.md", "# a_b\n"), source], &[]);
         findings(
             &SCENARIO,
