@@ -58,15 +58,29 @@ fn placed(nodes: &[LockTreeNode]) -> Vec<Placed<'_>> {
     let mut out: Vec<Placed> = Vec::new();
     let mut seen = HashSet::new();
     let root = |n: &&LockTreeNode| n.parent.is_none_or(|p| !known.contains(&p));
-    for node in nodes.iter().filter(root) {
+    // A ring (a deadlock) has no root: then any session of it stands for one.
+    for node in nodes.iter().filter(root).chain(nodes) {
         place(node, nodes, 0, None, &mut seen, &mut out);
     }
+    out.extend(left_over(nodes, &out));
     let mut y = 68.0;
     for p in &mut out {
         p.y = y;
         y += height(&p.card) + GAP;
     }
     out
+}
+
+/// Sessions beyond the last card are counted, never silently left out.
+fn left_over<'a>(nodes: &[LockTreeNode], placed: &[Placed]) -> Option<Placed<'a>> {
+    let told = |p: &Placed| match p.card {
+        Card::Session(_) => 1,
+        Card::Folded { n, .. } => n,
+    };
+    let n = nodes.len().saturating_sub(placed.iter().map(told).sum());
+    let waited_s = nodes.iter().map(|n| n.waited_s).fold(0.0, f64::max);
+    let card = Card::Folded { n, waited_s, waits_for: String::new() };
+    (n > 0).then_some(Placed { card, depth: 0, y: 0.0, parent: None })
 }
 
 fn place<'a>(
@@ -96,6 +110,7 @@ fn place<'a>(
         place(child, nodes, depth + 1, Some(here), seen, out);
     }
     let rest: Vec<&&LockTreeNode> = children.iter().skip(n_shown).collect();
+    seen.extend(rest.iter().map(|n| n.pid));
     if !rest.is_empty() {
         let waited_s = rest.iter().map(|n| n.waited_s).fold(0.0, f64::max);
         let first = rest.first().map_or("", |n| n.waits_for.as_str());
