@@ -125,8 +125,10 @@ impl Gate<'_> {
     }
 
     fn lint_options(&self) -> pgward_lint::Options {
-        // `apply` wraps each file in one transaction where that is possible.
-        pgward_lint::Options { vars: self.options.vars.clone(), transaction_per_file: true }
+        pgward_lint::Options {
+            vars: self.options.vars.clone(),
+            transaction_per_file: self.plan.one_transaction_a_file(),
+        }
     }
 
     fn look_at_catalog(

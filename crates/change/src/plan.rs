@@ -41,6 +41,12 @@ impl<'a> Plan<'a> {
     pub(crate) fn n_steps(&self) -> usize {
         self.steps().count()
     }
+
+    /// Does `apply` put every file into one transaction as a whole?
+    pub(crate) fn one_transaction_a_file(&self) -> bool {
+        let own = |file: &ChangeFile| pgward_sql::splits_transactions(file).own();
+        self.units.iter().all(|u| u.together && u.steps.iter().all(|s| !own(s.file)))
+    }
 }
 
 /// Cuts a change.

@@ -144,7 +144,9 @@ impl Stand<'_> {
             false => self.run_alone(&statement.text),
         };
         let ms = clock::instant().duration_since(began).as_secs_f64() * 1000.0;
+        // LOG is what the clone's own logging says of our sending.
         let mut notices = self.session.take_notices();
+        notices.retain(|n| n.severity != "LOG");
         notices.truncate(NOTICES_MAX);
         let error = match outcome {
             Ok(_) => None,

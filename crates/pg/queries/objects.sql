@@ -46,7 +46,7 @@ WHERE p.prokind IN ('f', 'p')
   )
 UNION ALL
 SELECT 'trigger', t.tgname || ' on ' || t.tgrelid::pg_catalog.regclass::text,
-       pg_catalog.pg_get_triggerdef(t.oid) || ' enabled ' || t.tgenabled,
+       pg_catalog.pg_get_triggerdef(t.oid) || ' enabled ' || t.tgenabled::text,
        ARRAY[n.nspname || '.' || c.relname]
 FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid

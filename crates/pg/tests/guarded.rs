@@ -1,4 +1,5 @@
 //! The guarded door and the DDL log against a real server.
+#![allow(clippy::unwrap_used)]
 
 use pgward_model::prelude::*;
 use pgward_pg::error::Error;
@@ -267,26 +268,30 @@ fn the_ddl_log_tells_who_dropped_what_and_how_it_was() {
     assert!(told.iter().all(|t| !t.contains("tmp")), "{told:#?}");
     assert_eq!(cursor.next(&session).unwrap(), Vec::new());
 
+    broken_or_gone(&session, &deploy);
+}
+
+fn broken_or_gone(session: &Session, deploy: &Session) {
     // A broken log never breaks a user's DDL.
     session.simple("ALTER TABLE pgward.ddl_log DROP COLUMN lsn").unwrap();
     deploy.simple("CREATE TABLE c (x int); DROP TABLE c").unwrap();
 
-    let before = count(&session, "SELECT count(*) FROM pg_event_trigger");
+    let before = count(session, "SELECT count(*) FROM pg_event_trigger");
     assert_eq!(before, 2);
-    install::uninstall(&session).unwrap();
-    assert_eq!(count(&session, "SELECT count(*) FROM pg_event_trigger"), 0);
-    assert_eq!(count(&session, "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgward'"), 0);
+    install::uninstall(session).unwrap();
+    assert_eq!(count(session, "SELECT count(*) FROM pg_event_trigger"), 0);
+    assert_eq!(count(session, "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgward'"), 0);
 
     // Without a superuser the journal still works.
     session.simple("GRANT CREATE ON DATABASE postgres TO deploy").unwrap();
-    let installed = install::install(&deploy).unwrap();
+    let installed = install::install(deploy).unwrap();
     assert!(!installed.ddl_log && installed.missing.len() == 1, "{installed:?}");
     let key = journal::Key { change_id: "abc", run: 1, step: 1 };
-    journal::intend(&deploy, key, "SELECT 1", true, &Undo::Nothing).unwrap();
-    journal::ended(&deploy, key, JournalState::Done, Some(1), None).unwrap();
-    let lines = journal::newest_run(&deploy, "abc").unwrap();
+    journal::intend(deploy, key, "SELECT 1", true, &Undo::Nothing).unwrap();
+    journal::ended(deploy, key, JournalState::Done, Some(1), None).unwrap();
+    let lines = journal::newest_run(deploy, "abc").unwrap();
     assert_eq!(lines[0].entry.state, JournalState::Done);
-    install::uninstall(&deploy).unwrap();
+    install::uninstall(deploy).unwrap();
 }
 
 #[test]
