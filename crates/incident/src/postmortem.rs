@@ -72,16 +72,15 @@ pub fn write(input: &Input) -> Postmortem {
     }
 }
 
-/// The first harmed moment: the onset of the first symptom, or a harmed second shortly before.
+/// The first harmed moment: the onset of the first symptom, or a second shortly before in
+/// which more was harmed than in any healthy one.
 fn started(input: &Input) -> Timestamp {
     let onset = input.incident.onset();
-    let points = input.impact.iter().flat_map(|i| i.per_second.iter());
-    points
-        .filter(|p| p.harmed > 0.0 && p.at <= onset)
-        .filter(|p| seconds_between(p.at, onset) <= DETECT_BUDGET_S)
-        .map(|p| p.at)
-        .min()
-        .unwrap_or(onset)
+    let points = || input.impact.iter().flat_map(|i| i.per_second.iter()).filter(|p| p.at <= onset);
+    let (before, shortly): (Vec<&ImpactPoint>, Vec<&ImpactPoint>) =
+        points().partition(|p| seconds_between(p.at, onset) > DETECT_BUDGET_S);
+    let usual = before.iter().map(|p| p.harmed).fold(0.0, f64::max);
+    shortly.iter().filter(|p| p.harmed > usual).map(|p| p.at).min().unwrap_or(onset)
 }
 
 /// When service was back: the recovery that was measured, else the closing.

@@ -155,9 +155,12 @@ pub fn human_bytes(bytes: f64) -> String {
     format!("{} {}", human(value), units.get(unit).copied().unwrap_or("TB"))
 }
 
-/// Seconds as people read them, in at most two units: `0.42 s`, `4 min 12 s`, `50 h 19 min`.
+/// Seconds as people read them, in at most two units: `4.2 ms`, `0.42 s`, `4 min 12 s`, `50 h 19 min`.
 pub fn human_duration(seconds: f64) -> String {
     let magnitude = seconds.abs();
+    if magnitude > 0.0 && magnitude < 0.1 {
+        return format!("{} ms", human((seconds * 100_000.0).round() / 100.0));
+    }
     if magnitude < 60.0 {
         return format!("{} s", human((seconds * 100.0).round() / 100.0));
     }
@@ -196,6 +199,7 @@ mod tests {
         assert_eq!(human(0.0), "0");
         assert_eq!(human(-1500.0), "-1,500");
         assert_eq!(human_bytes(1536.0), "1.5 kB");
+        assert_eq!(human_duration(0.0042), "4.2 ms");
         assert_eq!(human_duration(0.4166), "0.42 s");
         assert_eq!(human_duration(41.0), "41 s");
         assert_eq!(human_duration(252.4), "4 min 12 s");
