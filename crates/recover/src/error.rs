@@ -1,0 +1,59 @@
+//! What can go wrong in a recovery, each with the object it happened to and the way out.
+
+use pgward_model::name::Relation;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Pg(#[from] pgward_pg::error::Error),
+    #[error(transparent)]
+    Sandbox(#[from] pgward_sandbox::error::Error),
+    #[error("{action} cannot be planned: {why}")]
+    Plan { action: &'static str, why: String },
+    #[error("{}: {what}", path.display())]
+    File {
+        path: PathBuf,
+        what: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{relation}: not there at {point} either")]
+    NotOnSide { relation: Relation, point: String },
+    #[error("{relation}: exists in production, so nothing is restored over it")]
+    Exists { relation: Relation },
+    #[error("{relation}: no such table in production")]
+    NotInProduction { relation: Relation },
+    #[error("restored, but still missing: {}", missing.join(", "))]
+    Incomplete { missing: Vec<String> },
+    #[error("{relation}: {production} rows restored, {side} expected")]
+    RowsDiffer { relation: Relation, production: u64, side: u64 },
+    #[error("{relation}: has no primary key, so its rows cannot be told apart")]
+    NoPrimaryKey { relation: Relation },
+    #[error("transaction {xid}: {why}")]
+    Transaction { xid: u64, why: String },
+    #[error("{relation}, block {block}: {why}")]
+    Block { relation: Relation, block: u32, why: String },
+    #[error("{target}: {why}")]
+    NotLocal { target: String, why: String },
+}
+
+impl Error {
+    /// The way out, where there is one.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Pg(error) => return error.hint(),
+            Error::Sandbox(error) => return error.hint(),
+            Error::NotOnSide { .. } => "name an earlier LSN or an older backup",
+            Error::Exists { .. } => {
+                "rename the one that is there first: ALTER TABLE ... RENAME TO ..."
+            }
+            Error::NoPrimaryKey { .. } => {
+                "restore the whole table from a side server under another name and compare"
+            }
+            Error::NotLocal { .. } => "run this on the server's own machine",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
