@@ -136,7 +136,13 @@ fn preventative(input: &Input, started: Timestamp) -> Vec<Draft> {
     let reasons: BTreeSet<&str> = unknown.iter().map(|(_, missing)| missing.as_str()).collect();
     drafts.extend(reasons.into_iter().take(BLIND_SPOTS_MAX).map(|missing| {
         let n = unknown.iter().filter(|(_, m)| m == missing).count();
-        draft(RESPONDER, format!("Let pgward judge {n} more causes: {missing}"))
+        draft(
+            RESPONDER,
+            format!(
+                "Let pgward judge {n} more {}: {missing}",
+                if n == 1 { "cause" } else { "causes" }
+            ),
+        )
     }));
     drafts
 }

@@ -22,7 +22,8 @@ pub(super) fn timeline(input: &Input, started: Timestamp, impact: &Impact) -> Ve
         .collect();
     events.extend(from_record(input, &events));
     events.extend(first_harm(input, started, impact));
-    events.sort_by_key(|e| e.at);
+    // A change comes before the harm it does in the same moment.
+    events.sort_by_key(|e| (e.at, e.kind != EventKind::Change));
     let told = told_once(events);
     bounded(merged(told), &input.incident.server)
 }

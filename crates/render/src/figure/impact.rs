@@ -61,7 +61,8 @@ pub fn impact(pm: &Postmortem) -> Option<String> {
         (heading(pm))
         (axes(pm, &scale, step))
         (areas(points, &scale))
-        @for mark in &marks { (drawn(mark, &scale)) }
+        @for mark in &marks { (line(mark, &scale)) }
+        @for mark in &marks { (label(mark, &scale)) }
     };
     let title = format!("Impact of incident {}", pm.incident_id);
     Some(picture(scale.bottom() + 48.0, &title, &body))
@@ -168,17 +169,18 @@ fn marks(pm: &Postmortem) -> Vec<Mark> {
     marks
 }
 
-/// Gives each label the lowest level on which it touches no other.
+/// Gives each label the lowest level above every line that would run through it.
 fn placed(mut marks: Vec<Mark>, scale: &Scale) -> Vec<Mark> {
     marks.retain(|m| m.at >= scale.first);
     marks.sort_by_key(|m| std::cmp::Reverse(m.at));
-    let mut taken: Vec<(usize, f64, f64)> = Vec::new();
+    let mut taken: Vec<(usize, f64, f64, f64)> = Vec::new();
     for mark in &mut marks {
         let (from, to) = extent(mark, scale);
-        let free =
-            |level: usize| !taken.iter().any(|(l, a, b)| *l == level && from < *b && *a < to);
-        mark.level = (0..=taken.len()).find(|level| free(*level)).unwrap_or(taken.len());
-        taken.push((mark.level, from, to));
+        let touched = taken
+            .iter()
+            .filter(|(_, line, a, b)| (from <= *line && *line <= to) || (from < *b && *a < to));
+        mark.level = touched.map(|(level, ..)| level + 1).max().unwrap_or(0);
+        taken.push((mark.level, scale.x(mark.at), from, to));
     }
     marks
 }
@@ -189,13 +191,26 @@ fn extent(mark: &Mark, scale: &Scale) -> (f64, f64) {
     if x + width > WIDTH - 10.0 { (x - width, x) } else { (x, x + width) }
 }
 
-fn drawn(mark: &Mark, scale: &Scale) -> Markup {
-    let x = scale.x(mark.at);
-    let y = scale.top - 8.0 - LABEL * mark.level as f64;
+fn height_of(mark: &Mark, scale: &Scale) -> f64 {
+    scale.top - 8.0 - LABEL * mark.level as f64
+}
+
+fn line(mark: &Mark, scale: &Scale) -> Markup {
+    let (x, y) = (scale.x(mark.at), height_of(mark, scale));
+    let d = format!("M{} {}V{}", px(x), px(y - 10.0), px(scale.bottom()));
+    stroke(&d, mark.ink, 1.5, "4 3")
+}
+
+/// On a ground of its own, so that no line runs through it.
+fn label(mark: &Mark, scale: &Scale) -> Markup {
+    let (x, y) = (scale.x(mark.at), height_of(mark, scale));
     let (from, _) = extent(mark, scale);
     let (at, anchor) = if from < x { (x - 6.0, Anchor::End) } else { (x + 6.0, Anchor::Start) };
+    let width = text_px(&mark.label, "s") + 4.0;
+    let left = if from < x { at - width + 2.0 } else { at - 2.0 };
+    let ground = format!("M{} {}h{}v14h-{}Z", px(left), px(y - 11.0), px(width), px(width));
     html! {
-        (stroke(&format!("M{} {}V{}", px(x), px(y - 10.0), px(scale.bottom())), mark.ink, 1.5, "4 3"))
+        (area(&ground, Ink::Card, 1.0))
         (text(at, y, "s b", mark.ink, anchor, &mark.label))
     }
 }

@@ -5,6 +5,7 @@ use super::words::{abbreviation, capital, clock, day_and_clock, evidence_text, f
 use crate::document::*;
 use crate::figure;
 use jiff::tz::TimeZone;
+use pgward_model::event::{Event, EventKind};
 use pgward_model::evidence::{human, human_duration};
 use pgward_model::postmortem::{ActionItem, ActionKind, ActionState, Postmortem, RuledOutTheory};
 
@@ -40,15 +41,18 @@ fn summary(document: &mut Document, pm: &Postmortem) {
         key: Text::default(),
         lines: vec![text],
     };
-    let mut rows = vec![
+    let all = vec![
         row("Server", Text::code(&pm.server)),
         row("Duration", Text::plain(duration(pm))),
+        row("Of which", Text::plain(segments(pm))),
         row("Start", Text::plain(both(pm.started, pm))),
         row("End", Text::plain(pm.ended.map_or("still open".to_owned(), |end| both(end, pm)))),
         row("Impact", Text::plain(share(pm))),
         row("Cause", pm.cause_id.as_ref().map_or(Text::plain("not known yet"), Text::code)),
         row("Lost", Text::plain(lost(pm))),
     ];
+    let mut rows: Vec<Row> =
+        all.into_iter().filter(|r| r.lines.iter().any(|l| !l.is_empty())).collect();
     if pm.drill {
         rows.push(row("Drill", Text::plain("staged on a private server; no user was harmed")));
     }
@@ -76,6 +80,28 @@ fn duration(pm: &Postmortem) -> String {
         Some(end) => human_duration(end.duration_since(pm.started).as_secs_f64()),
         None => "not over".to_owned(),
     }
+}
+
+/// The duration in parts that add up to it; empty where one of them was not recorded in order.
+fn segments(pm: &Postmortem) -> String {
+    let first = |kind: EventKind| {
+        let after = |e: &&Event| e.kind == kind && e.at >= pm.started;
+        pm.timeline.iter().filter(after).map(|e| e.at).min()
+    };
+    let (Some(opened), Some(diagnosed), Some(ended)) =
+        (first(EventKind::Opened), first(EventKind::Diagnosed), pm.ended)
+    else {
+        return String::new();
+    };
+    let moments = [pm.started, opened, diagnosed, ended];
+    if !moments.is_sorted() {
+        return String::new();
+    }
+    let words = ["to detect", "to diagnose", "to recover"];
+    let parts = moments.iter().zip(moments.iter().skip(1)).zip(words).map(|((from, to), word)| {
+        format!("{} {word}", human_duration(to.duration_since(*from).as_secs_f64()))
+    });
+    parts.collect::<Vec<_>>().join(" · ")
 }
 
 /// A moment in UTC and in the chosen zone.
