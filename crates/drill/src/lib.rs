@@ -1,1 +1,10 @@
-//! Empty for now.
+//! Drills: stages an outage on a private server under live load, lets the guard answer,
+//! and scores the answer.
+
+mod bypass;
+pub mod error;
+mod roads;
+pub mod run;
+pub mod scenario;
+mod scoring;
+mod stage;

@@ -1,1 +1,9 @@
-//! Empty for now.
+//! Watches a server: a sample every second, symptoms, one incident, every cause judged.
+
+mod differences;
+pub mod error;
+mod eyes;
+mod samplers;
+pub mod watcher;
+
+pub use samplers::{SAMPLERS, Sampler};

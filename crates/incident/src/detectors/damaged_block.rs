@@ -3,6 +3,7 @@
 use super::Detector;
 use crate::facts::{cut, logged, sampled};
 use pgward_model::prelude::*;
+use std::collections::BTreeMap;
 
 pub(super) static DETECTOR: Detector = Detector {
     id: "damaged_block",
@@ -13,31 +14,38 @@ pub(super) static DETECTOR: Detector = Detector {
 };
 
 fn detect(window: &Window) -> Vec<Symptom> {
-    let mut found: Vec<Symptom> = window
-        .recent()
-        .iter()
-        .flat_map(|s| s.damage.iter().map(move |d| (s.at, d)))
-        .map(|(at, d)| {
-            Symptom::new(
-                DETECTOR.id,
-                at,
-                window.now(),
-                Weight::Harm,
-                format!("block {} of {} does not read", d.block, d.relation),
-                Evidence::measured(
-                    cut(&d.message, 120),
-                    f64::from(d.block),
-                    "block",
-                    Source::new(SourceKind::Integrity, format!("{} block {}", d.path, d.block)),
-                )
-                .at(at),
-            )
-            .on([d.relation.clone()])
-        })
-        .collect();
+    let mut blocks: BTreeMap<(String, u32), (Timestamp, Timestamp, &DamagedBlock)> =
+        BTreeMap::new();
+    for sample in window.recent() {
+        for damaged in &sample.damage {
+            blocks
+                .entry((damaged.path.clone(), damaged.block))
+                .and_modify(|seen| seen.1 = sample.at)
+                .or_insert((sample.at, sample.at, damaged));
+        }
+    }
+    let mut found: Vec<Symptom> = blocks.values().map(unreadable).collect();
     found.extend(from_log(window));
     found.extend(from_counter(window));
     found
+}
+
+fn unreadable((since, last_seen, d): &(Timestamp, Timestamp, &DamagedBlock)) -> Symptom {
+    Symptom::new(
+        DETECTOR.id,
+        *since,
+        *last_seen,
+        Weight::Harm,
+        format!("block {} of {} does not read", d.block, d.relation),
+        Evidence::measured(
+            cut(&d.message, 120),
+            f64::from(d.block),
+            "block",
+            Source::new(SourceKind::Integrity, format!("{} block {}", d.path, d.block)),
+        )
+        .at(*since),
+    )
+    .on([d.relation.clone()])
 }
 
 fn from_log(window: &Window) -> Option<Symptom> {
@@ -45,11 +53,11 @@ fn from_log(window: &Window) -> Option<Symptom> {
         |e: &&LogEntry| matches!(e.sqlstate.as_str(), "XX001" | "XX002") && e.severity == "ERROR";
     let mut entries = window.recent().iter().flat_map(|s| &s.log).filter(damage);
     let first = entries.next()?;
-    let n = 1 + entries.count();
+    let (n, last) = entries.fold((1, first), |(n, _), e| (n + 1, e));
     Some(Symptom::new(
         DETECTOR.id,
         first.at,
-        window.now(),
+        last.at,
         Weight::Harm,
         format!("statements meet damaged data: {}", cut(&first.message, 100)),
         Evidence::measured(
@@ -67,11 +75,12 @@ fn from_counter(window: &Window) -> Option<Symptom> {
     let failures = |s: &Sample| s.database.and_then(|d| d.checksum_failures);
     let before = window.baseline().iter().filter_map(failures).next_back()?;
     let after = window.recent().iter().filter_map(failures).next_back()?;
+    let grown = window.recent().iter().find(|s| failures(s) == Some(after))?;
     (after > before).then(|| {
         Symptom::new(
             DETECTOR.id,
-            window.now(),
-            window.now(),
+            grown.at,
+            grown.at,
             Weight::Harm,
             format!("{} pages failed their checksum", after - before),
             Evidence::measured(

@@ -25,7 +25,7 @@ fn detect(window: &Window) -> Vec<Symptom> {
                 Symptom::new(
                     DETECTOR.id,
                     d.at,
-                    window.now(),
+                    if is_back(window, &relation, d.at) { d.at } else { window.now() },
                     Weight::Harm,
                     format!("{relation} is gone: {} by role {}", d.command, d.role),
                     Evidence::measured(
@@ -48,10 +48,22 @@ fn detect(window: &Window) -> Vec<Symptom> {
         .collect()
 }
 
+/// Is the table there again, with rows, in a sample after it went?
+fn is_back(window: &Window, relation: &Relation, gone_at: Timestamp) -> bool {
+    let newest = window.samples.iter().rev().find(|s| s.tables.is_some());
+    newest.is_some_and(|s| {
+        s.at > gone_at
+            && s.tables
+                .iter()
+                .flatten()
+                .any(|t| t.relation.same_as(relation) && t.n_live + t.inserted > 0)
+    })
+}
+
 /// Rows, and scans and writes, of the table when it was last seen.
 fn used(window: &Window, relation: &Relation) -> Option<(i64, i64)> {
     let counted = window
-        .samples
+        .baseline()
         .iter()
         .rev()
         .filter_map(|s| s.tables.as_ref())

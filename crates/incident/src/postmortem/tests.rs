@@ -1,3 +1,5 @@
+//! A queue behind a migration, written up.
+
 use super::*;
 use crate::testing::{at, case, ddl, sample, session};
 

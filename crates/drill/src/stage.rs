@@ -1,0 +1,141 @@
+//! Sets the stage: a private server with backup and archive, its roles, the live load.
+
+use crate::error::Error;
+use crate::scenario::Scenario;
+use pgward_pg::install;
+use pgward_pg::prelude::*;
+use pgward_pg::server::{PrivateServer, ServerOptions};
+use pgward_sandbox::backup::{self, Vault};
+use pgward_sandbox::ledger::Ledger;
+use pgward_sandbox::load::Load;
+use pgward_sandbox::marker::{self, Marker};
+use pgward_sandbox::proxy::Proxy;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where a drill takes place. Fields are dropped in this order: the load ends before its
+/// server does.
+pub(crate) struct Stage {
+    pub(crate) load: Load,
+    pub(crate) proxy: Proxy,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) marker: Marker,
+    pub(crate) vault: Vault,
+    pub(crate) server: PrivateServer,
+    /// Everything the drill keeps outside the server; removed at the end.
+    pub(crate) dir: tempfile::TempDir,
+}
+
+/// The database of every drill.
+const DATABASE: &str = "shop";
+/// Roles of a drill: who deploys, who serves clients, who watches.
+const ROLES: [&str; 3] = ["deploy", "site", "pgward"];
+
+impl Stage {
+    /// The superuser, in the drill's database.
+    pub(crate) fn superuser(&self) -> Target {
+        self.server.target().with_database(DATABASE)
+    }
+
+    /// A role as it would come from another machine: through the proxy.
+    pub(crate) fn client(&self, role: &str) -> Target {
+        self.server
+            .tcp_target(role, password(role))
+            .with_database(DATABASE)
+            .through_port(self.proxy.port())
+    }
+
+    /// A role over the server's own port, past the proxy.
+    pub(crate) fn direct(&self, role: &str) -> Target {
+        self.server.tcp_target(role, password(role)).with_database(DATABASE)
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.server.data_dir().to_path_buf()
+    }
+
+    /// Starts the server, fills it, takes a backup and starts the load.
+    ///
+    /// # Errors
+    /// [`Error::Stage`] for a setup that does not run; what server and backup fail with.
+    pub(crate) fn set(
+        scenario: &Scenario,
+        installation: &Installation,
+        seed: u64,
+    ) -> Result<Stage, Error> {
+        let dir = tempfile::Builder::new()
+            .prefix("pgward-drill-")
+            .tempdir()
+            .map_err(|e| wrong(scenario, &format!("no temporary directory: {e}")))?;
+        pgward_pg::server::give_to_server_user(dir.path(), 0o755)?;
+        let vault = Vault::open(&dir.path().join("vault"))?;
+        let server = start_server(scenario, installation, &vault)?;
+        let marker = fill(scenario, &server)?;
+        backup::take(&server.target(), installation, &vault)?;
+        let ledger = Arc::new(Ledger::open(&dir.path().join("acknowledged.tsv"))?);
+        let proxy = Proxy::start(server.port(), seed)?;
+        let role = scenario.header.load_role.as_deref().unwrap_or("site");
+        let target = server
+            .tcp_target(role, password(role))
+            .with_database(DATABASE)
+            .through_port(proxy.port());
+        let load = Load::start(&target, &scenario.load, seed, Arc::clone(&ledger))?;
+        Ok(Stage { load, proxy, ledger, marker, vault, server, dir })
+    }
+}
+
+fn password(role: &str) -> &str {
+    role // a private server on loopback; the password only makes failed logins possible
+}
+
+fn start_server(
+    scenario: &Scenario,
+    installation: &Installation,
+    vault: &Vault,
+) -> Result<PrivateServer, Error> {
+    let mut options = ServerOptions::new(installation.clone())
+        .set("shared_preload_libraries", "pg_stat_statements")
+        .set("wal_level", "replica")
+        .set("archive_mode", "on")
+        .set("archive_command", &backup::archive_command(vault))
+        .set("max_connections", "100")
+        .set("shared_buffers", "64MB")
+        .set("track_io_timing", "on");
+    for (name, value) in &scenario.header.settings {
+        options = options.set(name, value);
+    }
+    Ok(PrivateServer::create(&options)?)
+}
+
+/// Roles, schema and data, what pgward installs, and the marker that makes it a sandbox.
+fn fill(scenario: &Scenario, server: &PrivateServer) -> Result<Marker, Error> {
+    let admin = Session::connect(&server.target(), Purpose::Private)?;
+    for role in ROLES {
+        admin.simple(&format!("CREATE ROLE {role} LOGIN PASSWORD '{}'", password(role)))?;
+    }
+    admin.simple(&format!("CREATE DATABASE {DATABASE}"))?;
+    let target = server.target().with_database(DATABASE);
+    let session = Session::connect(&target, Purpose::Private)?;
+    session.simple(
+        "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION IF NOT EXISTS pg_buffercache; \
+         GRANT CREATE, USAGE ON SCHEMA public TO deploy; \
+         ALTER DEFAULT PRIVILEGES FOR ROLE deploy GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO site; \
+         ALTER DEFAULT PRIVILEGES FOR ROLE deploy GRANT USAGE ON SEQUENCES TO site",
+    )?;
+    session.simple("SET ROLE deploy")?;
+    session
+        .simple(&scenario.setup)
+        .map_err(|e| wrong(scenario, &format!("its setup does not run: {}", e.message())))?;
+    session.simple("RESET ROLE")?;
+    session.simple("VACUUM ANALYZE")?;
+    install::install(&session)?;
+    session.simple(&install::least_rights_sql("pgward"))?;
+    session.simple("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pgward TO deploy; \
+         GRANT USAGE ON SCHEMA pgward TO deploy; GRANT USAGE ON ALL SEQUENCES IN SCHEMA pgward TO deploy; \
+         GRANT pg_read_all_stats TO deploy")?;
+    Ok(marker::mark(&session)?)
+}
+
+fn wrong(scenario: &Scenario, why: &str) -> Error {
+    Error::Stage { scenario: scenario.id.clone(), why: why.to_owned() }
+}

@@ -1,0 +1,146 @@
+//! Recovery actions: each makes a runbook for a likely cause. One file each; the file's name
+//! is the id that causes name.
+
+use crate::error::Error;
+use pgward_model::prelude::*;
+use pgward_pg::prelude::*;
+use pgward_sandbox::backup::Vault;
+use std::path::PathBuf;
+
+mod cancel_blocker;
+mod cancel_waiter;
+mod drop_new_index;
+mod rebuild_index;
+mod restore_block;
+mod restore_table;
+mod terminate_blocker;
+mod undo_migration;
+mod undo_rows;
+
+/// One action.
+#[derive(Debug)]
+pub struct Action {
+    /// File name.
+    pub id: &'static str,
+    /// What it does, in the imperative.
+    pub title: &'static str,
+    /// What it costs and what it cannot do.
+    pub price: &'static str,
+    /// Plans it; reads from the server, changes nothing.
+    pub plan: fn(&Cx<'_>, &Likely, &Case) -> Result<Runbook, Error>,
+}
+
+/// What planning may use.
+pub struct Cx<'a> {
+    /// The session that will act.
+    pub session: &'a Session,
+    /// Backups and WAL, where there are any.
+    pub vault: Option<&'a Vault>,
+    /// PostgreSQL's programs of the server's major on this machine.
+    pub installation: Option<&'a Installation>,
+    /// The server's data directory, when it is on this machine.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// All actions.
+pub static ACTIONS: &[&Action] = &[
+    &cancel_blocker::ACTION,
+    &cancel_waiter::ACTION,
+    &drop_new_index::ACTION,
+    &rebuild_index::ACTION,
+    &restore_block::ACTION,
+    &restore_table::ACTION,
+    &terminate_blocker::ACTION,
+    &undo_migration::ACTION,
+    &undo_rows::ACTION,
+];
+
+/// The action of that id.
+pub fn action(id: &str) -> Option<&'static Action> {
+    ACTIONS.iter().find(|a| a.id == id).copied()
+}
+
+/// Numbers steps and makes the runbook.
+fn runbook(action: &Action, title: String, why: &str, loss: Loss, mut steps: Vec<Step>) -> Runbook {
+    for (number, step) in (1..).zip(&mut steps) {
+        step.number = number;
+    }
+    Runbook { action: action.id.to_owned(), title, why: why.to_owned(), steps, loss }
+}
+
+/// Nothing acknowledged is lost.
+fn lossless(explain: &str) -> Loss {
+    Loss { n_rows: Some(0), explain: explain.to_owned() }
+}
+
+/// A step without expectations and undo.
+fn step(title: impl Into<String>, act: Act, limits: Limits) -> Step {
+    Step {
+        number: 0,
+        title: title.into(),
+        act,
+        limits,
+        expectations: Vec::new(),
+        undo: Undo::Nothing,
+    }
+}
+
+/// The newest sight of a session that the verdict blames, if others still wait for it.
+fn blamed<'a>(
+    action: &Action,
+    likely: &Likely,
+    case: &'a Case,
+) -> Result<&'a SessionSample, Error> {
+    let newest = case.window.last().ok_or_else(|| plan(action, "there is no sample"))?;
+    newest
+        .sessions
+        .iter()
+        .find(|s| likely.pids.contains(&s.pid))
+        .ok_or_else(|| plan(action, "the session is gone by itself"))
+}
+
+/// What ends when the signal works, as a check.
+fn nobody_waits_for(pid: Pid) -> Expectation {
+    Expectation {
+        claim: format!("no session waits for pid {pid}"),
+        sql: format!(
+            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a \
+             WHERE a.wait_event_type = 'Lock' AND {pid} = ANY (pg_catalog.pg_blocking_pids(a.pid)))"
+        ),
+        within_ms: 5_000, // a rollback of many rows takes none; 5 s is half of users' patience
+    }
+}
+
+fn plan(action: &Action, why: impl Into<String>) -> Error {
+    Error::Plan { action: action.id, why: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_registered_under_its_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/actions");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|f| f.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        assert_eq!(files, ACTIONS.iter().map(|a| a.id).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn causes_name_only_actions_that_exist_and_every_action_is_named() {
+        let named: Vec<&str> = pgward_incident::causes::CAUSES
+            .iter()
+            .flat_map(|c| c.actions.iter().copied())
+            .collect();
+        for id in &named {
+            assert!(action(id).is_some(), "{id}");
+        }
+        for action in ACTIONS {
+            assert!(named.contains(&action.id), "{}", action.id);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Drops a new index that attracts a wrong plan.
+
+use super::{Action, Cx, lossless, plan as refuse, runbook, step};
+use crate::error::Error;
+use pgward_model::prelude::*;
+
+pub(super) static ACTION: Action = Action {
+    id: "drop_new_index",
+    title: "Drop the new index without blocking writes",
+    price: "statements that the new index helped lose it; its definition is kept to build it again",
+    plan,
+};
+
+fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
+    let created = likely
+        .ddl
+        .iter()
+        .rev()
+        .find(|d| !d.dropped && d.object_kind == "index")
+        .ok_or_else(|| refuse(&ACTION, "no new index is to blame"))?;
+    let name = created.identity.rsplit('.').next().unwrap_or("").trim_matches('"');
+    let schema = created.relation.as_ref().map_or(String::new(), |r| r.schema.clone());
+    let index = Relation::new(schema, name);
+    let info = case
+        .catalog
+        .as_ref()
+        .and_then(|c| c.index(&index))
+        .map(|(_, i)| i)
+        .ok_or_else(|| refuse(&ACTION, format!("index {name} is gone already")))?;
+    if info.constraint {
+        return Err(refuse(&ACTION, format!("index {name} backs a constraint")));
+    }
+    let mut drop = step(
+        format!("drop index {name}"),
+        Act::Sql {
+            statements: vec![format!("DROP INDEX CONCURRENTLY {}", index.quoted())],
+            transaction: false,
+        },
+        Limits::PATIENT,
+    );
+    drop.undo = Undo::Exact {
+        statements: vec![info.definition.replacen(" INDEX ", " INDEX CONCURRENTLY ", 1)],
+    };
+    Ok(runbook(
+        &ACTION,
+        format!("Drop the new index {name}"),
+        "it came shortly before the plan changed, and nothing else did",
+        lossless("no data: an index holds none of its own"),
+        vec![drop],
+    ))
+}

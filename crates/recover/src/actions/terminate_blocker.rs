@@ -1,0 +1,36 @@
+//! Ends the session that holds its locks and does nothing.
+
+use super::{Action, Cx, blamed, lossless, nobody_waits_for, runbook, step};
+use crate::error::Error;
+use pgward_model::prelude::*;
+
+pub(super) static ACTION: Action = Action {
+    id: "terminate_blocker",
+    title: "End the session that blocks the others",
+    price: "its open transaction rolls back; what it has committed stays",
+    plan,
+};
+
+fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
+    let session = blamed(&ACTION, likely, case)?;
+    let mut end = step(
+        format!("end pid {} of role {} ({})", session.pid, session.role, session.application),
+        Act::Signal {
+            pid: session.pid,
+            backend_start: session.backend_start,
+            signal: BackendSignal::Terminate,
+        },
+        Limits::SHORT,
+    );
+    end.expectations = vec![nobody_waits_for(session.pid)];
+    end.undo = Undo::Impossible {
+        why: "a session cannot be given back; its owner may run it again".into(),
+    };
+    Ok(runbook(
+        &ACTION,
+        format!("End pid {} of role {}", session.pid, session.role),
+        "cancelling does nothing to an idle session; only its own uncommitted work is undone",
+        lossless("nothing acknowledged: the transaction was never committed"),
+        vec![end],
+    ))
+}

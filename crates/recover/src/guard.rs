@@ -1,0 +1,59 @@
+//! The loop that guards a server: watch, respond, close. Production and drills run this one.
+
+use crate::respond::Responder;
+use pgward_model::prelude::*;
+use pgward_pg::clock;
+use pgward_watch::watcher::Watcher;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What a tick brought.
+pub enum News<'a> {
+    Events(&'a [Event]),
+    /// The incident as it stands, after each tick while it is open.
+    Open(&'a Incident),
+    Closed {
+        incident: Box<Incident>,
+        case: Box<Case>,
+    },
+}
+
+/// Guards one server until `stop` is set; `tell` hears of everything.
+pub fn run(
+    watcher: &mut Watcher,
+    responder: &mut Responder,
+    stop: &AtomicBool,
+    mut tell: impl FnMut(News<'_>),
+) {
+    while !stop.load(Ordering::Relaxed) {
+        let start = clock::instant();
+        tick(watcher, responder, &mut tell);
+        // One tick a second; a tick that takes longer is followed by a short rest.
+        let rest = Duration::from_secs(1).saturating_sub(start.elapsed());
+        std::thread::sleep(rest.max(Duration::from_millis(100)));
+    }
+}
+
+/// One second's work.
+pub fn tick(watcher: &mut Watcher, responder: &mut Responder, tell: &mut impl FnMut(News<'_>)) {
+    let mut events = watcher.tick();
+    if let Some(mut incident) = watcher.incident().cloned() {
+        events.extend(responder.step(&mut incident, || watcher.case()));
+        if let Some(open) = watcher.incident_mut() {
+            open.runbooks.clone_from(&incident.runbooks);
+        }
+    }
+    if !events.is_empty() {
+        tell(News::Events(&events));
+    }
+    let waits = watcher
+        .incident()
+        .is_some_and(|incident| responder.is_busy() || responder.has_more(incident));
+    if let Some(incident) = watcher.incident() {
+        tell(News::Open(incident));
+    }
+    if !waits && let Some((incident, case, event)) = watcher.close_if_healthy() {
+        tell(News::Events(&[event]));
+        tell(News::Closed { incident: Box::new(incident), case: Box::new(case) });
+    }
+}

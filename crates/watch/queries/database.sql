@@ -1,0 +1,16 @@
+-- Counters of this database and the connections of the whole cluster. Since: 14
+SELECT
+    d.xact_commit,
+    d.xact_rollback,
+    d.blks_read,
+    d.blks_hit,
+    d.tup_returned,
+    d.tup_updated,
+    d.tup_deleted,
+    d.temp_bytes,
+    d.deadlocks,
+    d.checksum_failures,
+    (SELECT pg_catalog.sum(numbackends)::bigint FROM pg_catalog.pg_stat_database),
+    pg_catalog.current_setting('max_connections')::bigint
+FROM pg_catalog.pg_stat_database d
+WHERE d.datname = pg_catalog.current_database()

@@ -1,0 +1,133 @@
+//! What the samplers keep between two ticks: the standing session, positions, known texts.
+
+use crate::error::Error;
+use pgward_integrity::page_scan::{ScanReport, Scanner};
+use pgward_model::prelude::*;
+use pgward_pg::clock::{self, Deadline};
+use pgward_pg::install::DdlCursor;
+use pgward_pg::log::LogTail;
+use pgward_pg::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
+use std::time::Duration;
+
+/// The watcher's eyes on one server.
+pub struct Eyes {
+    pub target: Target,
+    pub probe_target: Target,
+    /// `None` while the server does not answer.
+    pub session: Option<Session>,
+    next_try: Deadline,
+    pub log: Option<LogTail>,
+    pub texts: HashMap<i64, String>,
+    pub ddl_cursor: Option<DdlCursor>,
+    pub catalog: Option<Catalog>,
+    pub catalog_print: i64,
+    pub roles: Option<BTreeMap<String, String>>,
+    pub settings: Option<BTreeMap<String, String>>,
+    pub data_dir: Option<PathBuf>,
+    /// Blocks known or suspected to be damaged; looked at again until they read.
+    pub suspects: BTreeSet<(Relation, u32)>,
+    scan: Scan,
+    /// An incident is open: probe harder.
+    pub alarmed: bool,
+}
+
+/// The integrity scan in its own thread, with its own session.
+struct Scan {
+    reports: Receiver<ScanReport>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Scan {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reports that may wait for the next tick; the scan pauses when they are not fetched.
+const REPORTS_MAX: usize = 64;
+/// A server that is down is asked once in two seconds.
+const RETRY: Duration = Duration::from_secs(2);
+
+impl Eyes {
+    /// # Errors
+    /// When the first connection fails.
+    pub fn open(
+        target: &Target,
+        probe_target: &Target,
+        scan: Arc<AtomicBool>,
+    ) -> Result<Eyes, Error> {
+        let session = Session::connect(target, Purpose::Watch)?;
+        Ok(Eyes {
+            target: target.clone(),
+            probe_target: probe_target.clone(),
+            session: Some(session),
+            next_try: Deadline::after(Duration::ZERO),
+            log: None,
+            texts: HashMap::new(),
+            ddl_cursor: None,
+            catalog: None,
+            catalog_print: 0,
+            roles: None,
+            settings: None,
+            data_dir: None,
+            suspects: BTreeSet::new(),
+            scan: start_scan(target.clone(), scan),
+            alarmed: false,
+        })
+    }
+
+    /// The standing session; connects again when it was lost, at most every two seconds.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn session(&mut self) -> Result<&Session, Error> {
+        if self.session.as_ref().is_some_and(Session::is_closed) {
+            self.session = None;
+        }
+        if self.session.is_none() {
+            if !self.next_try.passed() {
+                return Err(Error::Sampler { sampler: "sessions", why: "not connected".into() });
+            }
+            self.next_try = Deadline::after(RETRY);
+            let session =
+                Session::connect_within(&self.target, Purpose::Watch, Duration::from_secs(1))?;
+            self.log = None;
+            self.session = Some(session);
+        }
+        self.session
+            .as_ref()
+            .ok_or(Error::Sampler { sampler: "sessions", why: "not connected".into() })
+    }
+
+    /// What the scan has found since the last call.
+    pub fn scan_reports(&self) -> Vec<ScanReport> {
+        self.scan.reports.try_iter().collect()
+    }
+}
+
+fn start_scan(target: Target, on: Arc<AtomicBool>) -> Scan {
+    let (send, reports) = sync_channel(REPORTS_MAX);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    std::thread::spawn(move || {
+        let mut scanner = Scanner::new(target);
+        while !stopped.load(Ordering::Relaxed) {
+            if !on.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(250));
+                continue;
+            }
+            let start = clock::instant();
+            let report = scanner.tick(Duration::from_millis(200));
+            if send.send(report).is_err() {
+                return;
+            }
+            // A fifth of the time at most; the scanner bounds its rate by itself too.
+            std::thread::sleep(Duration::from_millis(250).saturating_sub(start.elapsed()));
+        }
+    });
+    Scan { reports, stop }
+}

@@ -1,0 +1,62 @@
+//! Samplers: what a tick reads. One file each; the file's name is the id that a [`Gap`] bears.
+
+use crate::error::Error;
+use crate::eyes::Eyes;
+use pgward_model::prelude::*;
+
+mod config;
+mod database;
+mod ddl;
+mod host;
+mod integrity;
+mod log;
+mod probe;
+mod sessions;
+mod statements;
+mod tables;
+mod wal;
+
+/// One sampler.
+pub struct Sampler {
+    /// File name.
+    pub id: &'static str,
+    /// Least seconds between two runs; it also never takes more than 2% of the time.
+    pub period_s: f64,
+    /// What the role needs for it.
+    pub rights: &'static str,
+    /// Fills its part of the sample. An error becomes a [`Gap`].
+    pub take: fn(&mut Eyes, &mut Sample) -> Result<(), Error>,
+}
+
+/// All samplers, the most urgent first.
+pub static SAMPLERS: &[&Sampler] = &[
+    &sessions::SAMPLER,
+    &database::SAMPLER,
+    &log::SAMPLER,
+    &ddl::SAMPLER,
+    &statements::SAMPLER,
+    &tables::SAMPLER,
+    &wal::SAMPLER,
+    &config::SAMPLER,
+    &integrity::SAMPLER,
+    &host::SAMPLER,
+    &probe::SAMPLER,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_registered_under_its_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/samplers");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|f| f.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        let mut ids: Vec<&str> = SAMPLERS.iter().map(|s| s.id).collect();
+        ids.sort_unstable();
+        assert_eq!(files, ids);
+    }
+}

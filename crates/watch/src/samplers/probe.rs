@@ -1,0 +1,67 @@
+//! The path to the server: handshake, new connections, round trip.
+
+use super::Sampler;
+use crate::error::Error;
+use crate::eyes::Eyes;
+use pgward_model::prelude::*;
+use pgward_pg::clock;
+use pgward_pg::prelude::*;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+pub(super) static SAMPLER: Sampler = Sampler { id: "probe", period_s: 1.0, rights: "LOGIN", take };
+
+/// One in a healthy second; more while an incident is open, so that a loss of some percent
+/// shows within ten seconds.
+const TRIES_QUIET: u32 = 1;
+const TRIES_ALARMED: u32 = 4;
+/// Users call a second without connection an outage.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
+    let target = eyes.probe_target.clone();
+    let tries = if eyes.alarmed { TRIES_ALARMED } else { TRIES_QUIET };
+    let mut failed = 0;
+    let mut connects = Vec::new();
+    for _ in 0..tries {
+        let start = clock::instant();
+        match Session::connect_within(&target, Purpose::Watch, PATIENCE) {
+            Ok(_) => connects.push(ms_since(start)),
+            Err(_) => failed += 1,
+        }
+    }
+    sample.probe = Some(NetworkProbe {
+        tried: tries,
+        failed,
+        tcp_ms: handshake(&target),
+        connect_ms: mean(&connects),
+        round_trip_ms: round_trip(eyes),
+    });
+    Ok(())
+}
+
+fn handshake(target: &Target) -> Option<f64> {
+    let host = target.host();
+    if host.starts_with('/') {
+        return None;
+    }
+    let address = (host.as_str(), target.port()).to_socket_addrs().ok()?.next()?;
+    let start = clock::instant();
+    TcpStream::connect_timeout(&address, PATIENCE).ok()?;
+    Some(ms_since(start))
+}
+
+fn round_trip(eyes: &mut Eyes) -> Option<f64> {
+    let session = eyes.session().ok()?;
+    let start = clock::instant();
+    session.query_one::<i32>("SELECT 1", &[]).ok()?;
+    Some(ms_since(start))
+}
+
+fn ms_since(start: std::time::Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1000.0
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}

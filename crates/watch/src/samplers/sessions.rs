@@ -1,0 +1,96 @@
+//! Who is connected, what they do, and who waits for whom.
+
+use super::Sampler;
+use crate::error::Error;
+use crate::eyes::Eyes;
+use pgward_model::prelude::*;
+use pgward_pg::session::{Row, get};
+use std::collections::BTreeSet;
+
+pub(super) static SAMPLER: Sampler =
+    Sampler { id: "sessions", period_s: 1.0, rights: "pg_monitor", take };
+
+fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
+    let session = eyes.session()?;
+    let rows = session.query(include_str!("../../queries/sessions.sql"), &[])?;
+    sample.sessions = rows.iter().map(read).collect::<Result<_, _>>()?;
+    let waiting: BTreeSet<Pid> =
+        sample.sessions.iter().filter(|s| !s.blocked_by.is_empty()).map(|s| s.pid).collect();
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let mut wanted = waiting.clone();
+    wanted.extend(sample.sessions.iter().flat_map(|s| s.blocked_by.iter().copied()));
+    let pids: Vec<Pid> = wanted.into_iter().collect();
+    for row in session.query(include_str!("../../queries/locks.sql"), &[&pids])? {
+        let pid: Pid = get(&row, 0)?;
+        if let Some(session) = sample.sessions.iter_mut().find(|s| s.pid == pid) {
+            note_lock(session, &row)?;
+        }
+    }
+    for session in &mut sample.sessions {
+        name_row_wait(session);
+    }
+    Ok(())
+}
+
+fn read(row: &Row) -> Result<SessionSample, pgward_pg::error::Error> {
+    let xid: Option<String> = get(row, 12)?;
+    Ok(SessionSample {
+        pid: get(row, 0)?,
+        role: get(row, 1)?,
+        application: get(row, 2)?,
+        client: get(row, 3)?,
+        database: get(row, 4)?,
+        backend_start: get(row, 5)?,
+        xact_start: get(row, 6)?,
+        query_start: get(row, 7)?,
+        state_change: get(row, 8)?,
+        state: get(row, 9)?,
+        wait_type: get(row, 10)?,
+        wait_event: get(row, 11)?,
+        xid: xid.and_then(|x| x.parse().ok()),
+        query: pgward_pg::log::redact(&get::<String>(row, 13)?),
+        query_id: get(row, 14)?,
+        blocked_by: get(row, 15)?,
+        waits_for: None,
+        holds: Vec::new(),
+    })
+}
+
+fn note_lock(session: &mut SessionSample, row: &Row) -> Result<(), Error> {
+    let kind: String = get(row, 1)?;
+    let mode: String = get(row, 2)?;
+    let granted: bool = get(row, 3)?;
+    let schema: Option<String> = get(row, 4)?;
+    let name: Option<String> = get(row, 5)?;
+    let relation = schema.zip(name).map(|(s, n)| Relation::new(s, n));
+    match (granted, relation) {
+        (false, relation) => session.waits_for = Some(WaitedLock { kind, mode, relation }),
+        (true, Some(relation)) => match session.holds.iter_mut().find(|h| h.relation == relation) {
+            Some(held) if stronger(&mode, &held.mode) => held.mode = mode,
+            Some(_) => {}
+            None => session.holds.push(HeldLock { mode, relation }),
+        },
+        (true, None) => {}
+    }
+    Ok(())
+}
+
+fn stronger(a: &str, b: &str) -> bool {
+    LockMode::from_pg_name(a) > LockMode::from_pg_name(b)
+}
+
+/// A wait for another transaction does not say which table its row is of; the strongest
+/// table lock that the waiter holds does.
+fn name_row_wait(session: &mut SessionSample) {
+    let Some(wait) = &mut session.waits_for else { return };
+    if wait.kind == "transactionid" && wait.relation.is_none() {
+        wait.relation = session
+            .holds
+            .iter()
+            .filter(|h| LockMode::from_pg_name(&h.mode) >= Some(LockMode::RowShare))
+            .max_by_key(|h| LockMode::from_pg_name(&h.mode))
+            .map(|h| h.relation.clone());
+    }
+}

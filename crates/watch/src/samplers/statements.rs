@@ -1,0 +1,65 @@
+//! Counters of statements from `pg_stat_statements`.
+
+use super::Sampler;
+use crate::error::Error;
+use crate::eyes::Eyes;
+use pgward_model::prelude::*;
+use pgward_pg::session::get;
+
+pub(super) static SAMPLER: Sampler = Sampler {
+    id: "statements",
+    period_s: 2.0,
+    rights: "pg_monitor; CREATE EXTENSION pg_stat_statements",
+    take,
+};
+
+/// Texts asked for in one tick; reading them costs the server a file.
+const TEXTS_MAX: usize = 200;
+
+fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
+    let session = eyes.session()?;
+    if !pgward_pg::catalog::has_statements(session)? {
+        return Err(Error::Sampler {
+            sampler: "statements",
+            why: "pg_stat_statements is not there: load it through shared_preload_libraries, then CREATE EXTENSION pg_stat_statements".into(),
+        });
+    }
+    let rows = session.query(include_str!("../../queries/statements.sql"), &[])?;
+    let mut counted = Vec::with_capacity(rows.len());
+    for row in &rows {
+        counted.push(StatementCounters {
+            query_id: get(row, 0)?,
+            role: get(row, 1)?,
+            text: String::new(),
+            calls: get(row, 2)?,
+            total_ms: get(row, 3)?,
+            rows: get(row, 4)?,
+            blks: get(row, 5)?,
+            blks_read: get(row, 6)?,
+        });
+    }
+    let unknown: Vec<i64> = counted
+        .iter()
+        .map(|s| s.query_id)
+        .filter(|id| !eyes.texts.contains_key(id))
+        .take(TEXTS_MAX)
+        .collect();
+    if !unknown.is_empty() {
+        let texts = eyes
+            .session()?
+            .query(include_str!("../../queries/statement_texts.sql"), &[&unknown])?;
+        for row in &texts {
+            eyes.texts.insert(get(row, 0)?, get(row, 1)?);
+        }
+    }
+    counted.retain_mut(|s| match eyes.texts.get(&s.query_id) {
+        Some(text) if text.starts_with("/* pgward") => false,
+        Some(text) => {
+            s.text.clone_from(text);
+            true
+        }
+        None => false, // its text comes with the next tick
+    });
+    sample.statements = Some(counted);
+    Ok(())
+}

@@ -1,0 +1,380 @@
+//! The one-second loop: sample, detect, open, judge, close.
+
+use crate::error::Error;
+use crate::eyes::Eyes;
+use crate::samplers::SAMPLERS;
+use pgward_incident::{causes, detectors};
+use pgward_model::prelude::*;
+use pgward_pg::clock;
+use pgward_pg::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// How to watch one server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Name of the server in events; never a password.
+    pub server: String,
+    pub target: Target,
+    /// The path that clients take, when it is another one.
+    pub probe_target: Option<Target>,
+    /// While true, all pages are read all the time, slowly.
+    pub scan: Arc<AtomicBool>,
+    /// Changes whose files are known.
+    pub known_changes: Vec<KnownChange>,
+    /// Seconds without harm before an incident is closed.
+    pub healthy_s: f64,
+}
+
+/// Watches one server.
+pub struct Watcher {
+    options: Options,
+    eyes: Eyes,
+    due: BTreeMap<&'static str, Timestamp>,
+    window: Window,
+    ddl: Vec<DdlEvent>,
+    incident: Option<Incident>,
+    checksums: Option<bool>,
+    last_harm: Option<Timestamp>,
+    n_incidents: u32,
+}
+
+/// Samples kept: two minutes of baseline and ten minutes of trouble.
+const BASELINE_KEPT_S: f64 = 120.0;
+const SAMPLES_MAX: usize = 720;
+/// The baseline ends this long before now, so that trouble is not learned while it begins.
+const BASELINE_GAP_S: f64 = 6.0; // longer than any detector needs to speak
+/// DDL is remembered this long.
+const DDL_KEPT_S: f64 = 6.0 * 3600.0;
+
+impl Watcher {
+    /// Connects and takes the first sample.
+    ///
+    /// # Errors
+    /// When the server does not answer or is none that pgward knows.
+    pub fn start(options: Options) -> Result<Watcher, Error> {
+        let probe = options.probe_target.clone().unwrap_or_else(|| options.target.clone());
+        let mut eyes = Eyes::open(&options.target, &probe, Arc::clone(&options.scan))?;
+        let checksums = eyes
+            .session()?
+            .query_one::<String>("SELECT pg_catalog.current_setting('data_checksums')", &[])
+            .map(|s| s == "on")
+            .ok();
+        Ok(Watcher {
+            options,
+            eyes,
+            due: BTreeMap::new(),
+            window: Window::default(),
+            ddl: Vec::new(),
+            incident: None,
+            checksums,
+            last_harm: None,
+            n_incidents: 0,
+        })
+    }
+
+    pub fn incident(&self) -> Option<&Incident> {
+        self.incident.as_ref()
+    }
+
+    pub fn incident_mut(&mut self) -> Option<&mut Incident> {
+        self.incident.as_mut()
+    }
+
+    /// The catalog as it was before the trouble.
+    pub fn catalog_before(&self) -> Option<&Catalog> {
+        self.window.catalog.as_ref()
+    }
+
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// Changes learned after the start, such as those refused meanwhile.
+    pub fn learn(&mut self, changes: Vec<KnownChange>) {
+        self.options.known_changes.extend(changes);
+    }
+
+    /// The open incident's case, for the record.
+    pub fn case(&self) -> Option<Case> {
+        let incident = self.incident.as_ref()?;
+        Some(Case {
+            symptoms: incident.symptoms.clone(),
+            onset: incident.onset(),
+            window: self.window.clone(),
+            catalog: self.eyes.catalog.clone(),
+            ddl: self.ddl.clone(),
+            known_changes: self.options.known_changes.clone(),
+            checksums: self.checksums,
+            server: self.options.server.clone(),
+        })
+    }
+
+    /// One second's work; returns what happened.
+    pub fn tick(&mut self) -> Vec<Event> {
+        let sample = self.sample();
+        let at = sample.at;
+        self.ddl.extend(sample.ddl.iter().cloned());
+        let mut events: Vec<Event> = sample.ddl.iter().map(|d| self.ddl_event(d)).collect();
+        self.window.samples.push(sample);
+        self.forget(at);
+        if self.incident.is_none() {
+            self.move_baseline(at);
+        }
+        let symptoms = detectors::detect(&self.window);
+        if symptoms.iter().any(|s| s.weight == Weight::Harm && s.last_seen >= fresh(at)) {
+            self.last_harm = Some(at);
+            if self.incident.is_none() {
+                events.push(self.open(at, &symptoms));
+            }
+        }
+        if self.incident.is_some() {
+            events.extend(self.note_symptoms(&symptoms));
+            events.extend(self.judge(at));
+        }
+        self.eyes.alarmed = self.incident.is_some();
+        events
+    }
+
+    /// Closes the incident when users have felt nothing for long enough.
+    pub fn close_if_healthy(&mut self) -> Option<(Incident, Case, Event)> {
+        let at = self.window.now();
+        let healthy =
+            self.last_harm.is_none_or(|l| seconds_between(l, at) >= self.options.healthy_s);
+        if !healthy {
+            return None;
+        }
+        let case = self.case()?;
+        let mut incident = self.incident.take()?;
+        incident.closed = Some(at);
+        let what = format!("no harm for {} s", human(self.options.healthy_s));
+        let event = self.event(at, EventKind::Closed, &incident.id, what, sampled("detectors"));
+        // What was normal before the trouble is normal again; what happened in it is not.
+        self.window.samples.retain(|s| s.at <= self.window.baseline_until);
+        Some((incident, case, event))
+    }
+
+    /// Seconds since users last felt something; `None` when they never did.
+    pub fn quiet_s(&self) -> Option<f64> {
+        self.last_harm.map(|l| seconds_between(l, self.window.now()))
+    }
+
+    fn sample(&mut self) -> Sample {
+        let at = clock::now();
+        let mut sample = Sample { at, ..Sample::default() };
+        let start = clock::instant();
+        for sampler in SAMPLERS {
+            if self.due.get(sampler.id).is_some_and(|due| seconds_between(*due, at) < -0.3) {
+                continue;
+            }
+            let began = clock::instant();
+            if let Err(error) = (sampler.take)(&mut self.eyes, &mut sample) {
+                sample.gaps.push(Gap { sampler: sampler.id.to_owned(), why: chain(&error) });
+            }
+            // Never more than 2% of the time for one sampler, whatever the server's size.
+            let took = began.elapsed().as_secs_f64();
+            let wait = sampler.period_s.max(if sampler.id == "probe" { 0.0 } else { took * 50.0 });
+            if let Ok(due) = at.checked_add(jiff::SignedDuration::from_secs_f64(wait.min(60.0))) {
+                self.due.insert(sampler.id, due);
+            }
+        }
+        sample.own_ms = start.elapsed().as_secs_f64() * 1000.0;
+        sample
+    }
+
+    fn forget(&mut self, at: Timestamp) {
+        let oldest = if self.incident.is_some() { self.window.baseline_until } else { at };
+        self.window.samples.retain(|s| seconds_between(s.at, oldest) <= BASELINE_KEPT_S);
+        if self.window.samples.len() > SAMPLES_MAX {
+            // A long incident keeps its baseline, its beginning and its present.
+            let keep = self.window.baseline().len() + SAMPLES_MAX / 4;
+            let n = self.window.samples.len() - SAMPLES_MAX;
+            self.window.samples.drain(keep.min(SAMPLES_MAX / 2)..keep.min(SAMPLES_MAX / 2) + n);
+        }
+        self.ddl.retain(|d| seconds_between(d.at, at) <= DDL_KEPT_S);
+    }
+
+    fn move_baseline(&mut self, at: Timestamp) {
+        let gap = jiff::SignedDuration::from_secs_f64(BASELINE_GAP_S);
+        self.window.baseline_until = at.checked_sub(gap).unwrap_or(at);
+        let settled = self.ddl.last().is_none_or(|d| seconds_between(d.at, at) > BASELINE_KEPT_S);
+        if settled || self.window.catalog.is_none() {
+            self.window.catalog.clone_from(&self.eyes.catalog);
+        }
+    }
+
+    fn open(&mut self, at: Timestamp, symptoms: &[Symptom]) -> Event {
+        let harm = symptoms.iter().find(|s| s.weight == Weight::Harm);
+        let since = symptoms.iter().map(|s| s.since).min().unwrap_or(at);
+        self.window.baseline_until = self.window.baseline_until.min(since);
+        self.n_incidents += 1;
+        let id = format!("{}-{}", at.strftime("%Y%m%dT%H%M%SZ"), self.n_incidents);
+        let incident = Incident {
+            id: id.clone(),
+            server: self.options.server.clone(),
+            opened: at,
+            closed: None,
+            symptoms: Vec::new(),
+            verdicts: Vec::new(),
+            hypotheses: causes::CAUSES
+                .iter()
+                .map(|c| Hypothesis { cause: c.id.to_owned(), opened: at, closed: None })
+                .collect(),
+            runbooks: Vec::new(),
+        };
+        self.incident = Some(incident);
+        let title = harm.map_or("trouble".to_owned(), |s| s.title.clone());
+        self.event(at, EventKind::Opened, &id, title, sampled("detectors"))
+    }
+
+    fn note_symptoms(&mut self, symptoms: &[Symptom]) -> Vec<Event> {
+        let mut events = Vec::new();
+        for new in symptoms {
+            let Some(incident) = &mut self.incident else { break };
+            let known = incident
+                .symptoms
+                .iter_mut()
+                .find(|s| s.detector == new.detector && s.relations == new.relations);
+            match known {
+                Some(old) => {
+                    let since = old.since.min(new.since);
+                    *old = new.clone();
+                    old.since = since;
+                }
+                None => {
+                    incident.symptoms.push(new.clone());
+                    let source = new.evidence().first().map(|e| e.source.clone());
+                    events.push(self.event(
+                        new.since,
+                        EventKind::Symptom,
+                        &new.detector,
+                        new.title.clone(),
+                        source.unwrap_or_else(|| sampled("detectors")),
+                    ));
+                }
+            }
+        }
+        events
+    }
+
+    fn judge(&mut self, at: Timestamp) -> Vec<Event> {
+        let Some(mut incident) = self.incident.take() else { return Vec::new() };
+        // The window is lent to the case instead of copied; it comes back below.
+        let case = Case {
+            symptoms: incident.symptoms.clone(),
+            onset: incident.onset(),
+            window: std::mem::take(&mut self.window),
+            catalog: self.eyes.catalog.take(),
+            ddl: std::mem::take(&mut self.ddl),
+            known_changes: std::mem::take(&mut self.options.known_changes),
+            checksums: self.checksums,
+            server: self.options.server.clone(),
+        };
+        let verdicts = causes::judge(&case);
+        self.window = case.window;
+        self.eyes.catalog = case.catalog;
+        self.ddl = case.ddl;
+        self.options.known_changes = case.known_changes;
+        let mut events = Vec::new();
+        for judged in &verdicts {
+            let before = incident.verdicts.iter().find(|v| v.cause == judged.cause);
+            events.extend(self.verdict_event(at, judged, before.map(|b| &b.verdict)));
+            if let Some(h) = incident.hypotheses.iter_mut().find(|h| h.cause == judged.cause) {
+                match judged.verdict {
+                    Verdict::RuledOut { .. } => h.closed = h.closed.or(Some(at)),
+                    _ => h.closed = None,
+                }
+            }
+        }
+        incident.verdicts = verdicts;
+        self.incident = Some(incident);
+        events
+    }
+
+    /// An event for each verdict that is new.
+    fn verdict_event(
+        &self,
+        at: Timestamp,
+        now: &Judged,
+        before: Option<&Verdict>,
+    ) -> Option<Event> {
+        let same = before
+            .is_some_and(|b| std::mem::discriminant(b) == std::mem::discriminant(&now.verdict));
+        match &now.verdict {
+            Verdict::Likely(likely) if !same => {
+                let source = likely.evidence().first().map(|e| e.source.clone());
+                let source = source.unwrap_or_else(|| sampled("causes"));
+                Some(self.event(at, EventKind::Diagnosed, &now.cause, likely.says.clone(), source))
+            }
+            Verdict::RuledOut { evidence, present } if !same => {
+                let words = if *present { "present, not sufficient: " } else { "" };
+                let value = evidence.value.map(|v| format!(": {} {}", human(v), evidence.unit));
+                let base = evidence.baseline.map(|b| format!(" (baseline {})", human(b)));
+                let what = format!(
+                    "{words}{}{}{}",
+                    evidence.claim,
+                    value.unwrap_or_default(),
+                    base.unwrap_or_default()
+                );
+                Some(self.event(at, EventKind::RuledOut, &now.cause, what, evidence.source.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    fn ddl_event(&self, ddl: &DdlEvent) -> Event {
+        let mut event = self.event(
+            ddl.at,
+            EventKind::Change,
+            &ddl.identity,
+            format!("{} {}", ddl.command, ddl.identity),
+            Source::new(SourceKind::Ddl, ddl.lsn.clone().unwrap_or_default()),
+        );
+        event.actor =
+            if ddl.role.is_empty() { "unknown role".to_owned() } else { ddl.role.clone() };
+        event
+    }
+
+    fn event(
+        &self,
+        at: Timestamp,
+        kind: EventKind,
+        subject: &str,
+        what: String,
+        source: Source,
+    ) -> Event {
+        Event {
+            at,
+            server: self.options.server.clone(),
+            kind,
+            subject: subject.to_owned(),
+            actor: "pgward".to_owned(),
+            what,
+            source,
+        }
+    }
+}
+
+/// A symptom seen within the last two ticks is present.
+fn fresh(at: Timestamp) -> Timestamp {
+    at.checked_sub(jiff::SignedDuration::from_millis(2500)).unwrap_or(at)
+}
+
+fn sampled(what: &str) -> Source {
+    Source::new(SourceKind::Sample, what)
+}
+
+/// An error with all its causes on one line.
+fn chain(error: &Error) -> String {
+    let mut words = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        source = cause.source();
+    }
+    words
+}
