@@ -19,13 +19,13 @@ pub enum Action {
         reads: Vec<Relation>,
     },
     CreateIndex(CreateIndex),
-    /// Anything else that is created; `table` where it belongs to one (trigger, policy, rule).
+    /// Anything else that is created; `tables` where it belongs to some (trigger, policy,
+    /// rule, statistics, publication).
     Create {
         kind: String,
         /// As SQL writes it, signature of functions included.
         name: String,
-        table: Option<Relation>,
-        /// Also locked: the referenced table of a constraint trigger.
+        tables: Vec<Relation>,
         replace: bool,
         if_not_exists: bool,
     },
@@ -81,7 +81,8 @@ pub enum Action {
     Rows(Rows),
     Read {
         reads: Vec<Relation>,
-        locks_rows: bool,
+        /// Those of them whose rows FOR UPDATE or FOR SHARE locks.
+        locked: Vec<Relation>,
     },
     Copy {
         relation: Relation,

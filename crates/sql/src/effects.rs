@@ -142,7 +142,7 @@ fn of_action(action: &Action, created: &Created) -> Vec<Effect> {
             let lock = if i.concurrently { ShareUpdateExclusive } else { Share };
             vec![Effect { builds_index: true, ..effect(&i.table, lock) }]
         }
-        Action::Create { kind, table: Some(table), .. } => vec![effect(table, of_part(kind))],
+        Action::Create { kind, tables, .. } => all(tables, of_part(kind)),
         Action::Alter { relation, kind, command, .. } => alter::of_alter(relation, kind, command),
         Action::RenameColumn { relation, .. } | Action::RenameConstraint { relation, .. } => {
             vec![effect(relation, AccessExclusive)]
@@ -165,8 +165,10 @@ fn of_action(action: &Action, created: &Created) -> Vec<Effect> {
             vec![Effect { rewrites: true, builds_index: true, ..effect(relation, AccessExclusive) }]
         }
         Action::Rows(rows) => of_rows(rows),
-        Action::Read { reads, locks_rows } => {
-            all(reads, if *locks_rows { RowShare } else { AccessShare })
+        Action::Read { reads, locked } => {
+            let mut found = all(reads, AccessShare);
+            found.extend(all(locked, RowShare));
+            found
         }
         Action::Copy { relation, writes } => {
             vec![effect(relation, if *writes { RowExclusive } else { AccessShare })]
@@ -176,8 +178,9 @@ fn of_action(action: &Action, created: &Created) -> Vec<Effect> {
             of_vacuum(action)
         }
         Action::Reindex { kind, name, concurrently } => of_reindex(*kind, name, *concurrently),
-        Action::Comment { relation: Some(relation), .. } => {
-            vec![effect(relation, ShareUpdateExclusive)]
+        Action::Comment { kind, relation: Some(relation) } => {
+            let whole = is_relation(kind) || kind == "column";
+            vec![effect(relation, if whole { ShareUpdateExclusive } else { AccessShare })]
         }
         _ => Vec::new(),
     }
@@ -187,7 +190,7 @@ fn of_action(action: &Action, created: &Created) -> Vec<Effect> {
 fn of_part(kind: &str) -> LockMode {
     match kind {
         "trigger" => LockMode::ShareRowExclusive,
-        "statistics" => LockMode::ShareUpdateExclusive,
+        "statistics" | "publication" => LockMode::ShareUpdateExclusive,
         _ => LockMode::AccessExclusive,
     }
 }

@@ -110,7 +110,7 @@ pub fn relations(sql: &str) -> Vec<Relation> {
     let Some(nodes) = tree::parse_all(sql) else { return Vec::new() };
     let mut found = BTreeSet::new();
     for node in &nodes {
-        found.extend(tree::mentions(node).relations);
+        found.extend(tree::mentions_of(node).relations);
         let actions = understand::understand(node, sql).actions;
         let touched = effects::effects(&actions, &Created::default());
         found.extend(touched.into_iter().map(|e| e.relation));
@@ -199,4 +199,114 @@ pub fn splits_transactions(file: &ChangeFile) -> Transactions {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statements(text: &str) -> Vec<Statement> {
+        read("t.sql", text).statements
+    }
+
+    #[test]
+    fn one_bad_statement_hides_no_other() {
+        let all = statements("DROP TABLE a; FROBNICATE b; -- c\nDROP TABLE d");
+        let kinds: Vec<_> = all.iter().map(|s| s.kind).collect();
+        assert_eq!(kinds, [StatementKind::Ddl, StatementKind::Unparsed, StatementKind::Ddl]);
+        assert_eq!(all[2].effects[0].destroys, Destroys::Table);
+        assert_eq!((all[2].span.line, all[2].span.column), (2, 1));
+        let cut = statements("DROP TABLE a; SELECT 'open");
+        assert_eq!(cut.len(), 2);
+        assert_eq!(cut[0].kind, StatementKind::Ddl);
+    }
+
+    #[test]
+    fn what_a_file_makes_existed_not_before() {
+        let all = statements(
+            "CREATE TABLE n (a int); CREATE INDEX i ON n (a); DROP INDEX i; ALTER TABLE n RENAME TO m;
+             UPDATE m SET a = 1; UPDATE o SET a = 1;",
+        );
+        let before: Vec<bool> =
+            all.iter().map(|s| s.effects.iter().all(|e| e.existed_before)).collect();
+        assert_eq!(before, [false, false, false, false, false, true]);
+        let second = change(vec![read("1", "CREATE TABLE n (a int)"), read("2", "DROP TABLE n")]);
+        assert!(!second.files[1].statements[0].effects[0].existed_before);
+    }
+
+    #[test]
+    fn blocks_are_looked_into() {
+        let all = statements(
+            "DO $$ DECLARE r record; BEGIN
+               FOR r IN SELECT * FROM q LOOP EXECUTE 'TRUNCATE z'; END LOOP;
+               IF EXISTS (SELECT FROM k) THEN DELETE FROM l; COMMIT; END IF;
+             END $$",
+        );
+        let names: Vec<_> = all[0].effects.iter().map(|e| e.relation.name.as_str()).collect();
+        assert_eq!(names, ["z", "q", "k", "l"]);
+        assert!(!all[0].in_transaction);
+        let dynamic = statements("DO $$ BEGIN EXECUTE format('DROP TABLE %I', 'a'); END $$");
+        assert!(matches!(actions(&dynamic[0])[..], [Action::Unknown { .. }]));
+    }
+
+    #[test]
+    fn some_statements_must_run_alone() {
+        for alone in [
+            "CREATE INDEX CONCURRENTLY i ON a (b)",
+            "DROP INDEX CONCURRENTLY i",
+            "REINDEX (CONCURRENTLY) TABLE a",
+            "REINDEX DATABASE d",
+            "VACUUM a",
+            "CREATE DATABASE d",
+            "ALTER SYSTEM SET work_mem = '1MB'",
+            "ALTER TABLE a DETACH PARTITION b CONCURRENTLY",
+            "CLUSTER",
+        ] {
+            assert!(!statements(alone)[0].in_transaction, "{alone}");
+        }
+        for inside in
+            ["CREATE INDEX i ON a (b)", "REINDEX TABLE a", "CLUSTER a", "ANALYZE", "COMMIT"]
+        {
+            assert!(statements(inside)[0].in_transaction, "{inside}");
+        }
+    }
+
+    #[test]
+    fn fingerprints_forget_constants_and_nothing_else() {
+        let same = fingerprint("SELECT * FROM a WHERE b = 1");
+        assert_eq!(same, fingerprint("select *\nfrom A where b=2 -- x"));
+        assert_ne!(same, fingerprint("SELECT * FROM a WHERE c = 1"));
+        assert_ne!(fingerprint("SELECT FROM a_01"), fingerprint("SELECT FROM a_02"));
+        assert_eq!(normalize("SELECT 1"), "SELECT $1");
+    }
+
+    #[test]
+    fn relations_are_found_wherever_they_stand() {
+        let found = relations(
+            "WITH c AS (SELECT * FROM s.a) INSERT INTO b SELECT (SELECT 1 FROM d) FROM c",
+        );
+        let names: Vec<String> = found.iter().map(Relation::quoted).collect();
+        assert_eq!(names, ["b", "d", "s.a"]);
+        assert_eq!(relations("DROP TABLE x, y").len(), 2);
+        assert_eq!(relations("no sql"), []);
+    }
+
+    #[test]
+    fn a_change_is_named_by_its_content() {
+        let one = change(vec![read("a", "SELECT 1")]);
+        assert_eq!(one.id.len(), 12);
+        assert_eq!(one.id, change(vec![read("a", "SELECT 1")]).id);
+        assert_ne!(one.id, change(vec![read("a", "SELECT 2")]).id);
+    }
+
+    #[test]
+    fn large_files_are_read() {
+        let row = "(1, 'some text here', now(), NULL, 2.5)";
+        let rows = vec![row; 20_000].join(", ");
+        let all = statements(&format!("INSERT INTO a VALUES {rows}; DROP TABLE b"));
+        assert_eq!(all.len(), 2);
+        // Deeper than the parse tree may be: not understood, but no crash.
+        let deep = vec!["a"; 20_000].join(" || ");
+        assert_eq!(statements(&format!("SELECT {deep} FROM t"))[0].kind, StatementKind::Unparsed);
+    }
 }

@@ -190,6 +190,45 @@ pub(crate) fn mentions(tree: &impl serde::Serialize) -> Mentions {
     found
 }
 
+/// As [`mentions`], of a whole statement. The rows of a large `INSERT … VALUES` are data:
+/// only values that are no constants are looked into.
+pub(crate) fn mentions_of(node: &NodeEnum) -> Mentions {
+    let NodeEnum::InsertStmt(insert) = node else { return mentions(node) };
+    let Some(NodeEnum::SelectStmt(select)) =
+        insert.select_stmt.as_ref().and_then(|n| n.node.as_ref())
+    else {
+        return mentions(node);
+    };
+    if select.values_lists.is_empty() {
+        return mentions(node);
+    }
+    let computed: Vec<&Node> = select
+        .values_lists
+        .iter()
+        .filter_map(|row| match &row.node {
+            Some(NodeEnum::List(row)) => Some(&row.items),
+            _ => None,
+        })
+        .flatten()
+        .filter(|value| !is_data(value))
+        .collect();
+    let parts = (
+        (&insert.relation, &insert.on_conflict_clause, &insert.returning_clause),
+        (&insert.with_clause, &select.with_clause, computed),
+    );
+    mentions(&parts)
+}
+
+/// A constant, DEFAULT, or a call without arguments as `now()`.
+fn is_data(value: &Node) -> bool {
+    match &value.node {
+        Some(NodeEnum::AConst(_) | NodeEnum::SetToDefault(_)) => true,
+        Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().is_some_and(is_data),
+        Some(NodeEnum::FuncCall(call)) => call.args.is_empty(),
+        _ => false,
+    }
+}
+
 fn walk(value: &Value, found: &mut Mentions) {
     match value {
         Value::Array(items) => items.iter().for_each(|v| walk(v, found)),

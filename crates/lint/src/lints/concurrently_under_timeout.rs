@@ -60,12 +60,14 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
 
 /// The value a session setting has at this statement, where the file sets one that is on.
 fn setting_at(cx: &Context, site: &Site, wanted: &str) -> Option<String> {
+    let mut value = None;
     let before = cx.sites.get(..site.index)?.iter().filter(|s| s.file.path == site.file.path);
-    let last = before.flat_map(|s| &s.actions).filter_map(|a| match a {
-        Action::Set { name, value, local: false } if name == wanted || name.is_empty() => {
-            Some(value.clone())
+    for action in before.flat_map(|s| &s.actions) {
+        if let Action::Set { name, value: set, local: false } = action
+            && (name == wanted || name.is_empty())
+        {
+            value = set.clone();
         }
-        _ => None,
-    });
-    last.last().flatten().filter(|v| v.trim_start_matches('0').chars().any(|c| c.is_ascii_digit()))
+    }
+    value.filter(|v| v.chars().any(|c| ('1'..='9').contains(&c)))
 }

@@ -4,7 +4,7 @@ use pgward_pg::server::{PrivateServer, ServerOptions};
 use pgward_pg::session::{Purpose, Session};
 use pgward_pg::tools;
 
-pub fn server() -> PrivateServer {
+pub(crate) fn server() -> PrivateServer {
     let installation = tools::newest(&[]).expect("a PostgreSQL server is installed");
     let options = ServerOptions::new(installation)
         .set("fsync", "off")
@@ -14,7 +14,7 @@ pub fn server() -> PrivateServer {
 }
 
 /// A new database, filled by `setup`, and a session in it.
-pub fn database(server: &PrivateServer, name: &str, setup: &str) -> Session {
+pub(crate) fn database(server: &PrivateServer, name: &str, setup: &str) -> Session {
     let postgres = session(server, "postgres");
     postgres.simple(&format!("CREATE DATABASE {name}")).expect("a database is made");
     let filled = session(server, name);
@@ -24,7 +24,7 @@ pub fn database(server: &PrivateServer, name: &str, setup: &str) -> Session {
     filled
 }
 
-pub fn session(server: &PrivateServer, database: &str) -> Session {
+pub(crate) fn session(server: &PrivateServer, database: &str) -> Session {
     Session::connect(&server.target().with_database(database), Purpose::Private)
         .expect("a private server lets us in")
 }

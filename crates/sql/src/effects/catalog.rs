@@ -2,7 +2,7 @@
 //! types need no rewrite, what CASCADE reaches.
 
 use super::{Created, effect, effects, merge};
-use crate::action::{Action, Alter, Drop};
+use crate::action::{Action, Alter, Drop, ReindexKind, Rows};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -167,10 +167,24 @@ fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
             .into_iter()
             .map(|r| Effect { destroys: Destroys::AllRows, ..effect(&r, exclusive) })
             .collect(),
-        Action::Reindex { kind: crate::action::ReindexKind::Index, name, concurrently: false } => {
-            let table =
-                catalog.index(name).map(|(table, _)| effect(&table.relation, LockMode::Share));
-            table.into_iter().collect()
+        Action::Drop(d) if d.kind == "view" && d.cascade => of_views(&d.names, catalog),
+        Action::Drop(d) if d.cascade && d.kind.ends_with("function") => of_functions(d, catalog),
+        Action::Reindex { kind: ReindexKind::Index, name, concurrently: false } => {
+            let table = catalog.index(name).map(|(table, _)| &table.relation);
+            let built = |r| Effect { builds_index: true, ..effect(r, LockMode::Share) };
+            table.map(built).into_iter().collect()
+        }
+        Action::Rows(rows) => of_keys(rows, catalog),
+        Action::Copy { relation, writes: true } => parents(relation, catalog, |_| true),
+        Action::Alter { relation, command: Alter::SetType { column, .. }, .. } => {
+            of_key_column(relation, column, catalog)
+        }
+        Action::Alter { relation, command: Alter::DropColumn { name, cascade, .. }, .. } => {
+            let mut found = of_key_column(relation, name, catalog);
+            // Without CASCADE a key that points to the column stops the statement.
+            found.retain(|_| *cascade || !is_referenced(relation, name, catalog));
+            found.iter_mut().for_each(|e| e.scans = false);
+            found
         }
         Action::Alter { relation, command: Alter::DropConstraint { name, .. }, .. } => catalog
             .relation(relation)
@@ -182,6 +196,27 @@ fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// A column's foreign keys are made anew or go with it, which locks their other ends.
+fn of_key_column(relation: &Relation, column: &str, catalog: &Catalog) -> Vec<Effect> {
+    let Some(info) = catalog.relation(relation) else { return Vec::new() };
+    let side = |key: &ConstraintInfo, i: usize| {
+        key.definition.split(" REFERENCES ").nth(i).is_some_and(|part| names(part, column))
+    };
+    let own = info.constraints.iter().filter(|c| c.kind == 'f' && side(c, 0));
+    let parents = own.filter_map(|c| c.references.clone());
+    let children = catalog.referencing(&info.relation).into_iter();
+    let children = children.filter(|(_, key)| side(key, 1)).map(|(t, _)| t.relation.clone());
+    let lock = LockMode::AccessExclusive;
+    let checked = children.map(|r| Effect { scans: true, ..effect(&r, lock) });
+    parents.map(|r| effect(&r, lock)).chain(checked).collect()
+}
+
+fn is_referenced(relation: &Relation, column: &str, catalog: &Catalog) -> bool {
+    catalog.referencing(relation).iter().any(|(_, key)| {
+        key.definition.split(" REFERENCES ").nth(1).is_some_and(|part| names(part, column))
+    })
 }
 
 /// Dropping a table drops its foreign keys, which locks the tables on their other end.
@@ -201,9 +236,87 @@ fn of_drop_table(d: &Drop, catalog: &Catalog) -> Vec<Effect> {
                     ..effect(&table.relation, LockMode::AccessExclusive)
                 });
             }
+            found.extend(of_views(std::slice::from_ref(&info.relation), catalog));
         }
     }
     found
+}
+
+/// Views on these relations, and views on those: CASCADE drops them all.
+fn of_views(names: &[Relation], catalog: &Catalog) -> Vec<Effect> {
+    let mut seen = BTreeSet::new();
+    let mut next: Vec<Relation> = names.to_vec();
+    let mut found = Vec::new();
+    while let Some(used) = next.pop() {
+        let views = catalog
+            .objects
+            .iter()
+            .filter(|o| o.kind == "view" && o.uses.iter().any(|u| u.same_as(&used)));
+        for view in views.filter(|v| seen.insert(v.identity.clone())) {
+            let Some(name) = identity(&view.identity) else { continue };
+            found.push(Effect {
+                destroys: Destroys::Object(format!("view {}", view.identity)),
+                ..effect(&name, LockMode::AccessExclusive)
+            });
+            next.push(name);
+        }
+    }
+    found
+}
+
+fn identity(text: &str) -> Option<Relation> {
+    crate::relations(&format!("SELECT FROM {text}")).into_iter().next()
+}
+
+/// Triggers that call a dropped function go with it.
+fn of_functions(d: &Drop, catalog: &Catalog) -> Vec<Effect> {
+    let calls = |o: &&ObjectInfo| {
+        o.kind == "trigger" && d.names.iter().any(|n| names(&o.definition, &n.name))
+    };
+    catalog
+        .objects
+        .iter()
+        .filter(calls)
+        .flat_map(|o| o.uses.iter().map(move |table| (o, table)))
+        .map(|(o, table)| Effect {
+            destroys: Destroys::Object(format!("trigger {}", o.identity)),
+            ..effect(table, LockMode::AccessExclusive)
+        })
+        .collect()
+}
+
+/// Foreign keys are checked row by row, under ROW SHARE on the table at their other end.
+fn of_keys(rows: &Rows, catalog: &Catalog) -> Vec<Effect> {
+    match rows.verb {
+        StatementKind::Insert => parents(&rows.relation, catalog, |_| true),
+        StatementKind::Update => parents(&rows.relation, catalog, |key| {
+            let own = key.definition.split(" REFERENCES ").next().unwrap_or("");
+            rows.columns.iter().any(|c| names(own, c))
+        }),
+        StatementKind::Delete => catalog
+            .referencing(&rows.relation)
+            .into_iter()
+            .map(|(table, key)| {
+                let acts = key.definition.contains(" ON DELETE CASCADE")
+                    || key.definition.contains(" ON DELETE SET");
+                let lock = if acts { LockMode::RowExclusive } else { LockMode::RowShare };
+                effect(&table.relation, lock)
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn parents(
+    relation: &Relation,
+    catalog: &Catalog,
+    counts: impl Fn(&ConstraintInfo) -> bool,
+) -> Vec<Effect> {
+    let Some(info) = catalog.relation(relation) else { return Vec::new() };
+    let keys = info.constraints.iter().filter(|c| counts(c));
+    keys.filter_map(|c| c.references.as_ref())
+        .map(|parent| effect(parent, LockMode::RowShare))
+        .collect()
 }
 
 /// Tables that TRUNCATE … CASCADE empties besides those it names.

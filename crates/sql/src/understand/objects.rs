@@ -67,7 +67,13 @@ pub(super) fn create(node: &NodeEnum) -> Found {
 }
 
 fn created(kind: &str, name: String, if_not_exists: bool) -> Action {
-    Action::Create { kind: kind.to_owned(), name, table: None, replace: false, if_not_exists }
+    Action::Create {
+        kind: kind.to_owned(),
+        name,
+        tables: Vec::new(),
+        replace: false,
+        if_not_exists,
+    }
 }
 
 fn create_small(node: &NodeEnum) -> Found {
@@ -75,7 +81,7 @@ fn create_small(node: &NodeEnum) -> Found {
         Action::Create {
             kind: kind.to_owned(),
             name: quote_ident(name),
-            table: range.map(relation),
+            tables: range.map(relation).into_iter().collect(),
             replace,
             if_not_exists: false,
         }
@@ -95,14 +101,14 @@ fn create_small(node: &NodeEnum) -> Found {
         NodeEnum::CreateStatsStmt(s) => Action::Create {
             kind: "statistics".to_owned(),
             name: list_name(&s.defnames),
-            table: ranges(&s.relations).into_iter().next(),
+            tables: ranges(&s.relations),
             replace: false,
             if_not_exists: s.if_not_exists,
         },
         NodeEnum::CreateFunctionStmt(f) => Action::Create {
             kind: if f.is_procedure { "procedure" } else { "function" }.to_owned(),
             name: format!("{}({})", list_name(&f.funcname), argument_types(&f.parameters)),
-            table: None,
+            tables: Vec::new(),
             replace: f.replace,
             if_not_exists: false,
         },
@@ -116,9 +122,13 @@ fn create_small(node: &NodeEnum) -> Found {
             created("extension", quote_ident(&e.extname), e.if_not_exists)
         }
         NodeEnum::CreateRoleStmt(r) => created("role", quote_ident(&r.role), false),
-        NodeEnum::CreatePublicationStmt(p) => {
-            created("publication", quote_ident(&p.pubname), false)
-        }
+        NodeEnum::CreatePublicationStmt(p) => Action::Create {
+            kind: "publication".to_owned(),
+            name: quote_ident(&p.pubname),
+            tables: mentions(&p.pubobjects).relations,
+            replace: false,
+            if_not_exists: false,
+        },
         NodeEnum::CreateEventTrigStmt(t) => {
             created("event trigger", quote_ident(&t.trigname), false)
         }

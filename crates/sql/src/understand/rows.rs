@@ -3,7 +3,7 @@
 use super::{Found, one};
 use crate::action::{Action, Predicate, Rows};
 use crate::predicate::predicate;
-use crate::tree::{Mentions, mentions, ranges, relation, some_relation};
+use crate::tree::{Mentions, mentions, mentions_of, ranges, relation, some_relation};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{self, OnConflictAction};
 use pgward_model::prelude::*;
@@ -33,7 +33,7 @@ pub(super) fn understand(node: &NodeEnum) -> Found {
             if c.is_from { StatementKind::Insert } else { StatementKind::Select },
             match &c.relation {
                 Some(range) => Action::Copy { relation: relation(range), writes: c.is_from },
-                None => read(&mentions(&c.query), false),
+                None => read(mentions(&c.query)),
             },
         ),
         NodeEnum::LockStmt(l) => one(
@@ -60,11 +60,30 @@ fn explain(e: &protobuf::ExplainStmt) -> Found {
     if crate::tree::option_is_on(&e.options, "analyze") {
         return inner(e.query.as_deref());
     }
-    one(StatementKind::Select, read(&mentions(&e.query), false))
+    one(StatementKind::Select, read(mentions(&e.query)))
 }
 
-fn read(found: &Mentions, locks_rows: bool) -> Action {
-    Action::Read { reads: found.relations.clone(), locks_rows }
+fn read(found: Mentions) -> Action {
+    Action::Read { reads: found.relations, locked: Vec::new() }
+}
+
+/// The tables whose rows FOR UPDATE locks: those it names, else all of the FROM clause.
+fn locked(s: &protobuf::SelectStmt) -> Vec<Relation> {
+    if s.locking_clause.is_empty() {
+        return Vec::new();
+    }
+    let named = s.locking_clause.iter().flat_map(|n| match &n.node {
+        Some(NodeEnum::LockingClause(l)) => ranges(&l.locked_rels),
+        _ => Vec::new(),
+    });
+    let named: Vec<Relation> = named.collect();
+    let from = mentions(&s.from_clause);
+    // FOR UPDATE OF names aliases, so that only their number of tables is sure.
+    if named.is_empty() || !named.iter().all(|n| from.relations.contains(n)) {
+        from.relations
+    } else {
+        named
+    }
 }
 
 fn select(s: &protobuf::SelectStmt) -> Found {
@@ -89,7 +108,7 @@ fn select(s: &protobuf::SelectStmt) -> Found {
             _ => None,
         })
         .unwrap_or(kind);
-    actions.push(read(&found, !s.locking_clause.is_empty()));
+    actions.push(Action::Read { reads: found.relations, locked: locked(s) });
     Some((kind, actions))
 }
 
@@ -115,7 +134,7 @@ fn with_clause(with: Option<&protobuf::WithClause>) -> Vec<Action> {
 /// The changes of one INSERT, UPDATE, DELETE or MERGE, those inside its WITH first.
 fn changes(node: &NodeEnum) -> Vec<Action> {
     let chosen = |text: &str| Predicate::Selects { condition: text.to_owned() };
-    let found = mentions(node);
+    let found = mentions_of(node);
     let (with, rows) = match node {
         NodeEnum::InsertStmt(i) => (
             i.with_clause.as_ref(),

@@ -168,6 +168,23 @@ fn added_constraint(
             None => return impossible(format!("the definition of index {index} is not known")),
         }
     }
+    if c.kind != 'p' {
+        return Undo::Exact { statements };
+    }
+    let Some(info) = info else {
+        let loses = "the nullability of the key's columns, which stay NOT NULL".to_owned();
+        return Undo::Lossy { statements, loses };
+    };
+    // The key has made its columns NOT NULL, and they stay so without it.
+    let of_index = c.using_index.as_ref().and_then(|n| info.indexes.iter().find(|i| i.name == *n));
+    let columns = of_index.map_or_else(
+        || c.columns.clone(),
+        |i| i.columns.iter().map(|column| unquoted(column)).collect(),
+    );
+    let nullable = info.columns.iter().filter(|i| !i.not_null && columns.contains(&i.name));
+    statements.extend(
+        nullable.map(|i| format!("{alter} ALTER COLUMN {} DROP NOT NULL", quote_ident(&i.name))),
+    );
     Undo::Exact { statements }
 }
 

@@ -6,7 +6,7 @@ use crate::tree;
 use pgward_model::prelude::*;
 
 pub(super) fn of_create(action: &Action, before: Option<&Catalog>) -> Undo {
-    let Action::Create { kind, name, table, replace, if_not_exists } = action else {
+    let Action::Create { kind, name, tables, replace, if_not_exists } = action else {
         return impossible("not a creation");
     };
     let upper = kind.to_uppercase();
@@ -21,9 +21,9 @@ pub(super) fn of_create(action: &Action, before: Option<&Catalog>) -> Undo {
     if *replace && matches!(kind.as_str(), "function" | "procedure") {
         return replaced_function(&upper, name, before);
     }
-    match table {
+    match tables.first() {
         Some(_) if *replace => impossible(format!("the {kind} {name} before is not known")),
-        Some(table) if kind != "statistics" => {
+        Some(table) if !matches!(kind.as_str(), "statistics" | "publication") => {
             exact(format!("DROP {upper} {name} ON {}", qualified(table, before).quoted()))
         }
         _ => exact(format!("DROP {upper} {name}")),
