@@ -1,4 +1,5 @@
 //! Every lint's examples, against a real catalog where they need one.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! The keeper of truth: a second session reads `pg_locks` while each statement holds its
 //! locks, and the claims of `pgward_sql` must be what the server did.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -191,7 +192,8 @@ const STATEMENTS: &[&str] = &[
     "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "DROP FUNCTION trf() CASCADE",
     "DO $$ BEGIN ALTER TABLE t ADD COLUMN x int; EXECUTE 'UPDATE parent SET name = 1'; END $$",
-    "DO $$ DECLARE n int; BEGIN SELECT count(*) INTO n FROM parent; IF n > 0 THEN DELETE FROM child; END IF; END $$",
+    "DO $$ DECLARE n int; BEGIN SELECT count(*) INTO n FROM parent;
+        IF n > 0 THEN DELETE FROM child; END IF; END $$",
 ];
 
 /// FIXME: the catalog holds neither partition parents nor what materialized views use, so

@@ -1,5 +1,6 @@
 //! The keeper of the way back: each statement runs on a real server, then its inverse, and
 //! the schema must be what it was before.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

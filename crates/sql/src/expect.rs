@@ -81,7 +81,8 @@ mod tests {
     fn expectations_are_read_before_their_statement() {
         let file = crate::read(
             "f",
-            "-- pgward: expect rows 1..50\nUPDATE a SET b = 1 WHERE c = 2; -- pgward: expect rows 9\n\
+            "-- pgward: expect rows 1..50\n\
+             UPDATE a SET b = 1 WHERE c = 2; -- pgward: expect rows 9\n\
              -- why\n/* pgward: expect rows <= 1_000 */\nDELETE FROM a WHERE c = 3;\nSELECT 1;",
         );
         let got: Vec<_> = file.statements.iter().map(|s| rows(&file, s)).collect();

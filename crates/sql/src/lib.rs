@@ -224,8 +224,8 @@ mod tests {
     #[test]
     fn what_a_file_makes_existed_not_before() {
         let all = statements(
-            "CREATE TABLE n (a int); CREATE INDEX i ON n (a); DROP INDEX i; ALTER TABLE n RENAME TO m;
-             UPDATE m SET a = 1; UPDATE o SET a = 1;",
+            "CREATE TABLE n (a int); CREATE INDEX i ON n (a); DROP INDEX i;
+             ALTER TABLE n RENAME TO m; UPDATE m SET a = 1; UPDATE o SET a = 1;",
         );
         let before: Vec<bool> =
             all.iter().map(|s| s.effects.iter().all(|e| e.existed_before)).collect();

@@ -123,6 +123,8 @@ fn maintenance(node: &NodeEnum) -> Found {
 /// What is left: known to PostgreSQL, without effect on relations, or opaque.
 fn rest(node: &NodeEnum) -> (StatementKind, Vec<Action>) {
     let what = statement_name(node);
+    let all = protobuf::DiscardMode::DiscardAll;
+    let discards_all = matches!(node, NodeEnum::DiscardStmt(d) if d.target() == all);
     let in_transaction = !matches!(
         node,
         NodeEnum::CreatedbStmt(_)
@@ -130,7 +132,7 @@ fn rest(node: &NodeEnum) -> (StatementKind, Vec<Action>) {
             | NodeEnum::DropTableSpaceStmt(_)
             | NodeEnum::CreateSubscriptionStmt(_)
             | NodeEnum::DropSubscriptionStmt(_)
-    ) && !matches!(node, NodeEnum::DiscardStmt(d) if d.target() == protobuf::DiscardMode::DiscardAll);
+    ) && !discards_all;
     let quiet = matches!(
         node,
         NodeEnum::VariableShowStmt(_)

@@ -9,8 +9,8 @@ pub(super) static LINT: Lint = Lint {
     id: "add_column_not_null",
     severity: Severity::Error,
     title: "a NOT NULL column without a value",
-    harm: "the rows that are there would have null in it: the statement fails (23502) as \
-             soon as there is one",
+    harm: "the rows that are there would have null in it: the statement fails (23502) as soon \
+           as there is one",
     instead: "give it a constant DEFAULT, or add it nullable, fill it, then SET NOT NULL",
     source: "ALTER TABLE, ADD COLUMN",
     guards_rows: false,
@@ -32,8 +32,8 @@ pub(super) static LINT: Lint = Lint {
         },
         Example {
             sql: "ALTER TABLE t ADD COLUMN x int NOT NULL;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
             finds: &[Severity::Error],
         },
     ],

@@ -10,9 +10,8 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "a new column rewrites the whole table",
     harm: "ADD COLUMN with a value of its own for each row writes the table and all its \
-             indexes anew under ACCESS EXCLUSIVE: nobody reads or writes meanwhile",
-    instead: "add the column without default, SET DEFAULT for new rows, fill old rows in \
-             batches",
+           indexes anew under ACCESS EXCLUSIVE: nobody reads or writes meanwhile",
+    instead: "add the column without default, SET DEFAULT for new rows, fill old rows in batches",
     source: "ALTER TABLE, Notes",
     guards_rows: false,
     examples: &[

@@ -10,7 +10,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "a new foreign key stops writes on both tables",
     harm: "it reads every row under SHARE ROW EXCLUSIVE on both tables: nobody writes to \
-             either meanwhile",
+           either meanwhile",
     instead: "add it NOT VALID, then VALIDATE CONSTRAINT in a transaction of its own",
     source: "ALTER TABLE, ADD table_constraint; Explicit Locking",
     guards_rows: false,

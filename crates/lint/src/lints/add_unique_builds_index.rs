@@ -10,7 +10,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "a new key builds its index under ACCESS EXCLUSIVE",
     harm: "UNIQUE, PRIMARY KEY and EXCLUDE build an index while nobody reads or writes the \
-             table; they cannot be NOT VALID",
+           table; they cannot be NOT VALID",
     instead: "CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT ... USING INDEX",
     source: "ALTER TABLE, ADD table_constraint_using_index",
     guards_rows: false,

@@ -10,7 +10,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Warning,
     title: "a server setting inside a change",
     harm: "it holds for every database of the server, does not roll back, and some settings \
-             keep the server from starting again",
+           keep the server from starting again",
     instead: "change settings through the server's own configuration, where they are reviewed",
     source: "ALTER SYSTEM",
     guards_rows: false,

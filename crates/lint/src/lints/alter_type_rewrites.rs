@@ -10,7 +10,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "a new column type rewrites the whole table",
     harm: "ALTER COLUMN TYPE writes the table and its indexes anew under ACCESS EXCLUSIVE: \
-             nobody reads or writes meanwhile",
+           nobody reads or writes meanwhile",
     instead: "add a new column, keep both equal with a trigger, fill in batches, then swap",
     source: "ALTER TABLE, Notes",
     guards_rows: false,
@@ -27,14 +27,14 @@ pub(super) static LINT: Lint = Lint {
         },
         Example {
             sql: "ALTER TABLE t ALTER COLUMN b TYPE varchar;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
             finds: &[],
         },
         Example {
             sql: "ALTER TABLE t ALTER COLUMN a TYPE bigint;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
             finds: &[Severity::Error],
         },
     ],

@@ -10,9 +10,9 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "UPDATE or DELETE touches every row",
     harm: "without a WHERE that chooses, every row is changed, locked until commit and \
-             written anew",
+           written anew",
     instead: "say which rows with WHERE, or declare `-- pgward: expect rows N` right before the \
-             statement",
+              statement",
     source: "UPDATE, DELETE; Explicit Locking, Row-Level Locks",
     guards_rows: true,
     examples: &[
@@ -35,26 +35,26 @@ pub(super) static LINT: Lint = Lint {
         Example { sql: "CREATE TABLE n (a int); UPDATE n SET a = 1;", catalog: "", finds: &[] },
         Example {
             sql: "-- pgward: expect rows 100\nUPDATE t SET a = 1;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
             finds: &[Severity::Warning],
         },
         Example {
             sql: "-- pgward: expect rows 10\nUPDATE t SET a = 1;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
             finds: &[Severity::Error, Severity::Warning],
         },
         Example {
             sql: "UPDATE t SET a = 1 WHERE id IS NOT NULL;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
             finds: &[Severity::Error],
         },
         Example {
             sql: "UPDATE t SET a = 1 WHERE a IS NOT NULL;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
             finds: &[],
         },
     ],

@@ -10,7 +10,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Warning,
     title: "IF NOT EXISTS hides an invalid index",
     harm: "a CONCURRENTLY that failed leaves an INVALID index; the second run finds its name \
-             and reports success",
+           and reports success",
     instead: "drop the invalid index first, then create it without IF NOT EXISTS",
     source: "CREATE INDEX, Building Indexes Concurrently",
     guards_rows: false,

@@ -9,10 +9,10 @@ pub(super) static LINT: Lint = Lint {
     id: "concurrently_under_timeout",
     severity: Severity::Error,
     title: "CONCURRENTLY under a short timeout",
-    harm: "it waits for all older snapshots; a timeout cancels it there and leaves an \
-             INVALID index that only costs",
+    harm: "it waits for all older snapshots; a timeout cancels it there and leaves an INVALID \
+           index that only costs",
     instead: "SET lock_timeout = 0 and statement_timeout = 0 for this statement, and look for \
-             old transactions first",
+              old transactions first",
     source: "CREATE INDEX, Building Indexes Concurrently",
     guards_rows: false,
     examples: &[
@@ -27,8 +27,8 @@ pub(super) static LINT: Lint = Lint {
             finds: &[],
         },
         Example {
-            sql: "SET statement_timeout = '5s'; RESET statement_timeout; REINDEX INDEX CONCURRENTLY \
-             i;",
+            sql: "SET statement_timeout = '5s'; RESET statement_timeout; REINDEX INDEX \
+                  CONCURRENTLY i;",
             catalog: "",
             finds: &[],
         },

@@ -9,8 +9,8 @@ pub(super) static LINT: Lint = Lint {
     id: "create_index_blocks_writes",
     severity: Severity::Error,
     title: "writes wait until an index is built",
-    harm: "CREATE INDEX takes SHARE on the table: reads go on, INSERT, UPDATE and DELETE \
-             wait for the whole build",
+    harm: "CREATE INDEX takes SHARE on the table: reads go on, INSERT, UPDATE and DELETE wait \
+           for the whole build",
     instead: "build it CONCURRENTLY, outside of a transaction",
     source: "CREATE INDEX, Building Indexes Concurrently",
     guards_rows: false,
@@ -24,14 +24,14 @@ pub(super) static LINT: Lint = Lint {
         },
         Example {
             sql: "CREATE INDEX i ON t (a);",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
             finds: &[Severity::Error],
         },
         Example {
             sql: "CREATE INDEX i ON t (a);",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
             finds: &[Severity::Warning],
         },
         Example {

@@ -10,9 +10,9 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Warning,
     title: "a new table stops writes on an old one",
     harm: "CREATE TABLE with a foreign key takes SHARE ROW EXCLUSIVE on the table it points \
-             to, PARTITION OF takes ACCESS EXCLUSIVE on the parent",
+           to, PARTITION OF takes ACCESS EXCLUSIVE on the parent",
     instead: "create it without the key and add the key NOT VALID under a lock_timeout; create \
-             partitions alone and ATTACH them",
+              partitions alone and ATTACH them",
     source: "CREATE TABLE; Explicit Locking",
     guards_rows: false,
     examples: &[

@@ -10,7 +10,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Warning,
     title: "triggers or keys are switched off",
     harm: "rows that come in meanwhile are not checked, not logged, not copied, and nothing \
-             repairs them later",
+           repairs them later",
     instead: "leave them on; load in batches instead",
     source: "ALTER TABLE, DISABLE TRIGGER; session_replication_role",
     guards_rows: false,

@@ -26,13 +26,14 @@ pub(super) static LINT: Lint = Lint {
         },
         Example {
             sql: "DROP INDEX CONCURRENTLY i; CREATE INDEX CONCURRENTLY j ON t (b);",
-            catalog: "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a); INSERT INTO t VALUES (1, \
-             1); SET enable_seqscan = off; SELECT * FROM t WHERE a = 1;",
+            catalog: "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a); INSERT INTO t \
+                      VALUES (1, 1); SET enable_seqscan = off; SELECT * FROM t WHERE a = 1;",
             finds: &[Severity::Error],
         },
         Example {
             sql: "DROP INDEX CONCURRENTLY i; CREATE INDEX CONCURRENTLY j ON u (b);",
-            catalog: "CREATE TABLE t (a int, b int); CREATE TABLE u (b int); CREATE INDEX i ON t (a);",
+            catalog: "CREATE TABLE t (a int, b int); CREATE TABLE u (b int); CREATE INDEX i ON t \
+                      (a);",
             finds: &[],
         },
     ],

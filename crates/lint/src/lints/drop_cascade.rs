@@ -11,7 +11,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "CASCADE drops what is not named",
     harm: "views, foreign keys and functions that depend on it go too, without a word in the \
-             change",
+           change",
     instead: "name each dependent object and drop it by itself, without CASCADE",
     source: "Dependency Tracking",
     guards_rows: false,
@@ -21,15 +21,15 @@ pub(super) static LINT: Lint = Lint {
         Example { sql: "CREATE TABLE n (a int); DROP TABLE n CASCADE;", catalog: "", finds: &[] },
         Example {
             sql: "DROP TABLE t CASCADE;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
             finds: &[Severity::Warning],
         },
         Example {
             sql: "DROP TABLE t CASCADE;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t; CREATE VIEW v AS SELECT * FROM t; \
-             CREATE VIEW w AS SELECT * FROM v;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t; CREATE VIEW v AS \
+                      SELECT * FROM t; CREATE VIEW w AS SELECT * FROM v;",
             finds: &[Severity::Error, Severity::Warning],
         },
     ],

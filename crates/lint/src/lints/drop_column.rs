@@ -11,9 +11,9 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "a column that others use is dropped",
     harm: "its values are gone for good and every statement of running clients that names it \
-             fails",
+           fails",
     instead: "first deploy clients that do not use it and keep a copy of its values, then drop \
-             it",
+              it",
     source: "ALTER TABLE, DROP COLUMN",
     guards_rows: false,
     examples: &[

@@ -10,7 +10,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Warning,
     title: "reads and writes wait while an index is dropped",
     harm: "DROP INDEX takes ACCESS EXCLUSIVE on the table: it waits for every query on it, \
-             and all later ones wait behind it",
+           and all later ones wait behind it",
     instead: "drop it CONCURRENTLY, outside of a transaction",
     source: "DROP INDEX",
     guards_rows: false,

@@ -9,7 +9,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Warning,
     title: "a view, function, type or sequence that others use is dropped",
     harm: "every statement of running clients that names it fails from the moment of the \
-             commit",
+           commit",
     instead: "deploy clients that do not use it first",
     source: "DROP VIEW; DROP FUNCTION; DROP TYPE; DROP SEQUENCE",
     guards_rows: false,
@@ -29,7 +29,7 @@ pub(super) static LINT: Lint = Lint {
 
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
-        for e in &site.effects {
+        for e in &site.statement.effects {
             if !e.existed_before {
                 continue;
             }

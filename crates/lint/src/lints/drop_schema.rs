@@ -19,8 +19,8 @@ pub(super) static LINT: Lint = Lint {
         Example { sql: "DROP DATABASE shop;", catalog: "", finds: &[Severity::Error] },
         Example {
             sql: "DROP SCHEMA s CASCADE;",
-            catalog: "CREATE SCHEMA s; CREATE TABLE s.t (a int); INSERT INTO s.t VALUES (1); ANALYZE \
-             s.t;",
+            catalog: "CREATE SCHEMA s; CREATE TABLE s.t (a int); INSERT INTO s.t VALUES (1); \
+                      ANALYZE s.t;",
             finds: &[Severity::Error, Severity::Error],
         },
         Example { sql: "CREATE SCHEMA n; DROP SCHEMA n;", catalog: "", finds: &[] },

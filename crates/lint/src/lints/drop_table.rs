@@ -12,7 +12,7 @@ pub(super) static LINT: Lint = Lint {
     title: "a table that others use is dropped",
     harm: "its rows are gone from the database and every client that names it fails (42P01)",
     instead: "rename it into a schema for trash, wait until nobody misses it, keep a backup, \
-             then drop it",
+              then drop it",
     source: "DROP TABLE",
     guards_rows: true,
     examples: &[
@@ -20,8 +20,8 @@ pub(super) static LINT: Lint = Lint {
         Example { sql: "CREATE TABLE n (a int); DROP TABLE n;", catalog: "", finds: &[] },
         Example {
             sql: "DROP TABLE IF EXISTS t CASCADE;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
             finds: &[Severity::Error, Severity::Error],
         },
         Example {
@@ -31,14 +31,15 @@ pub(super) static LINT: Lint = Lint {
         },
         Example {
             sql: "-- pgward: allow drop_table archived\nDROP TABLE t;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
             finds: &[Severity::Error, Severity::Warning],
         },
         Example {
-            sql: "-- pgward: allow drop_table archived\n-- pgward: expect rows 100\nDROP TABLE t;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             'x' FROM generate_series(1, 100) g; ANALYZE t;",
+            sql: "-- pgward: allow drop_table archived\n-- pgward: expect rows 100\nDROP TABLE \
+                  t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
             finds: &[Severity::Warning, Severity::Warning],
         },
     ],

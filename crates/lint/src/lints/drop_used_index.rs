@@ -11,8 +11,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "an index that queries use is dropped",
     harm: "queries that used it read the whole table from then on",
-    instead: "build its replacement CONCURRENTLY first, see the plans use it, then drop this \
-             one",
+    instead: "build its replacement CONCURRENTLY first, see the plans use it, then drop this one",
     source: "DROP INDEX; pg_stat_user_indexes",
     guards_rows: false,
     examples: &[
@@ -28,20 +27,20 @@ pub(super) static LINT: Lint = Lint {
         },
         Example {
             sql: "DROP INDEX CONCURRENTLY i;",
-            catalog: "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a); INSERT INTO t VALUES (1, \
-             1); SET enable_seqscan = off; SELECT * FROM t WHERE a = 1;",
+            catalog: "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a); INSERT INTO t \
+                      VALUES (1, 1); SET enable_seqscan = off; SELECT * FROM t WHERE a = 1;",
             finds: &[Severity::Error, Severity::Warning],
         },
         Example {
             sql: "CREATE INDEX CONCURRENTLY j ON t (a, b); DROP INDEX CONCURRENTLY i;",
-            catalog: "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a); INSERT INTO t VALUES (1, \
-             1); SET enable_seqscan = off; SELECT * FROM t WHERE a = 1;",
+            catalog: "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a); INSERT INTO t \
+                      VALUES (1, 1); SET enable_seqscan = off; SELECT * FROM t WHERE a = 1;",
             finds: &[Severity::Note],
         },
         Example {
             sql: "CREATE INDEX CONCURRENTLY j ON t (b, a); DROP INDEX CONCURRENTLY i;",
-            catalog: "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a); INSERT INTO t VALUES (1, \
-             1); SET enable_seqscan = off; SELECT * FROM t WHERE a = 1;",
+            catalog: "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a); INSERT INTO t \
+                      VALUES (1, 1); SET enable_seqscan = off; SELECT * FROM t WHERE a = 1;",
             finds: &[Severity::Error, Severity::Warning],
         },
     ],

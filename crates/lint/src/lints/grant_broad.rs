@@ -10,7 +10,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Warning,
     title: "a right for everybody, or rights taken away",
     harm: "PUBLIC is every role there is and will be; a REVOKE stops clients that use the \
-             right at once",
+           right at once",
     instead: "grant to a named role what it needs; before a REVOKE see who uses the right",
     source: "GRANT; REVOKE",
     guards_rows: false,

@@ -9,8 +9,7 @@ pub(super) static LINT: Lint = Lint {
     id: "lock_timeout_missing",
     severity: Severity::Note,
     title: "a strong lock without lock_timeout",
-    harm: "while it waits for one long query, every later query on the table waits behind \
-             it",
+    harm: "while it waits for one long query, every later query on the table waits behind it",
     instead: "SET lock_timeout to a few seconds before it and try again when it is cancelled",
     source: "Explicit Locking; Client Connection Defaults, lock_timeout",
     guards_rows: false,

@@ -10,8 +10,8 @@ pub(super) static LINT: Lint = Lint {
     id: "rename_column",
     severity: Severity::Error,
     title: "a column that others use gets another name",
-    harm: "every statement of running clients that uses the old name fails from the moment \
-             of the commit",
+    harm: "every statement of running clients that uses the old name fails from the moment of \
+           the commit",
     instead: "add the new column, write both, move the clients, then drop the old one",
     source: "ALTER TABLE, RENAME",
     guards_rows: false,
@@ -29,7 +29,7 @@ pub(super) static LINT: Lint = Lint {
         Example {
             sql: "ALTER TABLE t RENAME COLUMN b TO c;",
             catalog: "CREATE TABLE t (b int); CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS \
-             'SELECT b FROM t';",
+                      'SELECT b FROM t';",
             finds: &[Severity::Error, Severity::Error],
         },
     ],

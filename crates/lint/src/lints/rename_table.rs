@@ -10,10 +10,10 @@ pub(super) static LINT: Lint = Lint {
     id: "rename_table",
     severity: Severity::Error,
     title: "a table that others use gets another name",
-    harm: "every statement of running clients that uses the old name fails from the moment \
-             of the commit",
+    harm: "every statement of running clients that uses the old name fails from the moment of \
+           the commit",
     instead: "create a view with the old name in the same transaction, move the clients, then \
-             drop it",
+              drop it",
     source: "ALTER TABLE, RENAME; CREATE VIEW, Updatable Views",
     guards_rows: false,
     examples: &[
@@ -28,8 +28,8 @@ pub(super) static LINT: Lint = Lint {
             finds: &[Severity::Error],
         },
         Example {
-            sql: "BEGIN; ALTER TABLE users RENAME TO accounts; CREATE VIEW users AS SELECT * FROM \
-             accounts; COMMIT;",
+            sql: "BEGIN; ALTER TABLE users RENAME TO accounts; CREATE VIEW users AS SELECT * \
+                  FROM accounts; COMMIT;",
             catalog: "",
             finds: &[Severity::Warning],
         },

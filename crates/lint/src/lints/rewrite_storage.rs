@@ -10,7 +10,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "a change of storage rewrites the whole table",
     harm: "SET LOGGED, UNLOGGED, ACCESS METHOD and TABLESPACE copy the table under ACCESS \
-             EXCLUSIVE: nobody reads or writes meanwhile",
+           EXCLUSIVE: nobody reads or writes meanwhile",
     instead: "fill a new table in batches and swap names",
     source: "ALTER TABLE",
     guards_rows: false,

@@ -11,7 +11,7 @@ pub(super) static LINT: Lint = Lint {
     title: "SET NOT NULL reads the whole table",
     harm: "it reads every row under ACCESS EXCLUSIVE: nobody reads or writes meanwhile",
     instead: "ADD CONSTRAINT c CHECK (col IS NOT NULL) NOT VALID; VALIDATE CONSTRAINT c; then \
-             SET NOT NULL takes no scan",
+              SET NOT NULL takes no scan",
     source: "ALTER TABLE, SET NOT NULL",
     guards_rows: false,
     examples: &[
@@ -27,15 +27,15 @@ pub(super) static LINT: Lint = Lint {
         },
         Example {
             sql: "ALTER TABLE t ALTER COLUMN a SET NOT NULL;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
             finds: &[Severity::Error],
         },
         Example {
             sql: "ALTER TABLE t ALTER COLUMN a SET NOT NULL;",
-            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT g, g, \
-             repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t; ALTER TABLE t ADD \
-             CONSTRAINT c CHECK (a IS NOT NULL);",
+            catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
+                      g, g, repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t; ALTER \
+                      TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL);",
             finds: &[],
         },
     ],

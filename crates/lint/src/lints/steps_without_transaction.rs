@@ -8,8 +8,8 @@ pub(super) static LINT: Lint = Lint {
     id: "steps_without_transaction",
     severity: Severity::Warning,
     title: "several changes, each committed by itself",
-    harm: "when a later statement fails, the earlier ones stay: the schema is neither old \
-             nor new",
+    harm: "when a later statement fails, the earlier ones stay: the schema is neither old nor \
+           new",
     instead: "put them into one transaction: BEGIN; ... COMMIT;",
     source: "Transactions (tutorial); BEGIN",
     guards_rows: false,

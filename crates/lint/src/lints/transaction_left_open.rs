@@ -9,7 +9,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "the file ends inside an open transaction",
     harm: "every lock taken since BEGIN is held until the session ends, and then all is \
-             rolled back",
+           rolled back",
     instead: "end the file with COMMIT",
     source: "BEGIN; Explicit Locking",
     guards_rows: false,

@@ -11,7 +11,7 @@ pub(super) static LINT: Lint = Lint {
     title: "a variable in the statement has no value",
     harm: "unset, it becomes nothing: \"${PREFIX}orders\" is then the live table orders",
     instead: "give its value with --var NAME=VALUE, and let the script stop when it is empty \
-             (set -u, ${NAME:?})",
+              (set -u, ${NAME:?})",
     source: "psql, SQL Interpolation; POSIX shell, Parameter Expansion",
     guards_rows: false,
     examples: &[

@@ -10,7 +10,7 @@ pub(super) static LINT: Lint = Lint {
     severity: Severity::Error,
     title: "VACUUM FULL or CLUSTER copies the table",
     harm: "it writes the table and all its indexes anew under ACCESS EXCLUSIVE: nobody reads \
-             or writes meanwhile, and the disk must hold both copies",
+           or writes meanwhile, and the disk must hold both copies",
     instead: "plain VACUUM keeps the space usable; pg_repack gives it back online",
     source: "VACUUM; CLUSTER",
     guards_rows: false,

@@ -1,15 +1,20 @@
 //! A private server for the tests of this room, and databases on it.
+#![allow(dead_code, reason = "each test uses its part")]
 
 use pgward_pg::server::{PrivateServer, ServerOptions};
 use pgward_pg::session::{Purpose, Session};
 use pgward_pg::tools;
 
 pub(crate) fn server() -> PrivateServer {
+    server_with("")
+}
+
+/// A server that loads these libraries.
+pub(crate) fn server_with(libraries: &str) -> PrivateServer {
     let installation = tools::newest(&[]).expect("a PostgreSQL server is installed");
     let options = ServerOptions::new(installation)
         .set("fsync", "off")
-        .set("shared_preload_libraries", "")
-        .set("max_prepared_transactions", "2");
+        .set("shared_preload_libraries", libraries);
     PrivateServer::create(&options).expect("a private server starts")
 }
 
@@ -17,11 +22,14 @@ pub(crate) fn server() -> PrivateServer {
 pub(crate) fn database(server: &PrivateServer, name: &str, setup: &str) -> Session {
     let postgres = session(server, "postgres");
     postgres.simple(&format!("CREATE DATABASE {name}")).expect("a database is made");
-    let filled = session(server, name);
-    if !setup.is_empty() {
-        filled.simple(setup).unwrap_or_else(|e| panic!("{setup}: {}", e.message()));
-    }
-    filled
+    run(server, name, setup)
+}
+
+/// A session that has run `sql`.
+pub(crate) fn run(server: &PrivateServer, database: &str, sql: &str) -> Session {
+    let session = session(server, database);
+    session.simple(sql).unwrap_or_else(|e| panic!("{sql}: {}", e.message()));
+    session
 }
 
 pub(crate) fn session(server: &PrivateServer, database: &str) -> Session {
