@@ -1,2 +1,30 @@
-//! The binary `pgward`.
-fn main() {}
+//! The binary `pgward`: commands, what they print, and how they end.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // the one room that prints
+
+mod cli;
+mod face;
+mod record;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            if is_broken_pipe(&error) {
+                return ExitCode::SUCCESS; // the reader has read enough
+            }
+            face::failed(&error);
+            cli::Exit::Failed.into()
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -22,15 +22,33 @@ pub struct Writer {
 /// # Errors
 /// [`Error::Plan`] without vault; what the WAL does not hold.
 pub fn before_drop(cx: &Cx<'_>, event: &DdlEvent) -> Result<String, Error> {
-    let source = source(cx, "restore_table")?;
     let xid = event.xid.ok_or_else(|| Error::Plan {
         action: "restore_table",
         why: "the transaction that dropped it is not known: only catalog differences were seen; \
               run `pgward restore --table` with --before LSN"
             .into(),
     })?;
-    let transaction = wal::transaction(&source, xid)?;
+    before_transaction(cx, "restore_table", xid)
+}
+
+/// Where a side server must stop to still have what transaction `xid` dropped.
+///
+/// # Errors
+/// [`Error::Plan`] without vault; what the WAL does not hold.
+pub fn before_transaction(cx: &Cx<'_>, action: &'static str, xid: u64) -> Result<String, Error> {
+    let transaction = wal::transaction(&source(cx, action)?, xid)?;
     Ok(transaction.before_lock(None).to_string())
+}
+
+/// Where a side server must stop to have the rows' values of before transaction `xid`.
+///
+/// # Errors
+/// [`Error::Plan`] without vault; what the WAL does not hold.
+pub fn before_end(cx: &Cx<'_>, relation: &Relation, xid: u64) -> Result<String, Error> {
+    let transaction = wal::transaction(&source(cx, "undo_rows")?, xid)?;
+    let oid: Option<u32> =
+        cx.session.query_one("SELECT pg_catalog.to_regclass($1)::oid", &[&relation.quoted()])?;
+    Ok(transaction.before_end(oid.unwrap_or(0)).to_string())
 }
 
 /// The transaction that wrote most rows of the table, among those that committed since.

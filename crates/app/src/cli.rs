@@ -1,0 +1,185 @@
+//! The commands: one file each.
+
+use clap::{Args, Parser, Subcommand};
+use pgward_pg::prelude::*;
+use pgward_pg::tools;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod apply;
+mod backup;
+mod check;
+mod diagnose;
+mod doctor;
+mod drill;
+mod explain;
+mod install;
+mod postmortem;
+mod restore;
+mod undo;
+mod uninstall;
+mod watch;
+
+/// Stands between a PostgreSQL database and whatever changes it: tries every change before
+/// production does, names the cause of trouble with evidence, brings service and data back,
+/// and writes the post-mortem.
+#[derive(Parser)]
+#[command(name = "pgward", version, arg_required_else_help = true)]
+#[command(after_help = "Exit status: 0 nothing to say, 1 findings or an open incident, \
+                        2 pgward could not do its work.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Drill(drill::Drill),
+    Watch(watch::Watch),
+    Diagnose(diagnose::Diagnose),
+    Check(check::Check),
+    Apply(apply::Apply),
+    Undo(undo::Undo),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Postmortem(postmortem::Postmortem),
+    Explain(explain::Explain),
+    Install(install::Install),
+    Uninstall(uninstall::Uninstall),
+    Doctor(doctor::Doctor),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When pgward could not do its work.
+    pub fn run(self) -> anyhow::Result<Exit> {
+        match self.command {
+            Command::Drill(command) => command.run(),
+            Command::Watch(command) => command.run(),
+            Command::Diagnose(command) => command.run(),
+            Command::Check(command) => command.run(),
+            Command::Apply(command) => command.run(),
+            Command::Undo(command) => command.run(),
+            Command::Backup(command) => command.run(),
+            Command::Restore(command) => command.run(),
+            Command::Postmortem(command) => command.run(),
+            Command::Explain(command) => command.run(),
+            Command::Install(command) => command.run(),
+            Command::Uninstall(command) => command.run(),
+            Command::Doctor(command) => command.run(),
+        }
+    }
+}
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing to say.
+    Quiet,
+    /// Findings, an open incident, a drill below its mark.
+    Findings,
+    /// pgward could not do its work.
+    Failed,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Quiet => 0,
+            Exit::Findings => 1,
+            Exit::Failed => 2,
+        })
+    }
+}
+
+/// Which database.
+#[derive(Args, Clone)]
+pub struct Database {
+    /// Database to work on: postgres://user@host:port/dbname
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database: Option<String>,
+}
+
+impl Database {
+    fn target(&self) -> anyhow::Result<Target> {
+        self.given()?
+            .ok_or_else(|| anyhow::anyhow!("no database: give --database URL or set DATABASE_URL"))
+    }
+
+    fn given(&self) -> anyhow::Result<Option<Target>> {
+        Ok(self.database.as_deref().map(Target::parse).transpose()?)
+    }
+}
+
+/// Where backups, WAL, incidents and post-mortems are kept.
+#[derive(Args, Clone)]
+pub struct VaultDir {
+    /// Directory of backups, WAL, incidents and post-mortems
+    #[arg(long, value_name = "DIR", env = "PGWARD_VAULT", default_value = "pgward-vault")]
+    vault: PathBuf,
+}
+
+impl VaultDir {
+    fn store(&self) -> anyhow::Result<pgward_store::Vault> {
+        Ok(pgward_store::Vault::open(&self.vault)?)
+    }
+
+    /// The vault as a place of backups, if it exists.
+    fn backups(&self) -> anyhow::Result<Option<pgward_sandbox::backup::Vault>> {
+        if !self.vault.exists() {
+            return Ok(None);
+        }
+        Ok(Some(pgward_sandbox::backup::Vault::open(&self.vault)?))
+    }
+}
+
+/// Which PostgreSQL programs on this machine.
+#[derive(Args, Clone)]
+pub struct Programs {
+    /// PostgreSQL installation on this machine (the directory with bin/postgres)
+    #[arg(long, value_name = "DIR")]
+    postgres: Option<PathBuf>,
+}
+
+impl Programs {
+    /// The given installation, else the newest found.
+    fn installation(&self) -> anyhow::Result<Installation> {
+        Ok(match &self.postgres {
+            Some(dir) => tools::installation_at(dir)?,
+            None => tools::newest(&path_dirs())?,
+        })
+    }
+
+    /// The installation that fits a server: same major, else the newest.
+    fn fitting(&self, major: u32) -> anyhow::Result<Option<Installation>> {
+        if let Some(dir) = &self.postgres {
+            return Ok(Some(tools::installation_at(dir)?));
+        }
+        let all = tools::installations(&path_dirs());
+        let same = all.iter().find(|i| i.major == major);
+        Ok(same.or(all.first()).cloned())
+    }
+}
+
+fn path_dirs() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).collect()
+}
+
+/// `NAME=VALUE` of a template variable.
+fn variable(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("`{text}` is not of the form NAME=VALUE"))
+}
+
+/// A layer by its id.
+fn layer(text: &str) -> Result<pgward_model::finding::Layer, String> {
+    use pgward_model::finding::Layer;
+    Layer::from_id(text).ok_or_else(|| {
+        let known: Vec<&str> = Layer::ALL.iter().map(|l| l.id()).collect();
+        format!("`{text}` is no layer; there are {}", known.join(", "))
+    })
+}

@@ -1,0 +1,82 @@
+//! `pgward apply`: takes a change to production through the gate.
+
+use super::check::{read_change, sources};
+use super::{Database, Exit, Programs, VaultDir, layer, variable};
+use crate::face;
+use pgward_change::{ApplyOptions, GateOptions, Outcome, apply, gate};
+use pgward_model::prelude::*;
+use pgward_pg::prelude::*;
+use pgward_render::view;
+use pgward_sandbox::clone::CloneOptions;
+
+/// Take a change to production: check, rehearse, then run it under limits with its undo
+///
+/// Needs `pgward install` once, for the journal.
+#[derive(clap::Args)]
+pub struct Apply {
+    /// SQL files in their order, or - for standard input
+    #[arg(required = true)]
+    files: Vec<String>,
+    #[command(flatten)]
+    database: Database,
+    /// Stop before production: print what would run, with limits and undo
+    #[arg(long)]
+    dry_run: bool,
+    /// Value of a template variable
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    vars: Vec<(String, String)>,
+    /// Layers to leave out; say why in the change
+    #[arg(long, value_name = "LAYER", value_delimiter = ',', value_parser = layer)]
+    without: Vec<Layer>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    vault: VaultDir,
+    #[command(flatten)]
+    programs: Programs,
+}
+
+impl Apply {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        let target = self.database.target()?;
+        let change = read_change(&self.files)?;
+        let session = Session::connect(&target, Purpose::Inspect)?;
+        let options = GateOptions {
+            without: self.without.iter().copied().collect(),
+            vars: self.vars.iter().cloned().collect(),
+            vault: self.vault.backups()?,
+            clone: self.programs.fitting(session.major())?.map(CloneOptions::new),
+            ..GateOptions::default()
+        };
+        drop(session);
+        let report = gate(&change, &target, &options)?;
+        if !self.json {
+            face::show(&view::gate(&report, &sources(&change)))?;
+        }
+        if report.stopped_by.is_some() || self.dry_run {
+            if self.json {
+                face::line(&serde_json::to_string(&report)?)?;
+            } else if let (Some(runbook), true) = (&report.runbook, self.dry_run) {
+                face::show(&view::runbook(runbook))?;
+            }
+            let stopped = report.stopped_by.is_some();
+            return Ok(if stopped { Exit::Findings } else { Exit::Quiet });
+        }
+        let applied = apply(&change, &report, &target, &ApplyOptions::from(&options))?;
+        if self.json {
+            face::line(&serde_json::to_string(&applied)?)?;
+        } else {
+            face::show(&view::findings(&applied.findings, &sources(&change)))?;
+            face::line(&applied.says)?;
+            for note in &applied.notes {
+                face::line(note)?;
+            }
+            if applied.outcome == Outcome::Applied {
+                face::line(&format!("take it back with: pgward undo {}", applied.change_id))?;
+            }
+        }
+        let done = applied.outcome == Outcome::Applied;
+        Ok(if done { Exit::Quiet } else { Exit::Findings })
+    }
+}

@@ -1,0 +1,80 @@
+//! `pgward backup`: takes a base backup into the vault.
+
+use super::{Database, Exit, Programs, VaultDir};
+use crate::face;
+use anyhow::{Context, bail};
+use pgward_model::prelude::*;
+use pgward_pg::prelude::*;
+use pgward_sandbox::backup::{self, Vault};
+
+/// Take a base backup into the vault, verified, with the WAL it needs
+///
+/// Point-in-time recovery also needs the archive: set the archive_command that this prints.
+#[derive(clap::Args)]
+pub struct Backup {
+    #[command(flatten)]
+    database: Database,
+    /// List the backups of the vault instead
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    vault: VaultDir,
+    #[command(flatten)]
+    programs: Programs,
+}
+
+impl Backup {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        if self.list {
+            return self.show();
+        }
+        std::fs::create_dir_all(&self.vault.vault)
+            .with_context(|| format!("{}: cannot be made", self.vault.vault.display()))?;
+        let vault = Vault::open(&self.vault.vault.canonicalize()?)?;
+        let target = self.database.target()?;
+        let session = Session::connect(&target, Purpose::Inspect)?;
+        let Some(installation) = self.programs.fitting(session.major())? else {
+            bail!("pg_basebackup of PostgreSQL {} is not on this machine", session.major());
+        };
+        let taken = backup::take(&target, &installation, &vault)?;
+        face::line(&format!(
+            "{}: {}, consistent from LSN {}, verified with pg_verifybackup",
+            taken.id,
+            human_bytes(taken.bytes as f64),
+            taken.stop_lsn
+        ))?;
+        let archives: bool = session.query_one(
+            "SELECT pg_catalog.current_setting('archive_mode') <> 'off' \
+             AND pg_catalog.current_setting('archive_command') NOT IN ('', '(disabled)')",
+            &[],
+        )?;
+        if !archives {
+            face::line(
+                "WAL is not archived, so only this moment can be restored. On a server of this \
+                 machine set archive_mode = on and",
+            )?;
+            let command = quote_literal(&backup::archive_command(&vault));
+            face::line(&format!("  archive_command = {command}"))?;
+        }
+        Ok(Exit::Quiet)
+    }
+
+    fn show(&self) -> anyhow::Result<Exit> {
+        let Some(vault) = self.vault.backups()? else {
+            face::line(&format!("{}: no vault here", self.vault.vault.display()))?;
+            return Ok(Exit::Quiet);
+        };
+        for b in backup::list(&vault)? {
+            face::line(&format!(
+                "{}  {}  PostgreSQL {}  system {}  LSN {} to {}",
+                b.id,
+                human_bytes(b.bytes as f64),
+                b.major(),
+                b.system_identifier,
+                b.start_lsn,
+                b.stop_lsn
+            ))?;
+        }
+        Ok(Exit::Quiet)
+    }
+}

@@ -1,0 +1,237 @@
+//! `pgward drill`: meets real outages on a private server and scores the answer.
+
+use super::{Exit, Programs, VaultDir};
+use crate::face;
+use crate::record::{self, Beside};
+use anyhow::Context;
+use pgward_drill::run::{self, Options, Outcome, Progress};
+use pgward_drill::scenario::{self, Scenario};
+use pgward_model::prelude::*;
+use pgward_recover::respond::Policy;
+use pgward_render::view;
+use std::io::BufRead;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Stage outages on a private server under live load and score the answer
+///
+/// Each scenario takes two roads: guarded (the change is given to pgward, which must stop it)
+/// and bypassed (the same change goes in past pgward, which must find, explain and repair it).
+/// A drill never touches a database that it did not create.
+#[derive(clap::Args)]
+pub struct Drill {
+    /// Scenario id, a scenario file FILE.md, or `all`
+    #[arg(default_value = "all")]
+    scenarios: Vec<String>,
+    /// Runs of each scenario, each with a new server and another moment
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: u32,
+    /// Roads to take
+    #[arg(long, value_enum, default_value_t = Roads::Both)]
+    road: Roads,
+    /// Layers of the guard to switch off: static, catalog, rehearsal, envelope, expectation,
+    /// integrity
+    #[arg(long, value_name = "LAYER", value_delimiter = ',', value_parser = super::layer)]
+    without: Vec<Layer>,
+    /// What pgward may do by itself when it has found the cause
+    #[arg(long, value_enum, default_value_t = Respond::Auto)]
+    respond: Respond,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+    /// Draws the load and the moment; the same seed draws the same
+    #[arg(long)]
+    seed: Option<u64>,
+    /// IANA time zone printed beside UTC in post-mortems
+    #[arg(long, default_value = "UTC", value_parser = super::postmortem::zone)]
+    zone: String,
+    /// Scenarios that list only; nothing runs
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    vault: VaultDir,
+    #[command(flatten)]
+    programs: Programs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Roads {
+    Both,
+    Guarded,
+    Bypassed,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Respond {
+    /// Carry out runbooks that lose nothing
+    Auto,
+    /// Ask before each runbook
+    Ask,
+    /// Only propose
+    Propose,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Terminal,
+    /// One object a line, per run and road
+    Json,
+}
+
+/// A drill below this is a finding.
+const SCORE_GOOD: u32 = 80; // one late phase or one missed exclusion is borne, two are not
+
+impl Drill {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        let scenarios = self.scenarios()?;
+        if self.list {
+            for s in &scenarios {
+                face::line(&format!("{:<26} {}", s.id, s.about))?;
+            }
+            return Ok(Exit::Quiet);
+        }
+        let installation = self.programs.installation()?;
+        let store = self.vault.store()?;
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupted);
+        ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+            .context("cannot listen for Ctrl-C")?;
+        let mut scores = Vec::new();
+        for scenario in &scenarios {
+            for run in 1..=self.runs {
+                let options = Options {
+                    installation: installation.clone(),
+                    roads: self.roads(),
+                    without: self.without.iter().copied().collect(),
+                    policy: self.respond.policy(),
+                    approve: Arc::new(ask),
+                    seed: self.seed.unwrap_or_else(clock_seed).wrapping_add(u64::from(run)),
+                    run,
+                    interrupted: Arc::clone(&interrupted),
+                };
+                self.say(&format!("\n{} (run {run} of {})", scenario.id, self.runs));
+                let outcomes = run::run(scenario, &options, &mut |progress| self.tell(&progress))?;
+                for outcome in outcomes {
+                    scores.push(self.keep(&store, outcome)?);
+                }
+            }
+        }
+        if self.format == Format::Terminal {
+            face::show(&view::scoreboard(&scores))?;
+        }
+        let good = scores.iter().all(|s| s.score >= SCORE_GOOD);
+        Ok(if good { Exit::Quiet } else { Exit::Findings })
+    }
+
+    fn scenarios(&self) -> anyhow::Result<Vec<Scenario>> {
+        let mut found = Vec::new();
+        for name in &self.scenarios {
+            if name == "all" {
+                for id in scenario::ids() {
+                    found.push(scenario::built_in(id)?);
+                }
+            } else if name.ends_with(".md") {
+                let text = std::fs::read_to_string(name)
+                    .with_context(|| format!("{name}: the scenario file cannot be read"))?;
+                found.push(scenario::read(name, &text)?);
+            } else {
+                found.push(scenario::built_in(name)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn roads(&self) -> Vec<Road> {
+        match self.road {
+            Roads::Both => vec![Road::Guarded, Road::Bypassed],
+            Roads::Guarded => vec![Road::Guarded],
+            Roads::Bypassed => vec![Road::Bypassed],
+        }
+    }
+
+    fn keep(&self, store: &pgward_store::Vault, outcome: Outcome) -> anyhow::Result<Score> {
+        let mut score = outcome.score;
+        if let Some(record) = outcome.record {
+            store.append(&record.events)?;
+            let beside = Beside {
+                events: &record.events,
+                drill: true,
+                zone: &self.zone,
+                impact: Some(record.impact),
+                losses: record.losses,
+                now: record.recovered_at,
+            };
+            let path = record::keep(store, &record.incident, &record.case, beside)?;
+            score.postmortem = Some(path.display().to_string());
+        }
+        match self.format {
+            Format::Json => face::line(&serde_json::to_string(&score)?)?,
+            Format::Terminal => self.say(&format!(
+                "  score {}{}",
+                score.score,
+                score.lost_points.iter().map(|l| format!("; {l}")).collect::<String>()
+            )),
+        }
+        Ok(score)
+    }
+
+    fn tell(&self, progress: &Progress<'_>) {
+        match progress {
+            Progress::Phase(words) => self.say(&format!("  {words}")),
+            Progress::Event(event) => self.say(&format!("    {}", told(event))),
+        }
+    }
+
+    /// Progress goes to standard error, so that JSON stays clean.
+    fn say(&self, text: &str) {
+        face::progress(text);
+    }
+}
+
+/// An event on one line.
+pub fn told(event: &Event) -> String {
+    let kind = match event.kind {
+        EventKind::Change => "change",
+        EventKind::Symptom => "symptom",
+        EventKind::Opened => "opened",
+        EventKind::Diagnosed => "likely",
+        EventKind::RuledOut => "ruled out",
+        EventKind::Proposed => "proposed",
+        EventKind::Step => "step",
+        EventKind::Verified => "verified",
+        EventKind::Recovered => "recovered",
+        EventKind::Closed => "closed",
+        EventKind::Failed => "failed",
+        EventKind::Note => "note",
+    };
+    let subject = match event.kind {
+        EventKind::Diagnosed | EventKind::RuledOut => format!("{}: ", event.subject),
+        _ => String::new(),
+    };
+    format!("{} {kind:<9} {subject}{}", event.at.strftime("%H:%M:%S"), event.what)
+}
+
+impl Respond {
+    pub fn policy(self) -> Policy {
+        match self {
+            Respond::Auto => Policy::Auto,
+            Respond::Ask => Policy::Ask,
+            Respond::Propose => Policy::Propose,
+        }
+    }
+}
+
+/// Shows the runbook and asks on the terminal; no terminal, no consent.
+pub fn ask(runbook: &Runbook) -> bool {
+    if face::show(&view::runbook(runbook)).is_err() {
+        return false;
+    }
+    face::progress("carry it out? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).is_ok()
+        && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+fn clock_seed() -> u64 {
+    pgward_pg::clock::now().as_nanosecond().unsigned_abs() as u64
+}

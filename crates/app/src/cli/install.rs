@@ -1,0 +1,25 @@
+//! `pgward install`: makes the journal and the DDL log in a database.
+
+use super::{Database, Exit};
+use crate::face;
+use pgward_pg::prelude::*;
+
+/// Make the schema `pgward` in a database: journal of changes and DDL log
+#[derive(clap::Args)]
+pub struct Install {
+    #[command(flatten)]
+    database: Database,
+}
+
+impl Install {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        let target = self.database.target()?;
+        let session = Session::connect(&target, Purpose::Act)?;
+        let installed = pgward_pg::install::install(&session)?;
+        face::line(&format!("schema pgward is in {target}"))?;
+        for missing in &installed.missing {
+            face::line(&format!("without: {missing}"))?;
+        }
+        Ok(Exit::Quiet)
+    }
+}
