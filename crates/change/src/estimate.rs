@@ -19,14 +19,15 @@ pub(crate) fn check(
         let destroyed = rows::emptied(statement).next().is_some();
         let estimated = if destroyed {
             rows::count_up_to(session, &limit.relation, limit.most)
-                .map(|n| (limit.table_rows.unwrap_or(0.0).max(n as f64), n > limit.most))
+                .map(|n| (limit.at_least(n), n > limit.most))
         } else {
             estimate(session, statement)?.map(|n| (n, n > limit.most as f64))
         };
         let Some((n_rows, above)) = estimated else { continue };
         if above {
             let severity = severity(&limit, destroyed);
-            let mut finding = finding(Layer::Catalog, severity, statement, &limit, n_rows);
+            let basis = if destroyed { Basis::Table } else { Basis::Planner };
+            let mut finding = finding(Layer::Catalog, severity, statement, &limit, (n_rows, basis));
             finding.file.clone_from(&planned.file.path);
             findings.push(finding);
         }
@@ -39,19 +40,35 @@ fn severity(limit: &RowsLimit, counted: bool) -> Severity {
     if limit.table_rows.is_some() || counted { Severity::Error } else { Severity::Warning }
 }
 
-/// The finding that a statement touches more rows than it may.
+/// How it is known how many rows a statement touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// The planner expects it; nothing was run.
+    Planner,
+    /// They go with their table, and were counted; nothing was run.
+    Table,
+    /// The command tag says so; it was rolled back.
+    Run,
+}
+
+/// The finding that a statement touches more rows than it may, or fewer than declared.
 pub(crate) fn finding(
     layer: Layer,
     severity: Severity,
     statement: &Statement,
     limit: &RowsLimit,
-    n_rows: f64,
+    (n_rows, basis): (f64, Basis),
 ) -> Finding {
-    let (verb, source) = match layer {
-        Layer::Catalog => ("would touch", Source::new(SourceKind::Catalog, "EXPLAIN, reltuples")),
-        Layer::Rehearsal => ("touched", Source::new(SourceKind::Rehearsal, "command tag")),
-        _ => ("touches", Source::new(SourceKind::Journal, "command tag in production")),
+    let (verb, how) = match basis {
+        Basis::Planner => ("would touch", "EXPLAIN"),
+        Basis::Table => ("would take", "count and reltuples"),
+        Basis::Run => ("touched", "command tag"),
     };
+    let kind = match layer {
+        Layer::Rehearsal => SourceKind::Rehearsal,
+        _ => SourceKind::Catalog,
+    };
+    let source = Source::new(kind, how);
     let rows = human(n_rows);
     let what = match limit.table_rows {
         Some(all) if all > 0.0 => {
@@ -60,12 +77,19 @@ pub(crate) fn finding(
         }
         _ => format!("{verb} {rows} rows of {}", limit.relation),
     };
-    let most = human(limit.most as f64);
     let evidence =
-        Evidence::measured(what.clone(), n_rows, "rows", source).against(limit.most as f64);
-    let message = format!("{what}; allowed are {most}: {}", limit.origin());
+        Evidence::measured(what.clone(), n_rows, "rows", source).against(limit.nearest(n_rows));
+    let message = format!("{what}; {}", limit.origin());
     Finding::new("rows_above_expectation", layer, severity, statement.span, message, evidence)
         .fix(limit.fix(n_rows), None)
+}
+
+/// As [`estimate`], inside an open transaction, which stays as it was.
+pub(crate) fn inside(session: &Session, statement: &Statement) -> Result<Option<f64>, Error> {
+    session.simple("SAVEPOINT pgward_estimate")?;
+    let rows = estimate(session, statement)?;
+    session.simple("ROLLBACK TO SAVEPOINT pgward_estimate; RELEASE SAVEPOINT pgward_estimate")?;
+    Ok(rows)
 }
 
 /// Rows the planner expects a data change to touch. `None` where the statement cannot be

@@ -203,6 +203,20 @@ pub(crate) fn weighed(change: &Change, mut finding: Finding) -> Finding {
     finding
 }
 
+/// Is it known of every statement what it touches? Not of DO blocks, function calls, ...
+pub(crate) fn all_understood(change: &Change) -> bool {
+    change.files.iter().flat_map(|f| &f.statements).all(|s| {
+        let plain = matches!(
+            s.kind,
+            StatementKind::Set
+                | StatementKind::Begin
+                | StatementKind::Commit
+                | StatementKind::Rollback
+        );
+        plain || !s.effects.is_empty()
+    })
+}
+
 /// Relations a change names, and the tables of indexes it names.
 pub(crate) fn touched(change: &Change, catalog: &Catalog) -> Vec<Relation> {
     let mut touched: Vec<Relation> = change

@@ -7,6 +7,7 @@ mod apply;
 mod error;
 mod estimate;
 mod expect;
+mod functions;
 mod gate;
 mod known;
 mod plan;

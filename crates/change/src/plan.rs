@@ -2,6 +2,7 @@
 
 use crate::rows::{self, RowsRule};
 use pgward_model::prelude::*;
+use pgward_sql::action::Action;
 use std::ops::RangeInclusive;
 
 /// One statement of a change that is sent to the server; BEGIN and COMMIT are not, since each
@@ -124,10 +125,38 @@ pub(crate) fn step(planned: &Planned<'_>, together: bool, known: &Known<'_>) -> 
         ),
         act: Act::Sql { statements: vec![statement.text.clone()], transaction: together },
         limits,
-        expectations: Vec::new(),
+        // Within a transaction a later step may rename or drop it again.
+        expectations: if together { Vec::new() } else { expectations(statement) },
         undo: pgward_sql::inverse(statement, Some(known.catalog)),
     }
 }
+
+/// What must be true right after a statement that stands alone.
+fn expectations(statement: &Statement) -> Vec<Expectation> {
+    let index = |name: &Relation, claim: &str, sql: &str| Expectation {
+        claim: format!("index {name} {claim}"),
+        sql: sql.replace(":index", &quote_literal(&name.quoted())),
+        within_ms: 1_000, // the catalog shows it at once
+    };
+    let actions = pgward_sql::actions(statement);
+    actions
+        .iter()
+        .flat_map(|action| match action {
+            Action::CreateIndex(create) if !create.name.is_empty() => {
+                let name = Relation::new(create.table.schema.clone(), create.name.clone());
+                vec![index(&name, "is there and valid", INDEX_VALID)]
+            }
+            Action::Drop(drop) if drop.kind == "index" => {
+                drop.names.iter().map(|name| index(name, "is gone", INDEX_GONE)).collect()
+            }
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+const INDEX_VALID: &str = "SELECT i.indisvalid FROM pg_catalog.pg_index i \
+                           WHERE i.indexrelid = pg_catalog.to_regclass(:index)";
+const INDEX_GONE: &str = "SELECT pg_catalog.to_regclass(:index) IS NULL";
 
 /// Production may be busier than the clone: ten times what the rehearsal took, if that is more
 /// than the usual limit.

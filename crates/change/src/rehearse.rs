@@ -1,6 +1,7 @@
 //! Runs a change on a clone as psql would run it, and looks at what the application makes of it.
 
-use crate::estimate;
+use crate::estimate::{self, Basis};
+use crate::functions;
 use crate::plan::{Plan, Planned};
 use crate::rows::{self, RowsLimit, RowsRule};
 use crate::workload::{self, AppStatement, Inside};
@@ -43,12 +44,14 @@ pub(crate) fn rehearse(
     let looker = Session::connect(stage.clone, Purpose::Private)?;
     analyze_where_needed(&session)?;
     let before = workload::measure(&session, stage.statements, Inside::Own, MEASURE_WITHIN)?;
+    let functions = functions::validate(&session)?;
     let mut stand = Stand { session: &session, looker: &looker, stage, findings: Vec::new() };
     let steps = stand.run(plan)?;
     let mut findings = stand.findings;
     session.simple("ROLLBACK")?;
     let after = workload::measure(&session, stage.statements, Inside::Own, MEASURE_WITHIN)?;
-    let worse = workload::compare(stage.statements, &before, &after);
+    let mut worse = workload::compare(stage.statements, &before, &after);
+    worse.broken.extend(functions::broken(&functions, &functions::validate(&session)?));
     let source = Source::new(SourceKind::Rehearsal, stage.made_from);
     let span = plan.steps().next().map_or(Span::default(), |p| p.statement.span);
     let file = plan.steps().next().map_or("", |p| p.file.path.as_str());
@@ -192,14 +195,13 @@ impl Stand<'_> {
         if n <= limit.most && n >= limit.least {
             return;
         }
-        // A count that stopped just above the limit says less than the catalog.
-        let n_rows = match limit.table_rows {
-            Some(all) if n == limit.most + 1 => all.max(n as f64),
-            _ => n as f64,
+        let destroyed = rows::emptied(planned.statement).next().is_some();
+        let rows = match destroyed {
+            true => (limit.at_least(n), Basis::Table),
+            false => (n as f64, Basis::Run),
         };
-        let severity = Severity::Error;
-        let mut finding =
-            estimate::finding(Layer::Rehearsal, severity, planned.statement, limit, n_rows);
+        let (layer, severity) = (Layer::Rehearsal, Severity::Error);
+        let mut finding = estimate::finding(layer, severity, planned.statement, limit, rows);
         finding.file.clone_from(&planned.file.path);
         self.findings.push(finding);
     }

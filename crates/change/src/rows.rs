@@ -34,15 +34,36 @@ pub(crate) struct RowsLimit {
     /// Rows of the table, as far as known.
     pub(crate) table_rows: Option<f64>,
     pub(crate) relation: Relation,
+    pub(crate) rule: RowsRule,
 }
 
 impl RowsLimit {
+    /// What is allowed, and why that many.
     pub(crate) fn origin(&self) -> String {
+        let most = human(self.most as f64);
         if self.declared {
-            return "declared before the statement".to_owned();
+            return format!("declared are {} to {most}", human(self.least as f64));
         }
         let rows = self.table_rows.map_or("an unknown number of".to_owned(), human);
-        format!("a tenth of the {rows} rows of {}, or 100 where that is more", self.relation)
+        format!(
+            "undeclared, at most {most} may be: {}% of the {rows} rows of {}, and {} in any case",
+            human(self.rule.share_max * 100.0),
+            self.relation,
+            self.rule.rows_min
+        )
+    }
+
+    /// A count that stopped just above the limit says less than the catalog.
+    pub(crate) fn at_least(&self, counted: u64) -> f64 {
+        match self.table_rows {
+            Some(all) if counted == self.most.saturating_add(1) => all.max(counted as f64),
+            _ => counted as f64,
+        }
+    }
+
+    /// The bound that `n_rows` is beyond.
+    pub(crate) fn nearest(&self, n_rows: f64) -> f64 {
+        if n_rows < self.least as f64 { self.least as f64 } else { self.most as f64 }
     }
 
     pub(crate) fn fix(&self, rows: f64) -> String {
@@ -68,6 +89,7 @@ pub(crate) fn limit(rule: RowsRule, planned: &Planned<'_>, catalog: &Catalog) ->
             declared: true,
             table_rows,
             relation,
+            rule,
         });
     }
     let share = table_rows.unwrap_or(0.0) * rule.share_max;
@@ -77,6 +99,7 @@ pub(crate) fn limit(rule: RowsRule, planned: &Planned<'_>, catalog: &Catalog) ->
         declared: false,
         table_rows,
         relation,
+        rule,
     })
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct AppStatement {
     pub(crate) calls: i64,
     search_path: String,
     n_params: usize,
+    /// Names what the change touches, itself or through a view or function.
+    pub(crate) concerned: bool,
 }
 
 /// How a statement is planned.
@@ -51,25 +53,26 @@ pub(crate) fn of(
     touched: &[Relation],
 ) -> Result<Vec<AppStatement>, Error> {
     let paths = search_paths(production)?;
-    let mut statements: Vec<(bool, AppStatement)> = catalog
+    let mut statements: Vec<AppStatement> = catalog
         .statements
         .iter()
-        .filter(|s| is_plannable(&s.text))
+        .filter(|s| is_plannable(&s.text) && is_one(&s.text))
         .map(|s| {
             let path = paths.roles.get(&s.role).unwrap_or(&paths.default);
-            let statement = AppStatement {
+            AppStatement {
                 text: s.text.clone(),
                 role: s.role.clone(),
                 calls: s.calls,
                 search_path: path.replace("\"$user\"", &quote_ident(&s.role)),
                 n_params: n_params(&s.text),
-            };
-            (concerns(&s.text, catalog, touched), statement)
+                concerned: concerns(&s.text, catalog, touched),
+            }
         })
         .collect();
     // Stable: within each half the most total time stays first.
-    statements.sort_by_key(|(concerned, _)| !concerned);
-    Ok(statements.into_iter().map(|(_, s)| s).take(STATEMENTS_MAX).collect())
+    statements.sort_by_key(|s| !s.concerned);
+    statements.truncate(STATEMENTS_MAX);
+    Ok(statements)
 }
 
 struct SearchPaths {
@@ -103,6 +106,12 @@ fn is_plannable(text: &str) -> bool {
     let word = word.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("");
     let plannable = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE"];
     plannable.contains(&word.to_ascii_uppercase().as_str())
+}
+
+/// The text is sent as part of a larger one: it must be exactly one statement.
+fn is_one(text: &str) -> bool {
+    let file = pgward_sql::read("statement", text);
+    matches!(file.statements.as_slice(), [only] if only.kind != StatementKind::Unparsed)
 }
 
 /// The highest `$n`; constants are gone from the texts of `pg_stat_statements`.
@@ -162,37 +171,41 @@ pub(crate) fn measure(
     measured
 }
 
-const SET_PATH: &str = "SELECT pg_catalog.set_config('search_path', $1, true)";
-
 fn measure_one(session: &Session, statement: &AppStatement) -> Result<Planned, Error> {
+    // Few round trips, since locks may be held meanwhile; but a text that does not parse takes
+    // everything sent with it along, so the savepoint goes first.
     session.simple("SAVEPOINT pgward_workload")?;
-    let prepared = session
-        .simple("SET LOCAL plan_cache_mode = force_generic_plan")
-        .and_then(|_| session.execute(SET_PATH, &[&statement.search_path]))
-        .and_then(|_| session.execute(&format!("PREPARE pgward_w AS {}", statement.text), &[]));
+    let prepared = session.simple(&format!(
+        "SET LOCAL plan_cache_mode = force_generic_plan; \
+         /* pgward */ SELECT pg_catalog.set_config('search_path', {}, true); \
+         PREPARE pgward_w AS {}",
+        quote_literal(&statement.search_path),
+        statement.text
+    ));
     let planned = match &prepared {
         Err(error) if error.is_connection_lost() => return prepared.map(|_| Planned::Unseen),
         Err(error) => Planned::Broken { error: error.message() },
         Ok(_) => explain(session, statement.n_params)?,
     };
-    session.simple("ROLLBACK TO SAVEPOINT pgward_workload; RELEASE SAVEPOINT pgward_workload")?;
-    if prepared.is_ok() {
-        session.simple("DEALLOCATE pgward_w")?;
-    }
+    let deallocate = if prepared.is_ok() { "DEALLOCATE pgward_w" } else { "" };
+    session.simple(&format!(
+        "ROLLBACK TO SAVEPOINT pgward_workload; RELEASE SAVEPOINT pgward_workload; {deallocate}"
+    ))?;
     Ok(planned)
 }
 
 fn explain(session: &Session, n_params: usize) -> Result<Planned, Error> {
     let nulls = vec!["NULL"; n_params].join(", ");
     let arguments = if n_params == 0 { String::new() } else { format!("({nulls})") };
-    let rows =
-        match session.query(&format!("EXPLAIN (FORMAT JSON) EXECUTE pgward_w{arguments}"), &[]) {
-            Ok(rows) => rows,
-            Err(error) if error.is_connection_lost() => return Err(error),
-            Err(_) => return Ok(Planned::Unseen),
-        };
-    let Some(row) = rows.first() else { return Ok(Planned::Unseen) };
-    let explained: serde_json::Value = get(row, 0)?;
+    let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE pgward_w{arguments}");
+    let outcomes = match session.simple(&explain) {
+        Ok(outcomes) => outcomes,
+        Err(error) if error.is_connection_lost() => return Err(error),
+        Err(_) => return Ok(Planned::Unseen),
+    };
+    let text = outcomes.first().and_then(|o| o.values.first()).and_then(|row| row.first());
+    let Some(Some(text)) = text else { return Ok(Planned::Unseen) };
+    let explained: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     let Some(plan) = explained.pointer("/0/Plan") else { return Ok(Planned::Unseen) };
     let cost = plan.get("Total Cost").and_then(serde_json::Value::as_f64).unwrap_or(0.0);
     let mut text = String::new();
@@ -296,13 +309,15 @@ pub(crate) fn findings(worse: &Worse, layer: Layer, span: Span, source: &Source)
     if let Some(first) = worse.broken.first() {
         let n = worse.broken.len();
         let message = format!(
-            "{n} of {} statements of the application would fail: {}; first: {} ({})",
-            worse.n_compared,
+            "{n} statements or functions of the application would fail: {}; first: {} ({})",
             first.error,
             pgward_pg::session::first_words(&first.text),
             first.role
         );
-        let claim = format!("{} ran {} times and no longer prepares", first.text, first.calls);
+        let claim = match first.calls {
+            0 => format!("{} is no longer valid", first.text),
+            calls => format!("{} ran {calls} times and no longer prepares", first.text),
+        };
         let evidence =
             Evidence::measured(claim, n as f64, "statements", source.clone()).against(0.0);
         findings.push(Finding::new(BROKEN, layer, Severity::Error, span, message, evidence).fix(
@@ -357,6 +372,7 @@ mod tests {
             calls,
             search_path: "public".into(),
             n_params: 0,
+            concerned: true,
         };
         let cost = |cost| Some(Planned::Cost { cost, plan: String::new() });
         let statements = [statement(1000), statement(1), statement(1000), statement(1000)];

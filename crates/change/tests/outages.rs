@@ -6,7 +6,10 @@ mod shop;
 
 use pgward_change::{Outcome, guard};
 use pgward_model::prelude::*;
+use pgward_pg::prelude::*;
 use shop::{change, production};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// With each layer that stops it switched off in turn, the next one must stop it.
 fn stopped_by(text: &str, want: &[Layer]) {
@@ -17,11 +20,9 @@ fn stopped_by(text: &str, want: &[Layer]) {
     for layer in want {
         let options = production.options(&off);
         let report = guard(&change, &production.target(), &options).unwrap();
-        let why = report.stopper().map(|f| f.message.clone());
         assert_eq!(report.stopped_by(), Some(*layer), "off {off:?}: {report:#?}");
-        println!("{}: {}", layer.id(), why.unwrap());
+        assert!(report.stopper().is_some());
         if let Some(applied) = &report.apply {
-            println!("   {} {:?}", applied.says, applied.notes);
             assert_eq!(applied.outcome, Outcome::NothingChanged, "{applied:#?}");
         }
         assert_eq!(production.state(), before, "after {}", layer.id());
@@ -37,6 +38,29 @@ fn rogue_update_script() {
         "BEGIN;\nUPDATE accounts SET seen = now();\nSELECT 1;\nCOMMIT;",
         &[Layer::Static, Layer::Catalog, Layer::Rehearsal, Layer::Envelope, Layer::Expectation],
     );
+}
+
+#[test]
+fn an_update_of_more_than_was_meant() {
+    stopped_by(
+        "UPDATE accounts SET seen = now() WHERE id <= 1000;",
+        &[Layer::Catalog, Layer::Rehearsal, Layer::Envelope, Layer::Expectation],
+    );
+}
+
+#[test]
+fn a_function_that_is_left_behind() {
+    let production = production();
+    let login = "CREATE FUNCTION login(text) RETURNS text LANGUAGE sql AS \
+                 'SELECT password_hash FROM accounts WHERE login = $1'";
+    production.admin.simple(login).unwrap();
+    let change = change("ALTER TABLE accounts RENAME COLUMN password_hash TO secret;");
+    let off = [Layer::Static, Layer::Catalog];
+    let report = guard(&change, &production.target(), &production.options(&off)).unwrap();
+    let rehearsal = report.gate.rehearsal.as_ref().unwrap();
+    let broken: Vec<_> = rehearsal.broken_statements.iter().map(|b| b.text.as_str()).collect();
+    assert!(broken.contains(&"function login(text)"), "{broken:?}");
+    assert_eq!(report.stopped_by(), Some(Layer::Rehearsal));
 }
 
 #[test]
@@ -77,4 +101,62 @@ fn a_script_that_leaves_its_transaction_open() {
     let report =
         guard(&change(text), &production.target(), &production.options(&off[..2])).unwrap();
     assert_eq!(report.stopped_by(), Some(Layer::Rehearsal), "{report:#?}");
+}
+
+/// What a client of the application felt.
+#[derive(Default)]
+struct Felt {
+    n: u64,
+    failed: Vec<String>,
+    longest: Duration,
+}
+
+fn client(target: &Target, over: &AtomicBool) -> Felt {
+    let session = Session::connect(target, Purpose::Application("site")).unwrap();
+    let mut felt = Felt::default();
+    while !over.load(Ordering::Acquire) {
+        let n = i32::try_from(felt.n % 5000).unwrap() + 1;
+        let began = clock::instant();
+        let hot = "SELECT id FROM orders WHERE customer = $1 ORDER BY created DESC LIMIT 10";
+        let outcome = session
+            .query("UPDATE accounts SET seen = now() WHERE id = $1", &[&n])
+            .and_then(|_| session.query(hot, &[&n]));
+        felt.longest = felt.longest.max(began.elapsed());
+        felt.n += 1;
+        felt.failed.extend(outcome.err().map(|e| e.to_string()));
+    }
+    felt
+}
+
+/// Nothing is known before: still nobody who uses the database is harmed.
+#[test]
+fn bystanders_are_not_harmed() {
+    let production = production();
+    let site = production.server.target().with_role("site").with_database("postgres");
+    let over = AtomicBool::new(false);
+    let early = [Layer::Static, Layer::Catalog, Layer::Rehearsal];
+    let late = [Layer::Static, Layer::Catalog, Layer::Rehearsal, Layer::Envelope];
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8).map(|_| scope.spawn(|| client(&site, &over))).collect();
+        for off in [&early[..], &late[..]] {
+            for text in [
+                "BEGIN;\nUPDATE accounts SET seen = now();\nCOMMIT;",
+                "DROP TABLE orders CASCADE;",
+                "DROP INDEX CONCURRENTLY orders_customer_created;",
+                "ALTER TABLE orders RENAME COLUMN customer TO buyer;\nSELECT 1 FROM no_table;",
+            ] {
+                let options = production.options(off);
+                let report = guard(&change(text), &production.target(), &options).unwrap();
+                assert!(report.stopped_by().is_some(), "{text}");
+            }
+        }
+        over.store(true, Ordering::Release);
+        for client in clients {
+            let felt = client.join().unwrap();
+            assert!(felt.n > 0);
+            assert_eq!(felt.failed, Vec::<String>::new());
+            // Twice what the guarded door lets anybody wait, for a machine that is busy.
+            assert!(felt.longest < Duration::from_secs(4), "{:?}", felt.longest);
+        }
+    });
 }

@@ -84,6 +84,8 @@ const RETRIES_MAX: u32 = 5;
 /// How often the second session looks for sessions that wait behind the step: a twentieth of
 /// a second is below what users notice, and costs the server less than one query in a hundred.
 const WATCH_EVERY: Duration = Duration::from_millis(50);
+/// Users do not notice a tenth of a second: a crowd that waits less is let wait.
+const NOTICED_MS: f64 = 100.0;
 /// How long a signalled backend may take to go.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -634,8 +636,8 @@ impl Fence {
     }
 
     fn too_many(&self, waiters: u32, longest_ms: f64) -> bool {
-        waiters > self.waiters_max.load(Ordering::Relaxed)
-            || longest_ms > self.wait_budget.as_secs_f64() * 1000.0
+        let many = waiters > self.waiters_max.load(Ordering::Relaxed);
+        (many && longest_ms > NOTICED_MS) || longest_ms > self.wait_budget.as_secs_f64() * 1000.0
     }
 
     fn note(&self, text: String) {
