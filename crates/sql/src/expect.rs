@@ -14,12 +14,12 @@ pub struct Allowance {
 
 /// `-- pgward: expect rows 1..50`, `expect rows <= 50` or `expect rows 50`.
 pub fn rows(file: &ChangeFile, statement: &Statement) -> Option<RangeInclusive<u64>> {
-    declarations(&file.text, statement).iter().find_map(|d| parse_rows(d))
+    declarations(file, statement).iter().find_map(|d| parse_rows(d))
 }
 
 /// Every `-- pgward: allow …` of a statement.
 pub fn allowances(file: &ChangeFile, statement: &Statement) -> Vec<Allowance> {
-    declarations(&file.text, statement)
+    declarations(file, statement)
         .iter()
         .filter_map(|d| d.strip_prefix("allow"))
         .map(|rest| {
@@ -32,18 +32,23 @@ pub fn allowances(file: &ChangeFile, statement: &Statement) -> Vec<Allowance> {
         .collect()
 }
 
-/// The text after `pgward:` of each comment between the statement before and this one, and
-/// of a comment on the statement's own first line.
-fn declarations(text: &str, statement: &Statement) -> Vec<String> {
-    let all = tokens(text);
-    let here = all.partition_point(|t| t.start < statement.span.start);
-    all.get(..here)
-        .unwrap_or(&[])
+/// The text after `pgward:` of each comment between the statement before and this one.
+fn declarations(file: &ChangeFile, statement: &Statement) -> Vec<String> {
+    let start = statement.span.start;
+    let n_before = file.statements.partition_point(|s| s.span.start < start);
+    let before = n_before.checked_sub(1).and_then(|i| file.statements.get(i));
+    let gap_from = before.map_or(0, |s| s.span.end);
+    let gap = file.text.get(gap_from..start).unwrap_or("");
+    // Data of a COPY is no SQL, and may look like anything.
+    let data_end = gap.rfind("\n\\.").map_or(0, |at| at + "\n\\.".len());
+    let from = gap_from + data_end;
+    let gap = file.text.get(from..start).unwrap_or("");
+    tokens(gap)
         .iter()
         .rev()
         .take_while(|t| t.kind == TokenKind::Comment)
-        .filter(|t| !shares_line_with_code(text, t.start))
-        .filter_map(|t| declaration(text.get(t.start..t.end).unwrap_or("")))
+        .filter(|t| !shares_line_with_code(&file.text, from + t.start))
+        .filter_map(|t| declaration(gap.get(t.start..t.end).unwrap_or("")))
         .collect()
 }
 
@@ -87,6 +92,13 @@ mod tests {
         );
         let got: Vec<_> = file.statements.iter().map(|s| rows(&file, s)).collect();
         assert_eq!(got, [Some(1..=50), Some(0..=1000), None]);
+    }
+
+    #[test]
+    fn copy_data_hides_no_declaration() {
+        let text = "COPY a FROM stdin;\nit's; -- x\n\\.\n-- pgward: expect rows 3\nDELETE FROM a";
+        let file = crate::read("f", text);
+        assert_eq!(rows(&file, &file.statements[1]), Some(3..=3));
     }
 
     #[test]

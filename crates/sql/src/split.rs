@@ -20,6 +20,7 @@ pub(crate) enum PieceKind {
 /// The statements of `text`, in order; white space, comments, harmless psql commands and
 /// COPY data are left out.
 pub(crate) fn pieces(text: &str) -> Vec<Piece> {
+    let lines = Lines::new(text);
     let mut found = Vec::new();
     let mut open: Vec<Token> = Vec::new();
     let mut parens = 0_usize;
@@ -29,14 +30,14 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
             TokenKind::Comment if open.is_empty() => {}
             TokenKind::CopyData => {}
             TokenKind::Semicolon if parens == 0 && atomic_depth == 0 => {
-                close(text, &mut open, &mut found);
+                close(&lines, &mut open, &mut found);
             }
             TokenKind::Meta => {
                 let command = text.get(token.start..token.end).unwrap_or("");
-                close(text, &mut open, &mut found);
+                close(&lines, &mut open, &mut found);
                 (parens, atomic_depth) = (0, 0);
                 if let Some(kind) = meta_kind(command) {
-                    found.push(Piece { span: span(text, token.start, token.end), kind });
+                    found.push(Piece { span: lines.span(token.start, token.end), kind });
                 }
             }
             kind => {
@@ -55,17 +56,17 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
             (parens, atomic_depth) = (0, 0);
         }
     }
-    close(text, &mut open, &mut found);
+    close(&lines, &mut open, &mut found);
     found
 }
 
 /// Ends the statement that is open, trailing comments left out.
-fn close(text: &str, open: &mut Vec<Token>, found: &mut Vec<Piece>) {
+fn close(lines: &Lines, open: &mut Vec<Token>, found: &mut Vec<Piece>) {
     while open.last().is_some_and(|t| t.kind == TokenKind::Comment) {
         open.pop();
     }
     if let (Some(first), Some(last)) = (open.first(), open.last()) {
-        found.push(Piece { span: span(text, first.start, last.end), kind: PieceKind::Sql });
+        found.push(Piece { span: lines.span(first.start, last.end), kind: PieceKind::Sql });
     }
     open.clear();
 }
@@ -94,17 +95,29 @@ fn meta_kind(command: &str) -> Option<PieceKind> {
     opaque.contains(&name).then_some(PieceKind::Opaque)
 }
 
-/// Line and column of a place, both from 1; columns count characters.
-pub(crate) fn span(text: &str, start: usize, end: usize) -> Span {
-    let before = text.get(..start).unwrap_or("");
-    let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-    let line = before.matches('\n').count() + 1;
-    let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
-    Span {
-        start,
-        end,
-        line: u32::try_from(line).unwrap_or(u32::MAX),
-        column: u32::try_from(column).unwrap_or(u32::MAX),
+/// Where the lines of a text begin, so that a place in a long file is found quickly.
+pub(crate) struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+        Self { text, starts: starts.collect() }
+    }
+
+    /// Line and column of a place, both from 1; columns count characters.
+    pub(crate) fn span(&self, start: usize, end: usize) -> Span {
+        let line = self.starts.partition_point(|s| *s <= start);
+        let line_start = line.checked_sub(1).and_then(|l| self.starts.get(l)).unwrap_or(&0);
+        let column = self.text.get(*line_start..start).unwrap_or("").chars().count() + 1;
+        Span {
+            start,
+            end,
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+        }
     }
 }
 

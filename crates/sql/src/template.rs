@@ -1,7 +1,7 @@
 //! Variables that something else puts into the text before PostgreSQL sees it.
 
 use crate::lex::{TokenKind, tokens};
-use crate::split::span;
+use crate::split::Lines;
 use pgward_model::prelude::*;
 use regex::Regex;
 use std::collections::BTreeMap;
@@ -58,6 +58,7 @@ fn psql_marks() -> &'static Regex {
 /// Every variable of a text in order, none in comments.
 pub fn placeholders(text: &str) -> Vec<Placeholder> {
     let all = tokens(text);
+    let lines = Lines::new(text);
     let mut found = Vec::new();
     for hit in marks().captures_iter(text) {
         let (Some(whole), Some(name)) = (hit.get(0), hit.get(1).or(hit.get(2))) else { continue };
@@ -68,16 +69,16 @@ pub fn placeholders(text: &str) -> Vec<Placeholder> {
             _ => Place::Code,
         };
         let style = if whole.as_str().starts_with('$') { Style::Shell } else { Style::Braces };
-        let span = span(text, whole.start(), whole.end());
+        let span = lines.span(whole.start(), whole.end());
         found.push(Placeholder { name: name.as_str().to_owned(), span, style, place });
     }
-    found.extend(psql_variables(text));
+    found.extend(psql_variables(text, &lines));
     found.sort_by_key(|p| p.span.start);
     found
 }
 
 /// `:x` outside of constants, comments, casts (`::`), array slices (`[1:n]`) and `:=`.
-fn psql_variables(text: &str) -> Vec<Placeholder> {
+fn psql_variables(text: &str, lines: &Lines) -> Vec<Placeholder> {
     let mut found = Vec::new();
     let mut brackets = 0_i32;
     let mut skip_to = 0;
@@ -99,7 +100,7 @@ fn psql_variables(text: &str) -> Vec<Placeholder> {
                 if whole.start() == token.start {
                     found.push(Placeholder {
                         name: name.as_str().to_owned(),
-                        span: span(text, whole.start(), whole.end()),
+                        span: lines.span(whole.start(), whole.end()),
                         style: Style::Psql,
                         place: Place::Code,
                     });
