@@ -26,8 +26,6 @@ pub enum Error {
     NotInProduction { relation: Relation },
     #[error("restored, but still missing: {}", missing.join(", "))]
     Incomplete { missing: Vec<String> },
-    #[error("{relation}: {production} rows restored, {side} expected")]
-    RowsDiffer { relation: Relation, production: u64, side: u64 },
     #[error("{relation}: has no primary key, so its rows cannot be told apart")]
     NoPrimaryKey { relation: Relation },
     #[error("transaction {xid}: {why}")]

@@ -185,8 +185,23 @@ impl SideServer {
         self.server
     }
 
+    /// What the log says when the server has ended by itself; else the error as it is.
+    fn ended(&mut self, error: pgward_pg::error::Error) -> Error {
+        let _ = clock::poll(Duration::from_secs(5), Duration::from_millis(20), || {
+            Ok::<_, Error>(self.server.has_ended().then_some(()))
+        });
+        if !self.server.has_ended() {
+            return error.into();
+        }
+        let log = self.server.log_trouble(6).join("; ");
+        failure(&self.backup, &self.point, &format!("ended: {log}"))
+    }
+
     fn wait_until_there(&mut self, deadline: clock::Deadline) -> Result<(), Error> {
-        let session = Session::connect(&self.target(), Purpose::Private)?;
+        let session = match Session::connect(&self.target(), Purpose::Private) {
+            Ok(session) => session,
+            Err(error) => return Err(self.ended(error)),
+        };
         // The start-up process: paused at the target, or out of WAL and waiting for more.
         let there = match self.point {
             Point::Latest => {
@@ -199,13 +214,7 @@ impl SideServer {
         let reached =
             clock::poll(deadline.left(), every, || match session.query_one(there, &[]) {
                 Ok(there) => Ok(bool::then_some(there, ())),
-                Err(error) if session.is_closed() => {
-                    let _ = clock::poll(Duration::from_secs(5), every, || {
-                        Ok::<_, Error>(self.server.has_ended().then_some(()))
-                    });
-                    let log = self.server.log_trouble(6).join("; ");
-                    Err(failure(&self.backup, &self.point, &format!("ended: {log} ({error})")))
-                }
+                Err(error) if error.is_connection_lost() => Err(self.ended(error)),
                 Err(error) => Err(error.into()),
             })?;
         let log = self.server.log_trouble(6).join("; ");

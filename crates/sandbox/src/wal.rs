@@ -30,6 +30,8 @@ pub struct WalSource {
     pub segment_bytes: u64,
     /// Where reading starts.
     pub from: Lsn,
+    /// Where it stops; `None`: at the end of what is there.
+    pub until: Option<Lsn>,
     /// Has `pg_waldump` of the server's own major.
     pub installation: Installation,
     /// Reading longer than this is given up.
@@ -114,6 +116,7 @@ impl WalSource {
             timeline: backup.timeline,
             segment_bytes: backup.wal_segment_bytes.max(1 << 20), // the smallest there is
             from: backup.start_lsn,
+            until: None,
             installation: installation.clone(),
             within: Duration::from_secs(300), // at 1 GB/s and more, 300 GB of WAL
         }
@@ -175,7 +178,8 @@ impl WalSource {
         let timeline = self.timeline.to_string();
         let path = dir.path().display().to_string();
         // Without an end pg_waldump waits 5 s for the segment that may still come.
-        let end = Lsn(next * self.segment_bytes).to_string();
+        let end = Lsn(next * self.segment_bytes);
+        let end = self.until.map_or(end, |until| until.min(end)).to_string();
         let mut args = vec!["-p", &path, "-t", &timeline, "-s", &start, "-e", &end];
         args.extend_from_slice(filter);
         let program = self.installation.require("pg_waldump")?;
@@ -210,7 +214,8 @@ pub fn transaction(source: &WalSource, xid: u64) -> Result<Transaction, Error> {
     let filter = xid.to_string();
     let to = source.each(&["-x", &filter], |record| {
         seen.add(record);
-        ControlFlow::Continue(())
+        // Its end is its last record.
+        if seen.ended == Ended::Open { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     if seen.ended == Ended::Open
         && let Some(parent) = parent_of(source, xid)?
@@ -290,13 +295,11 @@ pub fn old_rows(
     let filter: &[&str] =
         if xids.len() == 1 { &["-r", "Heap", "-x", &xid] } else { &["-r", "Heap"] };
     let mut rows = Vec::new();
-    let source = source.clone().starting_at(transaction.first_lsn);
+    let mut source = source.clone().starting_at(transaction.first_lsn);
+    source.until = transaction.end_lsn;
     source.each(filter, |record| {
         if xids.contains(&record.xid) {
             rows.extend(old_row(record, database, relfilenode));
-        }
-        if transaction.end_lsn.is_some_and(|end| record.lsn > end) {
-            return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     })?;

@@ -226,3 +226,24 @@ fn the_wal_tells_who_dropped_a_table_and_which_rows_were_changed() {
     let nowhere = source.starting_at(Lsn(1 << 40));
     assert!(matches!(wal::transaction(&nowhere, 1), Err(Error::Wal { .. })));
 }
+
+#[test]
+fn a_tablespace_is_backed_up_and_restored_beside_the_original() {
+    let a = archived();
+    let session = a.session();
+    let place = a.server.root_dir().join("space");
+    std::fs::create_dir(&place).unwrap();
+    pgward_pg::server::give_to_server_user(&place, 0o700).unwrap();
+    session.simple(&format!("CREATE TABLESPACE far LOCATION '{}'", place.display())).unwrap();
+    session.simple("CREATE TABLE t TABLESPACE far AS SELECT 1 AS id").unwrap();
+    let taken = backup::take(&a.server.target(), &a.installation, &a.vault).unwrap();
+    assert_eq!(taken.tablespaces.len(), 1);
+    session.simple("INSERT INTO t VALUES (2)").unwrap();
+    backup::flush_wal(&session, &a.vault).unwrap();
+    let side = a.side(&taken, Point::Latest).unwrap();
+    assert_eq!(count(&side.target(), "SELECT count(*) FROM t"), 2);
+    side.promote().unwrap();
+    let other = Session::connect(&side.target(), Purpose::Private).unwrap();
+    other.simple("INSERT INTO t VALUES (3); CHECKPOINT").unwrap();
+    assert_eq!(count(&a.server.target(), "SELECT count(*) FROM t"), 2);
+}

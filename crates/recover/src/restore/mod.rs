@@ -1,9 +1,9 @@
 //! Executors of the steps that bring data back from a side server.
 
-pub mod block;
+mod block;
 mod closure;
-pub mod objects;
-pub mod rows;
+mod objects;
+mod rows;
 
 use pgward_model::runbook::Limits;
 use pgward_pg::prelude::*;

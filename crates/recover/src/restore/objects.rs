@@ -10,6 +10,7 @@ use pgward_pg::session::get;
 use pgward_pg::tools::{self, RunAs};
 use pgward_sandbox::side::SideServer;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,7 +29,25 @@ struct Load {
     relation: Relation,
     /// Quoted, without generated ones.
     columns: Vec<String>,
+}
+
+/// Passes the rows on and counts them: as COPY prints them, each is one line.
+struct Counted<'a> {
+    to: &'a mut dyn Write,
     n_rows: u64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        let done = bytes.get(..written).unwrap_or(bytes);
+        self.n_rows += done.iter().filter(|b| **b == b'\n').count() as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Everything one restore works with.
@@ -54,9 +73,8 @@ const LOCK_RETRY: Duration = Duration::from_millis(200);
 /// NOT VALID and reported.
 ///
 /// # Errors
-/// [`Error::NotOnSide`], [`Error::Exists`], [`Error::RowsDiffer`] (nothing is committed
-/// then); [`Error::Incomplete`] when something is missing in the end;
-/// [`Error::Pg`] with the words of the tool that failed, and nothing is changed.
+/// [`Error::NotOnSide`], [`Error::Exists`]; [`Error::Pg`] with the words of the tool that
+/// failed, and nothing is changed; [`Error::Incomplete`] when something is missing in the end.
 pub fn objects(
     production: &Target,
     side: &SideServer,
@@ -93,8 +111,7 @@ pub fn objects(
     let restored: Vec<&Member> =
         closure.relations.iter().filter(|m| entries.iter().any(|e| is_entry_of(e, m))).collect();
     let loads = loads(&there, &restored, &mut report.notes)?;
-    report.rows_restored = loads.iter().map(|l| l.n_rows).sum();
-    load(&work, &there, &archive, &entries, &restored, &loads)?;
+    report.rows_restored = load(&work, &there, &archive, &entries, &restored, &loads)?;
     for key in foreign_keys(&there, &keys)? {
         add_foreign_key(&work, &here, &key, &mut report.notes)?;
     }
@@ -169,10 +186,7 @@ fn loads(
             .iter()
             .map(|row| Ok(quote_ident(&get::<String>(row, 0)?)))
             .collect::<Result<Vec<_>, Error>>()?;
-        let count = format!("SELECT pg_catalog.count(*) FROM ONLY {}", member.relation.quoted());
-        let n_rows: i64 = there.query_one(&count, &[])?;
-        let n_rows = n_rows.cast_unsigned();
-        loads.push(Load { relation: member.relation.clone(), columns, n_rows });
+        loads.push(Load { relation: member.relation.clone(), columns });
     }
     Ok(loads)
 }
@@ -186,7 +200,7 @@ fn load(
     entries: &[Entry],
     restored: &[&Member],
     loads: &[Load],
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     let before = section(work, archive, entries, "pre-data")?;
     let after = section(work, archive, entries, "post-data")?;
     let values = sequence_values(there, restored)?;
@@ -206,6 +220,7 @@ fn load(
     let args = ["-X", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-d", &conninfo, "-f", "-"];
     let env = tools::password_env(work.production);
     let left = work.deadline.left();
+    let mut n_rows = 0;
     tools::feed(&psql, &args, &env, left, |stdin| {
         say(stdin, "BEGIN;\n")?;
         say(stdin, &before)?;
@@ -213,40 +228,42 @@ fn load(
         for load in loads {
             let columns = load.columns.join(", ");
             say(stdin, &format!("COPY {} ({columns}) FROM stdin;\n", load.relation.quoted()))?;
-            copy_out(work, load, stdin)?;
+            let n_copied = copy_out(work, load, stdin)?;
             say(stdin, "\\.\n")?;
-            say(stdin, &count_check(load))?;
+            say(stdin, &count_check(load, n_copied))?;
+            n_rows += n_copied;
         }
         for text in [&values, &after, &limits, &late] {
             say(stdin, text)?;
         }
         say(stdin, "COMMIT;\n")
     })?;
-    Ok(())
+    Ok(n_rows)
 }
 
-/// Fails inside the transaction when not all rows have come.
-fn count_check(load: &Load) -> String {
-    let table = load.relation.quoted();
-    let message = quote_literal(&format!("{}: rows missing after the copy", load.relation));
+/// Fails inside the transaction when not all rows have come: `psql` knows how many it copied.
+fn count_check(load: &Load, n_rows: u64) -> String {
+    let message = quote_literal(&format!("{}: not all {n_rows} rows have come", load.relation));
     format!(
-        "DO $pgward$ BEGIN IF (SELECT pg_catalog.count(*) FROM ONLY {table}) <> {} THEN \
-         RAISE EXCEPTION USING MESSAGE = {message}; END IF; END $pgward$;\n",
-        load.n_rows
+        "SELECT pg_catalog.set_config('pgward.n_rows', :'ROW_COUNT', true);\n\
+         DO $pgward$ BEGIN IF pg_catalog.current_setting('pgward.n_rows') <> '{n_rows}' THEN \
+         RAISE EXCEPTION USING MESSAGE = {message}; END IF; END $pgward$;\n"
     )
 }
 
 fn copy_out(
     work: &Work<'_>,
     load: &Load,
-    to: &mut dyn std::io::Write,
-) -> Result<(), pgward_pg::error::Error> {
-    let select = load.columns.join(", ");
-    let copy = format!("COPY (SELECT {select} FROM ONLY {}) TO STDOUT", load.relation.quoted());
+    to: &mut dyn Write,
+) -> Result<u64, pgward_pg::error::Error> {
+    let columns = load.columns.join(", ");
+    let copy = format!("COPY {} ({columns}) TO STDOUT", load.relation.quoted());
     let conninfo = tools::conninfo(&work.side);
     let psql = work.installation.require("psql")?;
     let args = ["-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-d", &conninfo, "-c", &copy];
-    tools::stream(&psql, &args, &[], work.deadline.left(), to)
+    let mut counted = Counted { to, n_rows: 0 };
+    tools::stream(&psql, &args, &[], work.deadline.left(), &mut counted)?;
+    Ok(counted.n_rows)
 }
 
 /// The SQL of one section of the archive, restricted to `entries`.
