@@ -2,6 +2,7 @@
 //! and scores the answer.
 
 mod bypass;
+pub mod cost;
 pub mod error;
 mod roads;
 pub mod run;

@@ -89,11 +89,16 @@ pub fn run(
     theatre.wait(Duration::from_secs(WARM_UP_S + BASELINE_S), tell)?;
     let baseline = stage.load.take_baseline(Duration::from_secs(BASELINE_S));
     let mut outcomes = Vec::new();
-    for road in &options.roads {
-        outcomes.push(match road {
+    for (n, road) in options.roads.iter().enumerate() {
+        if n > 0 && guarded.had_incident() {
+            tell(Progress::Phase("learns anew what is normal"));
+            theatre.wait(Duration::from_secs(BASELINE_S), tell)?;
+        }
+        let outcome = match road {
             Road::Guarded => roads::guarded(&theatre, &baseline, tell)?,
             Road::Bypassed => roads::bypassed(&theatre, &baseline, tell)?,
-        });
+        };
+        outcomes.push(outcome);
     }
     stage.load.stop();
     Ok(outcomes)
@@ -163,6 +168,12 @@ pub(crate) struct State {
     pub(crate) failures: Vec<String>,
 }
 
+impl Guarded {
+    fn had_incident(&self) -> bool {
+        !self.state.lock().unwrap_or_else(|e| e.into_inner()).closed.is_empty()
+    }
+}
+
 impl Drop for Guarded {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -175,7 +186,11 @@ impl Drop for Guarded {
 /// Seconds without harm before a drill's incident is closed; production takes longer.
 const HEALTHY_S: f64 = 5.0;
 
-fn start_guard(stage: &Stage, scenario: &Scenario, options: &Options) -> Result<Guarded, Error> {
+pub(crate) fn start_guard(
+    stage: &Stage,
+    scenario: &Scenario,
+    options: &Options,
+) -> Result<Guarded, Error> {
     let scan = Arc::new(AtomicBool::new(!options.without.contains(&Layer::Integrity)));
     let hands = Hands::open(
         stage.superuser(),
@@ -239,6 +254,7 @@ fn note(state: &Mutex<State>, news: &News<'_>) -> Vec<Event> {
         }
         News::Closed { incident, case } => {
             state.open = None;
+            state.ranked_first.push((clock::now(), String::new()));
             state.closed.push(((**incident).clone(), (**case).clone()));
         }
     }

@@ -160,6 +160,12 @@ pub(crate) fn who(session: &SessionSample) -> String {
     format!("pid {} of role {}{application}", session.pid, session.role)
 }
 
+/// Did one of our own recoveries do it? Those are the answer, not the cause; a change that
+/// went through pgward can well be the cause.
+pub(crate) fn is_recovery(event: &DdlEvent) -> bool {
+    event.application.starts_with("pgward act recovery")
+}
+
 /// First word of a statement in capitals, comments in front left out.
 pub(crate) fn verb(sql: &str) -> String {
     let mut rest = sql.trim_start();

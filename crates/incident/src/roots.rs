@@ -9,7 +9,7 @@ use pgward_model::prelude::*;
 pub(crate) fn active_root(
     case: &Case,
     does: &str,
-    is_it: impl Fn(&SessionSample) -> bool,
+    is_it: impl Fn(&SessionSample, Timestamp) -> bool,
     score: f64,
     actions: &[&str],
 ) -> Verdict {
@@ -17,7 +17,7 @@ pub(crate) fn active_root(
         return unknown;
     }
     let matching = |r: &forest::Root<'_>| {
-        !r.waiters.is_empty() && r.session.is_some_and(|s| s.state == "active" && is_it(s))
+        !r.waiters.is_empty() && r.session.is_some_and(|s| s.state == "active" && is_it(s, r.at))
     };
     let worst = case
         .window

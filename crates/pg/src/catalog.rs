@@ -143,10 +143,7 @@ pub fn has_statements(session: &Session) -> Result<bool, Error> {
 /// # Errors
 /// [`Error::Query`].
 pub fn system_identifier(session: &Session) -> Result<String, Error> {
-    session.query_one(
-        "SELECT system_identifier::text FROM pg_catalog.pg_control_system()",
-        &[],
-    )
+    session.query_one("SELECT system_identifier::text FROM pg_catalog.pg_control_system()", &[])
 }
 
 fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {

@@ -124,13 +124,13 @@ impl LogTail {
 
 /// Parses csvlog text; a line that is none is left out.
 pub fn parse_csv(bytes: &[u8], zone: &TimeZone) -> Vec<LogEntry> {
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     reader
         .byte_records()
         .filter_map(Result::ok)
         .filter_map(|record| {
-            let field = |i: usize| String::from_utf8_lossy(record.get(i).unwrap_or(b"")).into_owned();
+            let field =
+                |i: usize| String::from_utf8_lossy(record.get(i).unwrap_or(b"")).into_owned();
             Some(LogEntry {
                 at: time(&field(0), zone)?,
                 role: field(1),
@@ -208,10 +208,8 @@ fn current(session: &Session) -> Result<(Format, String), Error> {
 
 fn size(session: &Session, file: &str) -> Result<i64, Error> {
     let name = file.rsplit('/').next().unwrap_or(file);
-    let rows = session.query(
-        "SELECT size FROM pg_catalog.pg_ls_logdir() WHERE name = $1",
-        &[&name],
-    )?;
+    let rows =
+        session.query("SELECT size FROM pg_catalog.pg_ls_logdir() WHERE name = $1", &[&name])?;
     rows.first().map_or(Ok(0), |row| get(row, 0))
 }
 

@@ -247,8 +247,7 @@ impl Session {
             let run = self.client.execute(&prepared.statement, &values);
             return Ok((Vec::new(), self.bounded(&prepared.name, run)?));
         }
-        let rows =
-            self.bounded(&prepared.name, self.client.query(&prepared.statement, &values))?;
+        let rows = self.bounded(&prepared.name, self.client.query(&prepared.statement, &values))?;
         let n_rows = rows.len() as u64;
         Ok((rows, n_rows))
     }

@@ -109,7 +109,10 @@ pub fn step(hands: &Hands, acting: &Acting, name: &str, step: &Step) -> Result<D
             let side = side_server(hands, acting, Point::BeforeLsn(target_lsn.clone()))?;
             let report = restore::objects(&hands.target, &side, relations, &step.limits)?;
             guarded::verify(&acting.control, &step.expectations)?;
-            words(&report, "rows")
+            let n_objects = report.objects.len();
+            let mut said = words(&report, "rows");
+            said.insert(1, format!("{n_objects} catalog entries made again"));
+            said
         }
         Act::RestoreBlock { relation, block } => {
             let data_dir = hands.data_dir(&acting.session).ok_or_else(|| Error::NotLocal {
@@ -171,9 +174,6 @@ fn words(report: &restore::Report, what: &str) -> Vec<String> {
             "{} changed since keep their newer value",
             human(report.rows_kept_newer as f64)
         ));
-    }
-    if !report.objects.is_empty() {
-        words.push(format!("{} catalog entries made again", report.objects.len()));
     }
     words.extend(report.notes.iter().cloned());
     words

@@ -257,7 +257,8 @@ impl Work {
             return Ok(());
         }
         for step in &runbook.steps {
-            let report = execute::step(hands, acting, &self.incident, step)?;
+            let report =
+                execute::step(hands, acting, &format!("recovery {}", self.incident), step)?;
             self.tell(EventKind::Step, format!("{}{report}", step.title), planned.clone());
             for expectation in &step.expectations {
                 let proof = Source::new(SourceKind::Catalog, expectation.sql.clone());

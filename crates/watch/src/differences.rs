@@ -4,7 +4,11 @@ use pgward_model::prelude::*;
 
 /// What came and went between two catalogs. Role and statement are taken from a session
 /// that names the object, where one is seen; the time is the later catalog's.
-pub(crate) fn between(before: &Catalog, after: &Catalog, sessions: &[SessionSample]) -> Vec<DdlEvent> {
+pub(crate) fn between(
+    before: &Catalog,
+    after: &Catalog,
+    sessions: &[SessionSample],
+) -> Vec<DdlEvent> {
     let mut events = Vec::new();
     for old in &before.relations {
         match after.relations.iter().find(|r| r.oid == old.oid) {

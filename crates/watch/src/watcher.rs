@@ -2,14 +2,15 @@
 
 use crate::error::Error;
 use crate::eyes::Eyes;
-use crate::samplers::SAMPLERS;
+use crate::samplers::{SAMPLERS, Sampler};
 use pgward_incident::{causes, detectors};
 use pgward_model::prelude::*;
 use pgward_pg::clock;
 use pgward_pg::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// How to watch one server.
 #[derive(Debug, Clone)]
@@ -32,6 +33,7 @@ pub struct Watcher {
     options: Options,
     eyes: Eyes,
     due: BTreeMap<&'static str, Timestamp>,
+    costs: BTreeMap<&'static str, Cost>,
     window: Window,
     ddl: Vec<DdlEvent>,
     incident: Option<Incident>,
@@ -47,6 +49,26 @@ const SAMPLES_MAX: usize = 720;
 const BASELINE_GAP_S: f64 = 6.0; // longer than any detector needs to speak
 /// DDL is remembered this long.
 const DDL_KEPT_S: f64 = 6.0 * 3600.0;
+
+/// What the last runs of a sampler took.
+#[derive(Debug, Default)]
+struct Cost {
+    last_s: VecDeque<f64>,
+}
+
+impl Cost {
+    /// Seconds until the sampler runs again: its period, or longer so that it never takes
+    /// more than 2% of the time. The cheapest of five runs counts: a large catalog makes all
+    /// of them dear, an outage only some, and in an outage we must look.
+    fn wait_s(&mut self, sampler: &Sampler, took: Duration) -> f64 {
+        self.last_s.push_back(took.as_secs_f64());
+        if self.last_s.len() > 5 {
+            self.last_s.pop_front();
+        }
+        let cheapest = self.last_s.iter().copied().fold(f64::INFINITY, f64::min);
+        sampler.period_s.max((cheapest * 50.0).min(60.0))
+    }
+}
 
 impl Watcher {
     /// Connects and takes the first sample.
@@ -65,6 +87,7 @@ impl Watcher {
             options,
             eyes,
             due: BTreeMap::new(),
+            costs: BTreeMap::new(),
             window: Window::default(),
             ddl: Vec::new(),
             incident: None,
@@ -150,8 +173,9 @@ impl Watcher {
         incident.closed = Some(at);
         let what = format!("no harm for {} s", human(self.options.healthy_s));
         let event = self.event(at, EventKind::Closed, &incident.id, what, sampled("detectors"));
-        // What was normal before the trouble is normal again; what happened in it is not.
-        self.window.samples.retain(|s| s.at <= self.window.baseline_until);
+        // Counters have moved and habits may have: what is normal is learned anew.
+        self.window = Window { catalog: self.eyes.catalog.clone(), ..Window::default() };
+        self.last_harm = None;
         Some((incident, case, event))
     }
 
@@ -172,10 +196,8 @@ impl Watcher {
             if let Err(error) = (sampler.take)(&mut self.eyes, &mut sample) {
                 sample.gaps.push(Gap { sampler: sampler.id.to_owned(), why: chain(&error) });
             }
-            // Never more than 2% of the time for one sampler, whatever the server's size.
-            let took = began.elapsed().as_secs_f64();
-            let wait = sampler.period_s.max(if sampler.id == "probe" { 0.0 } else { took * 50.0 });
-            if let Ok(due) = at.checked_add(jiff::SignedDuration::from_secs_f64(wait.min(60.0))) {
+            let wait = self.costs.entry(sampler.id).or_default().wait_s(sampler, began.elapsed());
+            if let Ok(due) = at.checked_add(jiff::SignedDuration::from_secs_f64(wait)) {
                 self.due.insert(sampler.id, due);
             }
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 pub(super) static CAUSE: Cause = Cause {
     id: "auth_credentials",
     name: "Bad credentials after rotation or expiry",
-    necessary: "logins fail for a role that had sessions before",
+    necessary: "logins fail for a role from an address from which it had sessions before",
     explains: &["login_failures", "throughput_drop"],
     actions: &[],
     prevention: &["Rotate with two roles and an overlap; alarm 14 days before a password expires"],
@@ -21,9 +21,15 @@ fn judge(case: &Case) -> Verdict {
             return unknown;
         }
     }
-    let known: BTreeSet<&str> =
-        case.window.baseline().iter().flat_map(|s| &s.sessions).map(|s| s.role.as_str()).collect();
-    let wanted = |e: &LogEntry| is_login_failure(e) && known.contains(e.role.as_str());
+    let known: BTreeSet<(&str, &str)> = case
+        .window
+        .baseline()
+        .iter()
+        .flat_map(|s| &s.sessions)
+        .map(|s| (s.role.as_str(), s.client.as_str()))
+        .collect();
+    let wanted =
+        |e: &LogEntry| is_login_failure(e) && known.contains(&(e.role.as_str(), host(&e.client)));
     let (n, per_s) = count_log(case.window.recent(), wanted);
     let (_, before) = count_log(case.window.baseline(), wanted);
     let first = case.window.recent().iter().flat_map(|s| &s.log).find(|e| wanted(e));
@@ -45,7 +51,7 @@ fn judge(case: &Case) -> Verdict {
         )),
         _ => Verdict::ruled_out(
             Evidence::measured(
-                format!("failed logins of the {} roles that work here", known.len()),
+                format!("failed logins of the {} roles and addresses that work here", known.len()),
                 per_s,
                 "failures/s",
                 Source::new(SourceKind::Log, "FATAL, class 28"),
@@ -54,6 +60,11 @@ fn judge(case: &Case) -> Verdict {
             .at(case.window.now()),
         ),
     }
+}
+
+/// `10.0.0.1:4000` without the port.
+fn host(client: &str) -> &str {
+    client.rsplit_once(':').map_or(client, |(host, _)| host)
 }
 
 #[cfg(test)]

@@ -22,9 +22,8 @@ pub(super) static CAUSE: Cause = Cause {
 const LONG_S: f64 = 2.0; // the same bound as the lock_queue detector
 
 fn judge(case: &Case) -> Verdict {
-    let now = case.window.now();
-    let long = |s: &SessionSample| {
-        is_dml(&s.query) && s.query_start.is_some_and(|start| seconds_between(start, now) >= LONG_S)
+    let long = |s: &SessionSample, at: Timestamp| {
+        is_dml(&s.query) && s.query_start.is_some_and(|start| seconds_between(start, at) >= LONG_S)
     };
     active_root(case, "changes rows", long, 0.8, CAUSE.actions)
 }

@@ -69,7 +69,9 @@ fn judge(case: &Case) -> Verdict {
         ),
         (None, None) => counted.clone(),
     };
-    let mut likely = Likely::new(0.97, says, first).on(relations).act(CAUSE.actions);
+    // A block that is not known by number cannot be restored; the log or the scan names it soon.
+    let actions = if blocks.is_empty() { &[] } else { CAUSE.actions };
+    let mut likely = Likely::new(0.97, says, first).on(relations).act(actions);
     if let (Some(e), false) = (errors.first(), blocks.is_empty()) {
         likely = likely.and(Evidence::measured(
             "statements that met it",

@@ -19,7 +19,7 @@ pub(super) static CAUSE: Cause = Cause {
 };
 
 fn judge(case: &Case) -> Verdict {
-    active_root(case, "runs DDL", |s| is_ddl(&s.query), 0.9, CAUSE.actions)
+    active_root(case, "runs DDL", |s, _| is_ddl(&s.query), 0.9, CAUSE.actions)
 }
 
 #[cfg(test)]

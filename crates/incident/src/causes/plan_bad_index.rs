@@ -1,7 +1,7 @@
 //! A new index attracts a wrong plan.
 
 use super::{Cause, plan_missing_index};
-use crate::facts::{complete, ddl_source, sampled};
+use crate::facts::{complete, ddl_source, is_recovery, sampled};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -22,7 +22,7 @@ fn judge(case: &Case) -> Verdict {
         .ddl
         .iter()
         .filter(|d| d.object_kind == "index" && !d.dropped && d.command.starts_with("CREATE"))
-        .filter(|d| seconds_between(case.onset, d.at) < 30.0)
+        .filter(|d| seconds_between(case.onset, d.at) < 30.0 && !is_recovery(d))
         .collect();
     let none = Evidence::measured(
         "indexes created before the onset",

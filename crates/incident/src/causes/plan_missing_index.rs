@@ -1,7 +1,7 @@
 //! An index that a statement needs is missing or was dropped.
 
 use super::Cause;
-use crate::facts::{complete, cut, ddl_source, mentions, regressions, sampled};
+use crate::facts::{complete, cut, ddl_source, is_recovery, mentions, regressions, sampled};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -106,6 +106,7 @@ fn blame(case: &Case, statement: &str) -> Vec<DdlEvent> {
     case.ddl
         .iter()
         .filter(|d| d.object_kind == "index" && seconds_between(case.onset, d.at) < 30.0)
+        .filter(|d| !is_recovery(d))
         .filter(|d| d.relation.as_ref().is_some_and(|r| mentions(statement, &r.name)))
         .cloned()
         .collect()
