@@ -189,7 +189,13 @@ impl Gate<'_> {
 }
 
 /// `-- pgward: allow LINT reason` before any statement of the change makes an error a warning.
+///
+/// A lint honours allowances by itself, statement by statement, and some it does not honour:
+/// those that stand before rows.
 pub(crate) fn weighed(change: &Change, mut finding: Finding) -> Finding {
+    if pgward_lint::lints::LINTS.iter().any(|l| l.id == finding.lint) {
+        return finding;
+    }
     let allowed = change.files.iter().any(|file| {
         file.statements.iter().any(|s| {
             pgward_sql::expect::allowances(file, s)

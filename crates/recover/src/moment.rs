@@ -21,23 +21,34 @@ pub struct Writer {
 ///
 /// # Errors
 /// [`Error::Plan`] without vault; what the WAL does not hold.
-pub fn before_drop(cx: &Cx<'_>, event: &DdlEvent) -> Result<String, Error> {
+pub fn before_drop(
+    cx: &Cx<'_>,
+    event: &DdlEvent,
+    before: Option<&Catalog>,
+) -> Result<String, Error> {
     let xid = event.xid.ok_or_else(|| Error::Plan {
         action: "restore_table",
         why: "the transaction that dropped it is not known: only catalog differences were seen; \
               run `pgward restore --table` with --before LSN"
             .into(),
     })?;
-    before_transaction(cx, "restore_table", xid)
+    let known = event.relation.as_ref().and_then(|r| before?.relation(r));
+    before_transaction(cx, "restore_table", xid, known.map(|r| r.oid))
 }
 
-/// Where a side server must stop to still have what transaction `xid` dropped.
+/// Where a side server must stop to still have what transaction `xid` dropped: just before it
+/// locked the table, or, without the table's OID, before its first strong lock.
 ///
 /// # Errors
 /// [`Error::Plan`] without vault; what the WAL does not hold.
-pub fn before_transaction(cx: &Cx<'_>, action: &'static str, xid: u64) -> Result<String, Error> {
+pub fn before_transaction(
+    cx: &Cx<'_>,
+    action: &'static str,
+    xid: u64,
+    oid: Option<u32>,
+) -> Result<String, Error> {
     let transaction = wal::transaction(&source(cx, action)?, xid)?;
-    Ok(transaction.before_lock(None).to_string())
+    Ok(transaction.before_lock(oid).to_string())
 }
 
 /// Where a side server must stop to have the rows' values of before transaction `xid`.

@@ -139,7 +139,7 @@ impl Watcher {
         let sample = self.sample();
         let at = sample.at;
         self.ddl.extend(sample.ddl.iter().cloned());
-        let mut events: Vec<Event> = sample.ddl.iter().map(|d| self.ddl_event(d)).collect();
+        let mut events = self.ddl_events(&sample.ddl);
         self.window.samples.push(sample);
         self.forget(at);
         if self.incident.is_none() {
@@ -343,6 +343,19 @@ impl Watcher {
             }
             _ => None,
         }
+    }
+
+    /// One event a statement; what else it created or dropped is counted.
+    fn ddl_events(&self, ddl: &[DdlEvent]) -> Vec<Event> {
+        ddl.chunk_by(|a, b| (a.pid, &a.statement, a.xid) == (b.pid, &b.statement, b.xid))
+            .filter_map(|same| {
+                let mut event = self.ddl_event(same.first()?);
+                if same.len() > 1 {
+                    event.what = format!("{} and {} objects with it", event.what, same.len() - 1);
+                }
+                Some(event)
+            })
+            .collect()
     }
 
     fn ddl_event(&self, ddl: &DdlEvent) -> Event {

@@ -89,7 +89,7 @@ impl Restore {
                 Some(xid) => xid,
                 None => dropped_by(session, &relation)?,
             };
-            let target_lsn = moment::before_transaction(&cx, "restore_table", xid)?;
+            let target_lsn = moment::before_transaction(&cx, "restore_table", xid, None)?;
             return Ok(Act::RestoreObjects { relations: vec![relation], target_lsn });
         }
         if let Some(block) = &self.block {

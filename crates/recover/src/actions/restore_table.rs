@@ -12,7 +12,7 @@ pub(super) static ACTION: Action = Action {
     plan,
 };
 
-fn plan(cx: &Cx<'_>, likely: &Likely, _: &Case) -> Result<Runbook, Error> {
+fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let dropped: Vec<&DdlEvent> =
         likely.ddl.iter().filter(|d| d.dropped && d.object_kind == "table").collect();
     let Some(first) = dropped.first() else {
@@ -24,7 +24,7 @@ fn plan(cx: &Cx<'_>, likely: &Likely, _: &Case) -> Result<Runbook, Error> {
         .collect::<std::collections::BTreeSet<_>>()
         .into_iter()
         .collect();
-    let target_lsn = moment::before_drop(cx, first)?;
+    let target_lsn = moment::before_drop(cx, first, case.window.catalog.as_ref())?;
     let names = relations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut restore = step(
         format!("recover {names} to just before LSN {target_lsn} on the side and copy it back"),
