@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the one room that prints
 
 mod cli;
+mod coverage;
 mod face;
 mod record;
 

@@ -99,7 +99,8 @@ pub fn seconds_between(a: Timestamp, b: Timestamp) -> f64 {
     b.duration_since(a).as_secs_f64()
 }
 
-/// Rates over a run of samples; `None` when no two samples carry database counters.
+/// Rates over a run of samples; `None` when no two samples carry database counters, or when
+/// they were reset in between.
 pub fn delta(samples: &[Sample]) -> Option<Delta> {
     let with_db = |s: &&Sample| s.database.is_some();
     let first = samples.iter().find(with_db)?;
@@ -109,6 +110,9 @@ pub fn delta(samples: &[Sample]) -> Option<Delta> {
         return None;
     }
     let (a, b) = (first.database.as_ref()?, last.database.as_ref()?);
+    if b.xact_commit < a.xact_commit || b.blks_hit < a.blks_hit {
+        return None; // statistics were reset in between: no rate can be told
+    }
     let per_s = |before: i64, after: i64| (after - before).max(0) as f64 / seconds;
     Some(Delta {
         from: first.at,

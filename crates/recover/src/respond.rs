@@ -241,11 +241,7 @@ impl Work {
         };
         let runbook = (action.plan)(&cx, likely, case)?;
         let planned = Source::new(SourceKind::Journal, format!("action {}", action.id));
-        self.tell(
-            EventKind::Proposed,
-            format!("{} ({} steps; {})", runbook.title, runbook.steps.len(), runbook.loss.explain),
-            planned.clone(),
-        );
+        self.tell(EventKind::Proposed, proposal(&runbook), planned.clone());
         let _ = self.send.send(Progress::Planned(runbook.clone()));
         let allowed = match policy {
             Policy::Auto => runbook.loss.n_rows == Some(0),
@@ -285,6 +281,18 @@ impl Work {
             source,
         }));
     }
+}
+
+/// `proposes: Restore block 7 of orders (1 step; loses nothing: …)`.
+fn proposal(runbook: &Runbook) -> String {
+    let n = runbook.steps.len();
+    let steps = if n == 1 { "1 step".to_owned() } else { format!("{n} steps") };
+    let loses = match runbook.loss.n_rows {
+        Some(0) => "loses nothing".to_owned(),
+        Some(n) => format!("loses {} values", human(n as f64)),
+        None => "what it loses is not known".to_owned(),
+    };
+    format!("proposes: {} ({steps}; {loses}: {})", runbook.title, runbook.loss.explain)
 }
 
 fn key(incident: &str, action: &str, likely: &Likely) -> String {

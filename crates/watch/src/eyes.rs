@@ -31,6 +31,8 @@ pub struct Eyes {
     /// Blocks known or suspected to be damaged; looked at again until they read.
     pub suspects: BTreeSet<(Relation, u32)>,
     scan: Scan,
+    /// The server's clock minus ours; its timestamps are compared with each other only.
+    pub clock_offset: jiff::SignedDuration,
     /// An incident is open: probe harder.
     pub alarmed: bool,
 }
@@ -62,6 +64,7 @@ impl Eyes {
     ) -> Result<Eyes, Error> {
         let session = Session::connect(target, Purpose::Watch)?;
         Ok(Eyes {
+            clock_offset: clock_offset(&session)?,
             target: target.clone(),
             probe_target: probe_target.clone(),
             session: Some(session),
@@ -96,6 +99,7 @@ impl Eyes {
             let session =
                 Session::connect_within(&self.target, Purpose::Watch, Duration::from_secs(1))?;
             self.log = None;
+            self.clock_offset = clock_offset(&session)?;
             self.session = Some(session);
         }
         self.session
@@ -107,6 +111,16 @@ impl Eyes {
     pub fn scan_reports(&self) -> Vec<ScanReport> {
         self.scan.reports.try_iter().collect()
     }
+}
+
+/// The server's clock minus ours, to half a round trip; zero where it is below what a round
+/// trip blurs.
+fn clock_offset(session: &Session) -> Result<jiff::SignedDuration, Error> {
+    let before = clock::now();
+    let server: Timestamp = session.query_one("SELECT pg_catalog.clock_timestamp()", &[])?;
+    let round_trip = clock::now().duration_since(before);
+    let offset = server.duration_since(before) - round_trip / 2;
+    Ok(if offset.abs() <= round_trip { jiff::SignedDuration::ZERO } else { offset })
 }
 
 fn start_scan(target: Target, on: Arc<AtomicBool>) -> Scan {

@@ -185,7 +185,8 @@ impl Watcher {
     }
 
     fn sample(&mut self) -> Sample {
-        let at = clock::now();
+        let now = clock::now();
+        let at = now.checked_add(self.eyes.clock_offset).unwrap_or(now);
         let mut sample = Sample { at, ..Sample::default() };
         let start = clock::instant();
         for sampler in SAMPLERS {

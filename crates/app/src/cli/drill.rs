@@ -45,7 +45,7 @@ pub struct Drill {
     /// IANA time zone printed beside UTC in post-mortems
     #[arg(long, default_value = "UTC", value_parser = super::postmortem::zone)]
     zone: String,
-    /// Scenarios that list only; nothing runs
+    /// List the scenarios; nothing runs
     #[arg(long)]
     list: bool,
     #[command(flatten)]

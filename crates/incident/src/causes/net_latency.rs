@@ -85,12 +85,14 @@ fn explained_otherwise(case: &Case, what: &str) -> Option<Evidence> {
     if !others {
         return None;
     }
-    let share = if n_errors == 0 { 0.0 } else { 100.0 * n_network as f64 / n_errors as f64 };
+    if n_errors == 0 {
+        return Some(waits_elsewhere(case, what));
+    }
+    let share = 100.0 * n_network as f64 / n_errors as f64;
     Some(
         Evidence::measured(
             format!(
-                "present, not sufficient: {what}; yet {} of {n_errors} failed statements were \
-                 refused by the server itself",
+                "{what}; yet {} of {n_errors} failed statements were refused by the server itself",
                 n_errors - n_network
             ),
             share,
@@ -100,6 +102,24 @@ fn explained_otherwise(case: &Case, what: &str) -> Option<Evidence> {
         .against(0.0)
         .at(case.window.now()),
     )
+}
+
+/// Sessions that are connected and wait for locks wait for nothing on the path.
+fn waits_elsewhere(case: &Case, what: &str) -> Evidence {
+    let stuck = |s: &&Sample| s.sessions.iter().filter(|x| !x.blocked_by.is_empty()).count();
+    let worst = case.window.recent().iter().max_by_key(stuck);
+    let n = worst.as_ref().map_or(0, stuck);
+    let on_client = worst.map_or(0, |s| {
+        s.sessions.iter().filter(|x| x.state == "active" && x.wait_type == "Client").count()
+    });
+    Evidence::measured(
+        format!("{what}; yet {n} sessions are connected and wait for locks inside the server"),
+        on_client as f64,
+        "active sessions that wait for the network",
+        sampled("sessions: pg_stat_activity.wait_event_type"),
+    )
+    .against(0.0)
+    .at(case.window.now())
 }
 
 fn has_network_harm(case: &Case) -> bool {

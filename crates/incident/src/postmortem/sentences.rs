@@ -48,7 +48,9 @@ pub(super) fn share(impact: &Impact) -> Option<f64> {
 pub(super) fn detection(input: &Input, started: Timestamp) -> String {
     let incident = input.incident;
     let opened_s = seconds_between(started, incident.opened);
-    let Some(first) = incident.symptoms.iter().min_by_key(|s| (s.since, s.last_seen)) else {
+    // A notice opens no incident; what users feel does.
+    let harm = incident.symptoms.iter().filter(|s| s.weight == Weight::Harm);
+    let Some(first) = harm.min_by_key(|s| (s.since, s.last_seen)) else {
         return format!(
             "The incident was opened by hand, {} after the first harmed moment.",
             human_duration(opened_s)

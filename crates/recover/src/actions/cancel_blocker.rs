@@ -28,7 +28,7 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         &ACTION,
         format!("{verb} what pid {} of role {} runs", session.pid, session.role),
         "the weakest signal that frees the locks",
-        lossless("nothing acknowledged: the statement was never committed"),
+        lossless("the statement was never committed"),
         vec![cancel],
     ))
 }

@@ -29,7 +29,7 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         &ACTION,
         format!("Cancel what pid {} of role {} waits for", session.pid, session.role),
         "gives service back at once and leaves the session in front untouched",
-        lossless("nothing: the statement has not begun"),
+        lossless("the statement has not begun"),
         vec![cancel],
     ))
 }

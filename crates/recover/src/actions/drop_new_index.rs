@@ -45,7 +45,7 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         &ACTION,
         format!("Drop the new index {name}"),
         "it came shortly before the plan changed, and nothing else did",
-        lossless("no data: an index holds none of its own"),
+        lossless("an index holds no data of its own"),
         vec![drop],
     ))
 }

@@ -57,7 +57,7 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         &ACTION,
         format!("Build index {} on {relation} again", name.name),
         "CONCURRENTLY blocks no write, and nothing is dropped before the plan is proven",
-        lossless("no data: an index holds none of its own"),
+        lossless("an index holds no data of its own"),
         steps,
     ))
 }

@@ -47,7 +47,7 @@ fn plan(cx: &Cx<'_>, _: &Likely, case: &Case) -> Result<Runbook, Error> {
         &ACTION,
         title,
         "the page on the side has replayed all WAL, so it is exact, and every other page and index stays as it is",
-        lossless("no row: the page comes back as it was when it was last written"),
+        lossless("the page comes back as it was when it was last written"),
         steps,
     ))
 }

@@ -48,7 +48,7 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         &ACTION,
         format!("Bring {names} back to the moment before the drop"),
         "only the lost objects come back, so writes to other tables stay",
-        lossless("no row that was acknowledged before the drop; WAL reaches up to it"),
+        lossless("WAL reaches up to the drop"),
         vec![restore],
     ))
 }

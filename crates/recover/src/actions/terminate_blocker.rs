@@ -30,7 +30,7 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         &ACTION,
         format!("End pid {} of role {}", session.pid, session.role),
         "cancelling does nothing to an idle session; only its own uncommitted work is undone",
-        lossless("nothing acknowledged: the transaction was never committed"),
+        lossless("the transaction was never committed"),
         vec![end],
     ))
 }

@@ -46,10 +46,7 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         &ACTION,
         format!("Undo what transaction {} wrote into {relation}", culprit.xid),
         "row by row by primary key: a table restored as a whole would lose what others wrote since",
-        Loss {
-            n_rows: Some(0),
-            explain: "no acknowledged write of others: newer values stay".into(),
-        },
+        Loss { n_rows: Some(0), explain: "newer values of others stay".into() },
         vec![undo],
     ))
 }
