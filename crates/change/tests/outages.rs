@@ -7,7 +7,7 @@ mod shop;
 use pgward_change::{Outcome, guard};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
-use shop::{change, production};
+use shop::{change, no_clone, production};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -34,6 +34,9 @@ fn stopped_by(text: &str, want: &[Layer]) {
 
 #[test]
 fn rogue_update_script() {
+    if no_clone() {
+        return;
+    }
     stopped_by(
         "BEGIN;\nUPDATE accounts SET seen = now();\nSELECT 1;\nCOMMIT;",
         &[Layer::Static, Layer::Catalog, Layer::Rehearsal, Layer::Envelope, Layer::Expectation],
@@ -42,6 +45,9 @@ fn rogue_update_script() {
 
 #[test]
 fn an_update_of_more_than_was_meant() {
+    if no_clone() {
+        return;
+    }
     stopped_by(
         "UPDATE accounts SET seen = now() WHERE id <= 1000;",
         &[Layer::Catalog, Layer::Rehearsal, Layer::Envelope, Layer::Expectation],
@@ -50,6 +56,9 @@ fn an_update_of_more_than_was_meant() {
 
 #[test]
 fn a_function_that_is_left_behind() {
+    if no_clone() {
+        return;
+    }
     let production = production();
     let login = "CREATE FUNCTION login(text) RETURNS text LANGUAGE sql AS \
                  'SELECT password_hash FROM accounts WHERE login = $1'";
@@ -65,6 +74,9 @@ fn a_function_that_is_left_behind() {
 
 #[test]
 fn half_applied_migration() {
+    if no_clone() {
+        return;
+    }
     stopped_by(
         "ALTER TABLE accounts RENAME COLUMN password_hash TO secret;\n\
          ALTER TABLE accounts ADD COLUMN pepper text;\n\
@@ -76,6 +88,9 @@ fn half_applied_migration() {
 
 #[test]
 fn index_replaced_by_worse() {
+    if no_clone() {
+        return;
+    }
     stopped_by(
         "DROP INDEX CONCURRENTLY orders_customer_created;\n\
          CREATE INDEX CONCURRENTLY orders_created_customer ON orders (created, customer);",
@@ -85,6 +100,9 @@ fn index_replaced_by_worse() {
 
 #[test]
 fn dropped_table() {
+    if no_clone() {
+        return;
+    }
     stopped_by(
         "DROP TABLE IF EXISTS \"${PREFIX}orders\" CASCADE;",
         &[Layer::Static, Layer::Catalog, Layer::Rehearsal, Layer::Envelope, Layer::Expectation],
@@ -93,6 +111,9 @@ fn dropped_table() {
 
 #[test]
 fn a_script_that_leaves_its_transaction_open() {
+    if no_clone() {
+        return;
+    }
     let text = "BEGIN;\nUPDATE accounts SET seen = now() WHERE id = 7;";
     let production = production();
     let off = [Layer::Static, Layer::Catalog, Layer::Rehearsal];
@@ -131,6 +152,9 @@ fn client(target: &Target, over: &AtomicBool) -> Felt {
 /// Nothing is known before: still nobody who uses the database is harmed.
 #[test]
 fn bystanders_are_not_harmed() {
+    if no_clone() {
+        return;
+    }
     let production = production();
     let site = production.server.target().with_role("site").with_database("postgres");
     let over = AtomicBool::new(false);

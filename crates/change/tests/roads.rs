@@ -7,7 +7,7 @@ mod shop;
 use pgward_change::{Error, GateOptions, Outcome, UndoOptions, apply, gate, guard, undo};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
-use shop::{Production, change, production};
+use shop::{Production, change, no_clone, production};
 
 const EXACT: UndoOptions = UndoOptions { accept_loss: false };
 
@@ -36,6 +36,9 @@ fn there_and_back(production: &Production, text: &str) -> pgward_change::ApplyRe
 
 #[test]
 fn good_changes_are_applied_and_undone() {
+    if no_clone() {
+        return;
+    }
     let production = production();
     let applied = there_and_back(
         &production,
@@ -65,6 +68,9 @@ fn good_changes_are_applied_and_undone() {
 /// Everything before production is off: a step that fails later takes the earlier ones back.
 #[test]
 fn steps_outside_a_transaction_are_undone_when_a_later_one_fails() {
+    if no_clone() {
+        return;
+    }
     let production = production();
     let before = production.state();
     let change = change(
@@ -83,6 +89,9 @@ fn steps_outside_a_transaction_are_undone_when_a_later_one_fails() {
 
 #[test]
 fn a_broken_application_is_seen_before_commit_and_what_worked_stays() {
+    if no_clone() {
+        return;
+    }
     let production = production();
     let before = production.state();
     let off = [Layer::Static, Layer::Catalog, Layer::Rehearsal];
@@ -140,6 +149,9 @@ fn killed_when(production: &Production, text: &str, reached: &str) {
 
 #[test]
 fn a_killed_apply_can_be_undone() {
+    if no_clone() {
+        return;
+    }
     let production = production();
     let before = production.state();
 
@@ -177,6 +189,9 @@ fn a_killed_apply_can_be_undone() {
 
 #[test]
 fn an_interrupted_change_is_resumed() {
+    if no_clone() {
+        return;
+    }
     let production = production();
     let text = "CREATE INDEX CONCURRENTLY accounts_seen ON accounts (seen);\n\
                 CREATE INDEX CONCURRENTLY orders_created ON orders (created);";

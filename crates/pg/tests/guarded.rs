@@ -1,18 +1,20 @@
 //! The guarded door and the DDL log against a real server.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/installation.rs"]
+mod installation;
+
 use pgward_model::prelude::*;
 use pgward_pg::error::Error;
 use pgward_pg::guarded::{self, Context, Moment};
 use pgward_pg::install::{self, DdlCursor};
 use pgward_pg::prelude::*;
 use pgward_pg::server::{PrivateServer, ServerOptions};
-use pgward_pg::{clock, journal, tools};
+use pgward_pg::{clock, journal};
 use std::time::Duration;
 
 fn server() -> PrivateServer {
-    let newest = tools::installations(&[]).into_iter().next().expect("PostgreSQL is installed");
-    PrivateServer::create(&ServerOptions::new(newest)).unwrap()
+    PrivateServer::create(&ServerOptions::new(installation::installation())).unwrap()
 }
 
 fn act(target: &Target) -> (Session, Session) {

@@ -1,9 +1,11 @@
 //! Private servers: they answer, they refuse clearly, and nothing of them outlives us.
 
+#[path = "common/installation.rs"]
+mod installation;
+
 use pgward_pg::clock;
 use pgward_pg::prelude::*;
 use pgward_pg::server::{PrivateServer, ServerOptions};
-use pgward_pg::tools;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +14,7 @@ use std::time::Duration;
 const HOLD: &str = "PGWARD_TEST_HOLD";
 
 fn options() -> ServerOptions {
-    ServerOptions::new(tools::newest(&[]).expect("PostgreSQL is installed")).set("fsync", "off")
+    ServerOptions::new(installation::installation()).set("fsync", "off")
 }
 
 fn alive(pid: &str) -> bool {

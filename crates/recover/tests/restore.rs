@@ -1,5 +1,8 @@
 //! Accidents on a real server and the way back from each, with a proof that all is there.
 
+#[path = "../../pg/tests/common/installation.rs"]
+mod installation;
+
 use pgward_model::name::Relation;
 use pgward_model::runbook::Limits;
 use pgward_pg::prelude::*;
@@ -13,6 +16,10 @@ use pgward_sandbox::wal::{self, WalSource};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::time::Duration;
 use tempfile::TempDir;
+
+/// Programs of PostgreSQL a restore runs; not every server package has them.
+const PROGRAMS: &[&str] =
+    &["pg_basebackup", "pg_dump", "pg_restore", "pg_verifybackup", "pg_waldump", "psql"];
 
 /// An archiving server, filled and then backed up.
 struct Production {
@@ -30,8 +37,7 @@ fn production(schema: &str) -> Production {
         .tempdir()
         .expect("a temporary directory can be made");
     let vault = Vault::open(&dir.path().join("vault")).expect("a vault can be made");
-    let installation = tools::newest(&[]).expect("PostgreSQL is installed");
-    let options = ServerOptions::new(installation)
+    let options = ServerOptions::new(installation::installation())
         .set("fsync", "off")
         .set("wal_level", "logical")
         .set("archive_mode", "on")
@@ -122,6 +128,9 @@ const DIGEST: &str = r#"SELECT sum(hashtext(t::text)) FROM "Orders" t"#;
 
 #[test]
 fn a_dropped_table_comes_back_with_all_that_hung_on_it() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
     let p = production(SHOP);
     p.session.simple(r#"INSERT INTO "Orders" (customer, total) VALUES (1, 5000)"#).unwrap();
     let (schema, digest) = (p.schema(), p.number(DIGEST));
@@ -153,6 +162,9 @@ fn a_dropped_table_comes_back_with_all_that_hung_on_it() {
 
 #[test]
 fn a_row_written_meanwhile_does_not_keep_the_table_away() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
     let p = production(
         "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a int REFERENCES a); \
          INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)",
@@ -171,6 +183,9 @@ fn a_row_written_meanwhile_does_not_keep_the_table_away() {
 
 #[test]
 fn a_damaged_block_is_written_back_and_nothing_else() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
     let p = production(
         "CREATE TABLE t (id int PRIMARY KEY, v text); ALTER TABLE t SET (autovacuum_enabled=off); \
          INSERT INTO t SELECT g, repeat('x', 100) FROM generate_series(1, 1000) g",
@@ -219,6 +234,9 @@ fn a_damaged_block_is_written_back_and_nothing_else() {
 
 #[test]
 fn rows_get_their_values_back_unless_somebody_changed_them_since() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
     let p = production(
         "CREATE TABLE t (id int PRIMARY KEY, v text, twice int GENERATED ALWAYS AS (id * 2) STORED); \
          INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 30000) g; \

@@ -1,5 +1,8 @@
 //! Backups, side servers and clones of a real server, and what its WAL tells.
 
+#[path = "../../pg/tests/common/installation.rs"]
+mod installation;
+
 use pgward_pg::prelude::*;
 use pgward_pg::server::{PrivateServer, ServerOptions};
 use pgward_pg::tools;
@@ -27,7 +30,7 @@ fn archived() -> Archived {
         .tempdir()
         .expect("a temporary directory can be made");
     let vault = Vault::open(&dir.path().join("it's 100%")).expect("a vault can be made");
-    let installation = tools::newest(&[]).expect("PostgreSQL is installed");
+    let installation = installation::installation();
     let options = ServerOptions::new(installation.clone())
         .set("fsync", "off")
         .set("archive_mode", "on")
@@ -55,6 +58,9 @@ fn count(target: &Target, sql: &str) -> i64 {
 
 #[test]
 fn a_backup_goes_to_any_point_and_becomes_a_clone() {
+    if installation::lacks(&["pg_basebackup", "pg_verifybackup"]) {
+        return;
+    }
     let a = archived();
     let session = a.session();
     session.simple("CREATE DATABASE \"Shop\"").unwrap();
@@ -100,6 +106,9 @@ fn a_backup_goes_to_any_point_and_becomes_a_clone() {
 
 #[test]
 fn a_clone_without_backup_is_dumped_within_limits() {
+    if installation::lacks(&["pg_dumpall", "pg_dump", "pg_restore", "psql"]) {
+        return;
+    }
     let a = archived();
     let session = a.session();
     session
@@ -122,6 +131,9 @@ fn a_clone_without_backup_is_dumped_within_limits() {
 
 #[test]
 fn a_backup_that_cannot_serve_is_refused_with_the_reason() {
+    if installation::lacks(&["pg_basebackup", "pg_verifybackup"]) {
+        return;
+    }
     let a = archived();
     let taken = backup::take(&a.server.target(), &a.installation, &a.vault).unwrap();
     let right = Wanted {
@@ -179,6 +191,9 @@ fn the_archive_keeps_the_first_of_two_different_segments() {
 
 #[test]
 fn the_wal_tells_who_dropped_a_table_and_which_rows_were_changed() {
+    if installation::lacks(&["pg_basebackup", "pg_verifybackup", "pg_waldump"]) {
+        return;
+    }
     let a = archived();
     let session = a.session();
     let taken = backup::take(&a.server.target(), &a.installation, &a.vault).unwrap();
@@ -229,6 +244,9 @@ fn the_wal_tells_who_dropped_a_table_and_which_rows_were_changed() {
 
 #[test]
 fn a_tablespace_is_backed_up_and_restored_beside_the_original() {
+    if installation::lacks(&["pg_basebackup", "pg_verifybackup"]) {
+        return;
+    }
     let a = archived();
     let session = a.session();
     let place = a.server.root_dir().join("space");

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // A test fails by a panic.
 
+#[path = "../../pg/tests/common/installation.rs"]
+mod installation;
+
 use pgward_pg::prelude::*;
 use pgward_pg::server::{PrivateServer, ServerOptions};
 use pgward_sandbox::error::Error;
@@ -10,7 +13,6 @@ use pgward_sandbox::ledger::{self, Ledger};
 use pgward_sandbox::load::{Load, SessionSpec};
 use pgward_sandbox::marker::{self, Marker};
 use pgward_sandbox::proxy::Proxy;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +24,9 @@ struct Stage {
 }
 
 fn stage() -> Stage {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let installation = pgward_pg::tools::newest(&dirs).unwrap();
-    let options = ServerOptions::new(installation).set("shared_buffers", "4MB").set("fsync", "off");
+    let options = ServerOptions::new(installation::installation())
+        .set("shared_buffers", "4MB")
+        .set("fsync", "off");
     let server = PrivateServer::create(&options).unwrap();
     let session = Session::connect(&server.target(), Purpose::Private).unwrap();
     session.simple("CREATE DATABASE shop").unwrap();

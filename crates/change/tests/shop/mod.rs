@@ -1,12 +1,19 @@
 //! A shop's database with an application that has run for a while.
 #![allow(dead_code)] // Each test file uses a part of it.
 
+#[path = "../../../pg/tests/common/installation.rs"]
+mod installation;
+
 use pgward_change::GateOptions;
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
 use pgward_pg::server::{PrivateServer, ServerOptions};
-use pgward_pg::tools;
 use pgward_sandbox::clone::CloneOptions;
+
+/// Whether a rehearsal's clone cannot be made with the server we were pointed at.
+pub(crate) fn no_clone() -> bool {
+    installation::lacks(&["pg_dump", "pg_dumpall", "pg_restore", "psql"])
+}
 
 pub(crate) struct Production {
     pub(crate) server: PrivateServer,
@@ -31,7 +38,7 @@ const SHOP: &str = "
     ANALYZE";
 
 pub(crate) fn production() -> Production {
-    let options = ServerOptions::new(tools::newest(&[]).expect("PostgreSQL is installed"))
+    let options = ServerOptions::new(installation::installation())
         .set("fsync", "off")
         .set("shared_preload_libraries", "pg_stat_statements");
     let server = PrivateServer::create(&options).unwrap();

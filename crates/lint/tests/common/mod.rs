@@ -1,9 +1,11 @@
 //! A private server for the tests of this room, and databases on it.
 #![allow(dead_code, reason = "each test uses its part")]
 
+#[path = "../../../pg/tests/common/installation.rs"]
+mod installation;
+
 use pgward_pg::server::{PrivateServer, ServerOptions};
 use pgward_pg::session::{Purpose, Session};
-use pgward_pg::tools;
 
 pub(crate) fn server() -> PrivateServer {
     server_with("")
@@ -11,8 +13,7 @@ pub(crate) fn server() -> PrivateServer {
 
 /// A server that loads these libraries.
 pub(crate) fn server_with(libraries: &str) -> PrivateServer {
-    let installation = tools::newest(&[]).expect("a PostgreSQL server is installed");
-    let options = ServerOptions::new(installation)
+    let options = ServerOptions::new(installation::installation())
         .set("fsync", "off")
         .set("shared_preload_libraries", libraries);
     PrivateServer::create(&options).expect("a private server starts")
