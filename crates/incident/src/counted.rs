@@ -1,6 +1,6 @@
 //! Causes of the form "this counter or this kind of log line must have grown".
 
-use crate::facts::{complete, count_log, logged, sampled};
+use crate::facts::{complete, count_log, logged, no_baseline, sampled};
 use pgward_model::prelude::*;
 
 /// Lines of the log that a cause must leave; none, or no more than before, rules it out.
@@ -14,6 +14,9 @@ pub(crate) fn log_lines(
     says: impl Fn(&LogEntry, usize) -> String,
 ) -> Verdict {
     if let Some(unknown) = complete(case, "log", "the server log was not read") {
+        return unknown;
+    }
+    if let Some(unknown) = no_baseline(case) {
         return unknown;
     }
     let recent = case.window.recent();
@@ -51,6 +54,9 @@ pub(crate) fn counter(
     score: f64,
 ) -> Verdict {
     if let Some(unknown) = complete(case, "database", "database counters were not read") {
+        return unknown;
+    }
+    if let Some(unknown) = no_baseline(case) {
         return unknown;
     }
     let all = |samples: &[Sample]| -> Vec<i64> {

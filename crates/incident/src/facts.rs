@@ -48,10 +48,15 @@ pub(crate) fn throughput(case: &Case) -> Option<(f64, f64)> {
     Some((now, before))
 }
 
-/// The highest rate of transactions over any five seconds of the trouble, and before it.
+/// Trouble follows its cause within this time; a rate that rises later is clients that come back.
+const SPIKE_WITHIN_S: f64 = 10.0; // as long as clients wait before they try again
+
+/// The highest rate of transactions over any five seconds that led to the trouble, and before.
 pub(crate) fn peak_throughput(case: &Case) -> Option<(f64, f64)> {
     let before = delta(case.window.baseline())?.xacts_per_s;
     let recent = case.window.recent();
+    let near = |s: &Sample| seconds_between(case.onset, s.at) <= SPIKE_WITHIN_S;
+    let recent = recent.get(..recent.partition_point(near)).unwrap_or(&[]);
     let peak = recent.windows(6).filter_map(delta).map(|d| d.xacts_per_s).fold(0.0, f64::max);
     let peak = if recent.len() < 6 { delta(recent)?.xacts_per_s } else { peak };
     Some((peak, before))
@@ -59,7 +64,7 @@ pub(crate) fn peak_throughput(case: &Case) -> Option<(f64, f64)> {
 
 /// Is this a line that a failing statement of a client leaves?
 pub(crate) fn is_statement_error(entry: &LogEntry) -> bool {
-    entry.severity == "ERROR" && !entry.application.starts_with("pgward")
+    entry.severity == "ERROR" && !entry.application.starts_with("pgward act")
 }
 
 /// A login that failed: FATAL, class 28.
@@ -107,6 +112,42 @@ pub(crate) fn complete(case: &Case, sampler: &str, words: &str) -> Option<Verdic
         .find(|g| g.sampler == sampler)
         .map_or("no sample since the onset".to_owned(), |g| g.why.clone());
     Some(Verdict::unknown(format!("{words}: {why}")))
+}
+
+/// Says what the same number was before the onset, where anything was measured then.
+pub(crate) fn against_before(
+    evidence: Evidence,
+    case: &Case,
+    measure: impl Fn(&[Sample]) -> f64,
+) -> Evidence {
+    let before = case.window.baseline();
+    if before.is_empty() { evidence } else { evidence.against(measure(before)) }
+}
+
+/// `Unknown` when nothing was seen before the onset, so that nothing can be compared.
+pub(crate) fn no_baseline(case: &Case) -> Option<Verdict> {
+    (case.window.baseline().len() < 2)
+        .then(|| Verdict::unknown("nothing was measured before the onset to compare with"))
+}
+
+/// `Unknown` when somebody is blocked by a session that we cannot see.
+pub(crate) fn unseen_blocker(case: &Case) -> Option<Verdict> {
+    let unseen = case
+        .window
+        .recent()
+        .iter()
+        .flat_map(crate::forest::roots)
+        .find(|r| r.pid != 0 && r.session.is_none_or(|s| s.state.is_empty()))?;
+    Some(Verdict::unknown(format!(
+        "what pid {} does, which blocks {} sessions: it cannot be seen",
+        unseen.pid,
+        unseen.waiters.len()
+    )))
+}
+
+/// Most sessions behind one root in these samples.
+pub(crate) fn most_waiters(samples: &[Sample]) -> f64 {
+    crate::forest::worst(samples).map_or(0.0, |r| r.waiters.len() as f64)
 }
 
 /// What the probes of the path say: attempts, failures and the median handshake, in the

@@ -1,8 +1,11 @@
 //! Causes of the form "the root of the lock queue is active and does X".
 
-use crate::facts::{complete, cut, sampled, who};
+use crate::facts::{against_before, complete, cut, most_waiters, sampled, unseen_blocker, who};
 use crate::forest;
 use pgward_model::prelude::*;
+
+/// Who waits for less is served before users notice: the bound of the lock_queue detector.
+const WAIT_S: f64 = 2.0;
 
 /// Likely when an active root of a queue since the onset fulfils `is_it`; ruled out when
 /// none does.
@@ -17,7 +20,8 @@ pub(crate) fn active_root(
         return unknown;
     }
     let matching = |r: &forest::Root<'_>| {
-        !r.waiters.is_empty() && r.session.is_some_and(|s| s.state == "active" && is_it(s, r.at))
+        r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= WAIT_S)
+            && r.session.is_some_and(|s| s.state == "active" && is_it(s, r.at))
     };
     let worst = case
         .window
@@ -28,16 +32,17 @@ pub(crate) fn active_root(
         .max_by_key(|r| r.waiters.len());
     let found = worst.and_then(|root| root.session.map(|session| (root.clone(), session)));
     let Some((root, session)) = found else {
-        return Verdict::ruled_out(
-            Evidence::measured(
-                format!("sessions wait behind an active session that {does}"),
-                0.0,
-                "sessions",
-                sampled("sessions: pg_blocking_pids"),
-            )
-            .against(0.0)
-            .at(case.window.now()),
-        );
+        if let Some(unknown) = unseen_blocker(case) {
+            return unknown;
+        }
+        let evidence = Evidence::measured(
+            format!("sessions wait behind an active session that {does}"),
+            0.0,
+            "sessions",
+            sampled("sessions: pg_blocking_pids"),
+        )
+        .at(case.window.now());
+        return Verdict::ruled_out(against_before(evidence, case, most_waiters));
     };
     let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, root.at));
     let n = root.waiters.len();
@@ -53,14 +58,17 @@ pub(crate) fn active_root(
         Likely::new(
             score,
             says,
-            Evidence::measured(
-                format!("sessions wait behind pid {}, which {does}", root.pid),
-                n as f64,
-                "sessions",
-                sampled("sessions: pg_blocking_pids"),
-            )
-            .against(0.0)
-            .at(root.at),
+            against_before(
+                Evidence::measured(
+                    format!("sessions wait behind pid {}, which {does}", root.pid),
+                    n as f64,
+                    "sessions",
+                    sampled("sessions: pg_blocking_pids"),
+                )
+                .at(root.at),
+                case,
+                most_waiters,
+            ),
         )
         .and(
             Evidence::measured(

@@ -1,7 +1,9 @@
 //! Strangers try passwords.
 
 use super::Cause;
-use crate::facts::{complete, count_log, is_login_failure, is_statement_error, logged};
+use crate::facts::{
+    complete, count_log, is_login_failure, is_statement_error, logged, no_baseline,
+};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -19,6 +21,9 @@ pub(super) static CAUSE: Cause = Cause {
 /// that users feel in sessions they already have (waiting, failing, slow statements) cannot
 /// come from logins that failed.
 fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = no_baseline(case) {
+        return unknown;
+    }
     if let Some(unknown) = complete(case, "log", "the server log was not read") {
         return unknown;
     }
@@ -39,10 +44,15 @@ fn judge(case: &Case) -> Verdict {
         .map(|e| e.role.as_str())
         .collect();
     let inside = case.symptoms.iter().filter(|s| s.weight == Weight::Harm).count();
-    if inside > 0 {
+    let connecting = case
+        .symptoms
+        .iter()
+        .any(|s| matches!(s.detector.as_str(), "connections_near_limit" | "server_unreachable"));
+    let waiting = recent.iter().flat_map(|s| &s.sessions).filter(|s| !s.blocked_by.is_empty());
+    let shared = waiting.filter(|s| strangers.contains(s.role.as_str())).count();
+    if inside > 0 && !connecting && shared == 0 {
         let (n_errors, _) = count_log(recent, is_statement_error);
-        let hurt = recent.iter().flat_map(|s| &s.sessions).filter(|s| !s.blocked_by.is_empty());
-        let shared = hurt.filter(|s| strangers.contains(s.role.as_str())).count();
+
         return Verdict::present_not_sufficient(Evidence {
             claim: format!(
                 "{n} failed logins ({} per s) of {} roles, none of which has a waiting session; the harm \

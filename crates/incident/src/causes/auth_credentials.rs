@@ -1,7 +1,7 @@
 //! A role of the application cannot log in any more.
 
 use super::Cause;
-use crate::facts::{complete, count_log, is_login_failure, logged};
+use crate::facts::{complete, count_log, is_login_failure, logged, no_baseline};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -16,6 +16,9 @@ pub(super) static CAUSE: Cause = Cause {
 };
 
 fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = no_baseline(case) {
+        return unknown;
+    }
     for sampler in ["log", "sessions"] {
         if let Some(unknown) = complete(case, sampler, "logins cannot be judged") {
             return unknown;

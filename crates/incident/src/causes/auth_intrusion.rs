@@ -1,7 +1,7 @@
 //! Someone got in who should not be in.
 
 use super::Cause;
-use crate::facts::{complete, sampled};
+use crate::facts::{complete, no_baseline, sampled};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -16,6 +16,9 @@ pub(super) static CAUSE: Cause = Cause {
 };
 
 fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = no_baseline(case) {
+        return unknown;
+    }
     for sampler in ["sessions", "config"] {
         if let Some(unknown) = complete(case, sampler, "an intrusion cannot be judged") {
             return unknown;

@@ -50,7 +50,8 @@ fn judge(case: &Case) -> Verdict {
     .at(case.window.now());
     let load = case.window.recent().iter().filter_map(|s| s.host?.load_per_cpu).fold(0.0, f64::max);
     match share {
-        s if s < 80.0 || pairs.len() < 2 => Verdict::ruled_out(evidence),
+        _ if pairs.len() < 2 => Verdict::unknown("one statement cannot tell whether all slow down"),
+        s if s < 80.0 => Verdict::ruled_out(evidence),
         _ if load > 1.5 => Verdict::Likely(Likely::new(
             0.5,
             format!(

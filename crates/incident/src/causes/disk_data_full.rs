@@ -15,6 +15,9 @@ pub(super) static CAUSE: Cause = Cause {
     judge,
 };
 
+/// Percent; PostgreSQL needs room for WAL and temporary files beside the tables.
+const FREE_MIN: f64 = 5.0;
+
 fn judge(case: &Case) -> Verdict {
     let full =
         |e: &LogEntry| e.sqlstate == "53100" || e.message.contains("No space left on device");
@@ -34,25 +37,42 @@ fn judge(case: &Case) -> Verdict {
             )
             .against(before.map_or(free(host), free))
             .at(case.window.now());
-            if free(host) < 1.0 {
+            if free(host) < FREE_MIN {
                 Verdict::Likely(Likely::new(
                     0.5,
-                    "less than 1% of the data volume is free",
+                    "less than 5% of the data volume is free",
                     evidence,
                 ))
             } else {
                 Verdict::ruled_out(evidence)
             }
         }
+        (Verdict::RuledOut { .. }, None) => Verdict::unknown(
+            "no error 53100, but the free space of the data volume cannot be seen from here",
+        ),
         (verdict, _) => verdict,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, log};
+
     #[test]
     fn likely_ruled_out_and_unknown() {
+        let mut samples = healthy(35);
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::Unknown { .. }));
+        for s in &mut samples {
+            s.host = Some(HostSample {
+                disk_free_bytes: 40.0,
+                disk_total_bytes: 100.0,
+                load_per_cpu: None,
+            });
+        }
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
         let message = "could not extend file: No space left on device";
-        crate::counted::tests::check_log(super::judge, "ERROR", "53100", message, 1);
+        samples.last_mut().unwrap().log = vec![log(34, "ERROR", "53100", message)];
+        assert!(judge(&case(samples, 30)).likely().is_some());
     }
 }

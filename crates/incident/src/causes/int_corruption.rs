@@ -23,7 +23,7 @@ fn judge(case: &Case) -> Verdict {
     let errors: Vec<&LogEntry> = recent
         .iter()
         .flat_map(|s| &s.log)
-        .filter(|e| e.sqlstate == "XX001" && e.severity == "ERROR")
+        .filter(|e| matches!(e.sqlstate.as_str(), "XX001" | "XX002") && e.severity == "ERROR")
         .collect();
     let failures = |s: &Sample| s.database.and_then(|d| d.checksum_failures);
     let before = case.window.baseline().iter().filter_map(failures).next_back();
@@ -88,6 +88,9 @@ fn clean(case: &Case, grown: Option<i64>) -> Verdict {
         return Verdict::unknown("page checksums are off, so silent damage would not show");
     }
     if let Some(unknown) = complete(case, "database", "checksum failures were not counted") {
+        return unknown;
+    }
+    if let Some(unknown) = complete(case, "log", "errors of damage were not seen") {
         return unknown;
     }
     let Some(grown) = grown else {

@@ -1,7 +1,7 @@
 //! A DDL statement waits for its lock, and everyone queues behind the waiting request.
 
 use super::Cause;
-use crate::facts::{complete, cut, sampled, who};
+use crate::facts::{against_before, complete, cut, most_waiters, sampled, who};
 use crate::forest;
 use pgward_model::prelude::*;
 
@@ -25,24 +25,24 @@ fn judge(case: &Case) -> Verdict {
     let mut worst: Option<(usize, &Sample, &SessionSample)> = None;
     for sample in case.window.recent() {
         for waiter in sample.sessions.iter().filter(|s| wants_strong(s)) {
-            let behind =
-                sample.sessions.iter().filter(|s| s.blocked_by.contains(&waiter.pid)).count();
-            if behind > 0 && worst.is_none_or(|(n, ..)| behind > n) {
+            let behind: Vec<&SessionSample> =
+                sample.sessions.iter().filter(|s| s.blocked_by.contains(&waiter.pid)).collect();
+            let long = behind.iter().any(|s| forest::waited_s(s, sample.at) >= WAIT_S);
+            let behind = behind.len();
+            if long && worst.is_none_or(|(n, ..)| behind > n) {
                 worst = Some((behind, sample, waiter));
             }
         }
     }
     let Some((n, sample, waiter)) = worst else {
-        return Verdict::ruled_out(
-            Evidence::measured(
-                "requests for a strong table lock that wait with others behind them",
-                0.0,
-                "requests",
-                sampled("sessions: pg_locks where not granted"),
-            )
-            .against(0.0)
-            .at(case.window.now()),
-        );
+        let evidence = Evidence::measured(
+            "requests for a strong table lock that wait with others behind them",
+            0.0,
+            "requests",
+            sampled("sessions: pg_locks where not granted"),
+        )
+        .at(case.window.now());
+        return Verdict::ruled_out(against_before(evidence, case, strong_requests));
     };
     let root =
         forest::roots(sample).into_iter().find(|r| r.waiters.iter().any(|w| w.pid == waiter.pid));
@@ -61,19 +61,31 @@ fn judge(case: &Case) -> Verdict {
         Likely::new(
             0.95,
             says,
-            Evidence::measured(
-                format!("sessions queue behind the waiting request of pid {}", waiter.pid),
-                n as f64,
-                "sessions",
-                sampled("sessions: pg_blocking_pids"),
-            )
-            .against(0.0)
-            .at(sample.at),
+            against_before(
+                Evidence::measured(
+                    format!("sessions queue behind the waiting request of pid {}", waiter.pid),
+                    n as f64,
+                    "sessions",
+                    sampled("sessions: pg_blocking_pids"),
+                )
+                .at(sample.at),
+                case,
+                most_waiters,
+            ),
         )
         .by([waiter.pid])
         .on(relation)
         .act(CAUSE.actions),
     )
+}
+
+/// Who waits for less is served before users notice: the bound of the lock_queue detector.
+const WAIT_S: f64 = 2.0;
+
+/// Most requests for a strong table lock that waited in one of these samples.
+fn strong_requests(samples: &[Sample]) -> f64 {
+    let count = |s: &Sample| s.sessions.iter().filter(|x| wants_strong(x)).count();
+    samples.iter().map(count).max().unwrap_or(0) as f64
 }
 
 fn wants_strong(session: &SessionSample) -> bool {
@@ -91,7 +103,7 @@ mod tests {
     #[test]
     fn likely_ruled_out_and_unknown() {
         let mut samples = healthy(30);
-        let mut last = sample(30, 2900);
+        let mut last = sample(33, 2900);
         let mut ddl = session(2, "active", &[1]);
         ddl.waits_for = Some(WaitedLock {
             kind: "relation".into(),

@@ -1,7 +1,7 @@
 //! Many short transactions want the same row.
 
 use super::Cause;
-use crate::facts::{complete, sampled};
+use crate::facts::{against_before, complete, sampled};
 use crate::forest;
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
@@ -35,8 +35,14 @@ fn judge(case: &Case) -> Verdict {
             "different blockers",
             sampled("sessions: pg_blocking_pids"),
         )
-        .against(0.0)
         .at(case.window.now())
+    };
+    let evidence = |words: &str| {
+        against_before(evidence(words), case, |samples| {
+            let before: BTreeSet<Pid> =
+                samples.iter().flat_map(forest::roots).map(|r| r.pid).collect();
+            before.len() as f64
+        })
     };
     if !changing {
         return Verdict::ruled_out(evidence("one steady blocker, or none,"));

@@ -1,7 +1,7 @@
 //! A session that does nothing holds its transaction open, and others wait for its locks.
 
 use super::Cause;
-use crate::facts::{complete, cut, sampled, who};
+use crate::facts::{against_before, complete, cut, most_waiters, sampled, unseen_blocker, who};
 use crate::forest;
 use pgward_model::prelude::*;
 
@@ -25,11 +25,15 @@ fn judge(case: &Case) -> Verdict {
     }
     let recent = case.window.recent();
     let idle = |r: &forest::Root<'_>| {
-        r.session.is_some_and(|s| s.state.starts_with("idle in transaction"))
-            && !r.waiters.is_empty()
+        r.session.is_some_and(|s| {
+            s.state.starts_with("idle in transaction") && idle_s(s, r.at) >= IDLE_S
+        }) && r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= IDLE_S)
     };
     let worst = recent.iter().flat_map(forest::roots).filter(idle).max_by_key(|r| r.waiters.len());
     let Some(root) = worst else {
+        if let Some(unknown) = unseen_blocker(case) {
+            return unknown;
+        }
         let n_idle = recent
             .iter()
             .map(|s| {
@@ -37,24 +41,30 @@ fn judge(case: &Case) -> Verdict {
             })
             .max()
             .unwrap_or(0);
-        return Verdict::ruled_out(
-            Evidence::measured(
-                format!("no session waits behind an idle transaction ({n_idle} idle in transaction at most)"),
-                0.0,
-                "waiting sessions",
-                sampled("sessions"),
-            )
-            .against(0.0)
-            .at(case.window.now()),
-        );
+        let evidence = Evidence::measured(
+            format!("sessions behind an idle transaction ({n_idle} idle in transaction at most)"),
+            0.0,
+            "waiting sessions",
+            sampled("sessions"),
+        )
+        .at(case.window.now());
+        return Verdict::ruled_out(against_before(evidence, case, most_waiters));
     };
     let Some(session) = root.session else { return Verdict::unknown("the blocker's session") };
-    likely(&root, session)
+    likely(case, &root, session)
 }
 
-fn likely(root: &forest::Root<'_>, session: &SessionSample) -> Verdict {
+/// Between two statements of a transaction an application is idle for milliseconds; what has
+/// done nothing for as long as a queue needs to be one has been left alone.
+const IDLE_S: f64 = 2.0; // the bound of the lock_queue detector
+
+fn idle_s(session: &SessionSample, at: Timestamp) -> f64 {
+    session.state_change.map_or(0.0, |t| seconds_between(t, at))
+}
+
+fn likely(case: &Case, root: &forest::Root<'_>, session: &SessionSample) -> Verdict {
     let open_s = session.xact_start.map_or(0.0, |t| seconds_between(t, root.at));
-    let idle_s = session.state_change.map_or(0.0, |t| seconds_between(t, root.at));
+    let idle_s = idle_s(session, root.at);
     let ddl_between = root.waiters.iter().any(|w| w.waits_for.as_ref().is_some_and(is_strong));
     let relations: Vec<Relation> = root
         .waiters
@@ -80,14 +90,17 @@ fn likely(root: &forest::Root<'_>, session: &SessionSample) -> Verdict {
         Likely::new(
             score,
             says,
-            Evidence::measured(
-                format!("sessions wait behind pid {}, which is {}", root.pid, session.state),
-                n as f64,
-                "sessions",
-                sampled("sessions: pg_blocking_pids"),
-            )
-            .against(0.0)
-            .at(root.at),
+            against_before(
+                Evidence::measured(
+                    format!("sessions wait behind pid {}, which is {}", root.pid, session.state),
+                    n as f64,
+                    "sessions",
+                    sampled("sessions: pg_blocking_pids"),
+                )
+                .at(root.at),
+                case,
+                most_waiters,
+            ),
         )
         .and(
             Evidence::measured(
@@ -130,7 +143,7 @@ mod tests {
     #[test]
     fn likely_ruled_out_and_unknown() {
         let mut samples = healthy(30);
-        let mut last = sample(30, 2900);
+        let mut last = sample(33, 2900);
         last.sessions = vec![session(1, "idle in transaction", &[]), session(2, "active", &[1])];
         samples.push(last);
         let verdict = judge(&case(samples.clone(), 30));

@@ -1,7 +1,7 @@
 //! A prepared transaction that nobody finished holds locks.
 
 use super::Cause;
-use crate::facts::{complete, sampled};
+use crate::facts::{against_before, complete, sampled};
 use crate::forest;
 use pgward_model::prelude::*;
 
@@ -34,8 +34,10 @@ fn judge(case: &Case) -> Verdict {
         "sessions",
         sampled("sessions: pg_blocking_pids"),
     )
-    .against(0.0)
     .at(case.window.now());
+    let evidence = against_before(evidence, case, |samples| {
+        samples.iter().flat_map(forest::roots).filter(|r| r.pid == 0).count() as f64
+    });
     if n == 0 {
         return Verdict::ruled_out(evidence);
     }

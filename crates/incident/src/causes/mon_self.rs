@@ -10,7 +10,7 @@ pub(super) static CAUSE: Cause = Cause {
     necessary: "our own ticks take longer than our budget",
     explains: &["statement_slow"],
     actions: &[],
-    prevention: &["Give the watching role a CONNECTION LIMIT of 3 and keep its statement_timeout"],
+    prevention: &["Keep the statement_timeout and lock_timeout of the watching role"],
     judge,
 };
 
@@ -33,7 +33,7 @@ fn judge(case: &Case) -> Verdict {
     )
     .against(mean(case.window.baseline()))
     .at(case.window.now());
-    if mean(case.window.baseline()) < BUDGET_MS {
+    if mean(recent) < BUDGET_MS {
         return Verdict::ruled_out(evidence);
     }
     Verdict::Likely(Likely::new(0.5, "our own queries take most of each second", evidence))

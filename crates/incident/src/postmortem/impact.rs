@@ -35,8 +35,9 @@ pub(super) fn measured(case: Option<&Case>, started: Timestamp, ended: Timestamp
     let mean = healthy.iter().map(|s| s.commits_per_s).sum::<f64>() / n;
     let square = |s: &&Step| (s.commits_per_s - mean).powi(2);
     let spread = (healthy.iter().map(square).sum::<f64>() / (n - 1.0)).sqrt();
-    // A healthy second falls below three deviations about once in an hour.
-    let floor = mean - 3.0 * spread;
+    // A healthy second falls below three deviations about once in an hour. A short or restless
+    // baseline spreads so widely that nothing would count; half the rate is gone in any case.
+    let floor = (mean - 3.0 * spread).max(mean / 2.0);
     let missing = |s: &Step| {
         if s.commits_per_s < floor { (mean - s.commits_per_s).max(0.0) } else { 0.0 }
     };
@@ -55,8 +56,8 @@ pub(super) fn measured(case: Option<&Case>, started: Timestamp, ended: Timestamp
     Impact {
         explain: format!(
             "{} of {} expected transactions did not commit in {} of samples: the baseline was {} \
-             commits/s over {} seconds, and only seconds more than three deviations below it \
-             count. At the worst moment {waited} sessions waited for a lock",
+             commits/s over {} seconds, and only seconds more than three deviations or half \
+             below it count. At the worst moment {waited} sessions waited for a lock",
             human(n_harmed as f64),
             human(n_total as f64),
             human_duration(measured_s),

@@ -78,7 +78,7 @@ fn corrective(input: &Input) -> Vec<Draft> {
         drafts.push(draft(&format!("owner of role {role}"), title));
     }
     if !input.events.iter().any(|e| e.kind == EventKind::Verified) {
-        let title = "Prove that the data is whole with `pgward check`".to_owned();
+        let title = "Prove that the data is whole with `pgward doctor --checks`".to_owned();
         drafts.push(draft(RESPONDER, title));
     }
     if drafts.is_empty() {
