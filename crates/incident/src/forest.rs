@@ -14,12 +14,18 @@ pub struct Root<'a> {
     pub waiters: Vec<&'a SessionSample>,
 }
 
-/// How long a session has waited for its lock at that moment, in seconds.
+/// When a session's wait for its lock began.
 ///
-/// Source: `state_change` is when its statement began; `pg_locks.waitstart` is later by the
-/// time the statement ran before it had to wait, so this is an upper bound.
+/// Source: `pg_locks.waitstart`; where that is not known, the begin of the statement, which is
+/// earlier by the time the statement ran before it had to wait.
+pub fn waits_since(session: &SessionSample) -> Option<Timestamp> {
+    session.waits_for.as_ref().and_then(|wait| wait.since).or(session.query_start)
+}
+
+/// How long a session has waited for its lock at that moment, in seconds; an upper bound
+/// where [`waits_since`] is one.
 pub fn waited_s(session: &SessionSample, at: Timestamp) -> f64 {
-    session.query_start.map_or(0.0, |start| seconds_between(start, at).max(0.0))
+    waits_since(session).map_or(0.0, |start| seconds_between(start, at).max(0.0))
 }
 
 /// Roots of the sample's forest, most waiters first.

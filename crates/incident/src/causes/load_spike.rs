@@ -33,7 +33,10 @@ fn judge(case: &Case) -> Verdict {
     .against(before)
     .at(case.window.now());
     if peak < SPIKE * before {
-        return Verdict::ruled_out(rate);
+        return match crowded(case) {
+            Some(why) => Verdict::unknown(why),
+            None => Verdict::ruled_out(rate),
+        };
     }
     let grown = regressions(&case.window)
         .into_iter()
@@ -59,6 +62,27 @@ fn judge(case: &Case) -> Verdict {
             rate,
         )),
     }
+}
+
+/// An overloaded server does no more transactions than before, however many are asked for:
+/// then twice as many sessions are at work, and neither locks nor dearer statements hold them.
+fn crowded(case: &Case) -> Option<String> {
+    let at_work = |samples: &[Sample]| {
+        let busy = |s: &Sample| s.sessions.iter().filter(|x| x.state == "active").count();
+        samples.iter().map(busy).sum::<usize>() as f64 / (samples.len() as f64).max(1.0)
+    };
+    let (now, before) = (at_work(case.window.recent()), at_work(case.window.baseline()));
+    let locks = case.symptoms.iter().any(|s| s.detector == "lock_queue");
+    let dearer = regressions(&case.window)
+        .iter()
+        .any(|(now, old)| now.blks_per_call >= 3.0 * old.blks_per_call.max(1.0));
+    (now > 2.0 * before + 4.0 && !locks && !dearer).then(|| {
+        format!(
+            "{} sessions are at work, {} before; what they ask for is not seen",
+            human(now),
+            human(before)
+        )
+    })
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ pub(super) static CAUSE: Cause = Cause {
 /// Blocks per call grow with the table; three times within minutes is another plan.
 const TIMES: f64 = 3.0;
 
+/// Two intervals of statements and the slowest of polls that may run the statement first.
+const BLAMED_S: f64 = 300.0;
+
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "statements", "statements were not counted") {
         return unknown;
@@ -100,12 +103,15 @@ fn added(pair: &(StatementDelta, StatementDelta)) -> f64 {
     (pair.0.ms_per_call - pair.1.ms_per_call) * pair.0.calls_per_s
 }
 
-/// Index changes that precede the onset and touch a table of the statement. Half a minute
-/// of grace: the onset is when a sample showed it, the change when it committed.
+/// Index changes shortly before the onset that touch a table of the statement. A plan that an
+/// index change spoils is made anew at once, so what is older than some minutes is not to
+/// blame. Half a minute of grace: the onset is when a sample showed it, the change when it
+/// committed.
 fn blame(case: &Case, statement: &str) -> Vec<DdlEvent> {
     case.ddl
         .iter()
-        .filter(|d| d.object_kind == "index" && seconds_between(case.onset, d.at) < 30.0)
+        .filter(|d| d.object_kind == "index")
+        .filter(|d| (-BLAMED_S..30.0).contains(&seconds_between(case.onset, d.at)))
         .filter(|d| !is_recovery(d))
         .filter(|d| d.relation.as_ref().is_some_and(|r| mentions(statement, &r.name)))
         .cloned()

@@ -1,7 +1,7 @@
 //! A script dropped, emptied, deleted or overwrote data.
 
 use super::Cause;
-use crate::facts::{ddl_source, errors_by_state, logged, sampled};
+use crate::facts::{complete, ddl_source, errors_by_state, logged, sampled};
 use crate::forest;
 use pgward_model::prelude::*;
 
@@ -28,7 +28,7 @@ fn judge(case: &Case) -> Verdict {
         .flat_map(|s| &s.ddl)
         .filter(|d| (d.dropped && d.object_kind == "table") || d.command.starts_with("TRUNCATE"))
         .filter(|d| {
-            let gone = |s: &&Symptom| s.detector == "relation_vanished";
+            let gone = |s: &&Symptom| s.detector == "relation_vanished" && s.weight == Weight::Harm;
             let named = |s: &Symptom| {
                 d.relation.as_ref().is_some_and(|r| s.relations.iter().any(|x| x.same_as(r)))
             };
@@ -40,6 +40,15 @@ fn judge(case: &Case) -> Verdict {
     }
     if let Some(symptom) = case.symptoms.iter().find(|s| s.detector == "mass_write") {
         return rewritten(case, symptom);
+    }
+    if let Some(unknown) = complete(case, "ddl", "DDL was not seen") {
+        return unknown;
+    }
+    if let Some(meant) = case.symptoms.iter().find(|s| s.detector == "relation_vanished") {
+        return Verdict::unknown(format!(
+            "whether it was meant: {}; nobody misses it",
+            meant.title
+        ));
     }
     let counted = case.window.recent().iter().any(|s| s.tables.is_some());
     if !counted {

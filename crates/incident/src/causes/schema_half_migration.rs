@@ -38,8 +38,14 @@ fn judge(case: &Case) -> Verdict {
             let done = done_before(case, failure);
             (!done.is_empty()).then_some(Stopped { done, failure })
         })
-        .next_back();
+        .rfind(|stopped| known_file(case, stopped).is_some() || is_one_run(stopped));
     let Some(stopped) = stopped else {
+        if case.ddl.iter().any(|d| d.pid == 0 && seconds_between(d.at, case.onset).abs() < RUN_S) {
+            return Verdict::unknown(
+                "who ran the DDL before the onset: without the DDL log (`pgward install`) the \
+                 session is not known",
+            );
+        }
         return Verdict::ruled_out(
             Evidence::measured(
                 "sessions that changed the schema and failed at a later statement",
@@ -52,6 +58,15 @@ fn judge(case: &Case) -> Verdict {
         );
     };
     likely(case, &stopped)
+}
+
+/// A run of a migration has no pauses: without the file to compare with, a failure counts
+/// only when it follows the session's last DDL within this time.
+const RUN_S: f64 = 30.0;
+
+fn is_one_run(stopped: &Stopped<'_>) -> bool {
+    let last = stopped.done.last().map(|d| seconds_between(d.at, stopped.failure.at));
+    is_ddl(&stopped.failure.statement) && last.is_some_and(|s| s < RUN_S)
 }
 
 fn changed_schema(case: &Case, entry: &LogEntry) -> bool {
@@ -102,12 +117,16 @@ fn likely(case: &Case, stopped: &Stopped<'_>) -> Verdict {
         failure.message,
         failure.sqlstate
     );
+    let is_known = known.is_some();
     let mut evidence =
         Evidence::measured(steps, n_done as f64, "steps", logged(failure)).at(failure.at);
     if let Some((_, n_total)) = known {
         evidence = evidence.against(n_total as f64);
     }
-    let mut likely = Likely::new(0.95, says, evidence).act(CAUSE.actions).by([failure.pid]);
+    // A file that is known proves what was meant; without it a person should look first.
+    let score = if is_known { 0.95 } else { 0.85 };
+    let actions = if is_known { CAUSE.actions } else { &[] };
+    let mut likely = Likely::new(score, says, evidence).act(actions).by([failure.pid]);
     for event in &stopped.done {
         likely = likely.and(
             Evidence::stated(format!("applied: {}", cut(&event.statement, 100)), ddl_source(event))

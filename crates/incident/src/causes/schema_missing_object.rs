@@ -9,7 +9,8 @@ pub(super) static CAUSE: Cause = Cause {
     name: "Missing table, column or function",
     necessary: "statements fail with 42P01, 42703, 42883 or 42704",
     explains: &["error_burst"],
-    actions: &["undo_migration"],
+    // Whether the schema or the application goes back is for a person to say.
+    actions: &[],
     prevention: &[
         "Expand first, contract later: remove an object only when no statement names it any more",
         "Let a release check the schema it needs before it takes traffic",

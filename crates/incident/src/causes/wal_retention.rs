@@ -14,6 +14,9 @@ pub(super) static CAUSE: Cause = Cause {
     judge,
 };
 
+/// Ten times the default max_wal_size.
+const RETAINED_MAX: f64 = 10.0 * 1024.0 * 1024.0 * 1024.0;
+
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "wal", "the archiver was not seen") {
         return unknown;
@@ -34,6 +37,24 @@ fn judge(case: &Case) -> Verdict {
     )
     .against(failed(case.window.baseline()).unwrap_or(0) as f64)
     .at(case.window.now());
+    let slot = |samples: &[Sample]| {
+        samples.iter().filter_map(|s| s.wal.as_ref()?.slot_retained_bytes).next_back()
+    };
+    if let Some(bytes) = slot(case.window.recent()).filter(|b| *b > RETAINED_MAX) {
+        let before = slot(case.window.baseline()).unwrap_or(0.0);
+        return Verdict::Likely(Likely::new(
+            0.3,
+            format!("a replication slot retains {} of WAL", human_bytes(bytes)),
+            Evidence::measured(
+                "WAL that the slowest slot retains",
+                bytes,
+                "bytes",
+                sampled("wal: pg_replication_slots.restart_lsn"),
+            )
+            .against(before)
+            .at(case.window.now()),
+        ));
+    }
     if n == 0 {
         return Verdict::ruled_out(evidence);
     }

@@ -1,14 +1,15 @@
 //! Statements fail that did not fail before.
 
-use super::Detector;
+use super::{BASELINE_S_MIN, Detector};
 use crate::facts::{count_log, cut, errors_by_state, is_statement_error, logged};
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
     id: "error_burst",
     title: "Statements fail with an error they did not have before",
-    rule: "three errors of one SQLSTATE within 5 s, and at least three times its highest rate in \
-           the baseline; errors that statements ask for themselves (unique violations, \
+    rule: "three errors of one SQLSTATE from two sessions or more within 5 s (one session is a \
+           person who mistypes), and at least three times its rate in the baseline; errors that \
+           applications ask for themselves (constraints, bad input, raised exceptions, \
            serialization failures, cancelled by the user) count from ten",
     detect,
 };
@@ -16,10 +17,13 @@ pub(super) static DETECTOR: Detector = Detector {
 const LAST_S: f64 = 5.0; // half of the 10 s in which trouble must be seen
 
 fn detect(window: &Window) -> Vec<Symptom> {
+    if window.baseline_s() < BASELINE_S_MIN {
+        return Vec::new();
+    }
     let recent = window.last_seconds(LAST_S);
     errors_by_state(recent)
         .into_iter()
-        .filter(|(state, entries)| entries.len() >= least(state))
+        .filter(|(state, entries)| entries.len() >= least(state) && n_sessions(entries) >= 2)
         .filter(|(state, entries)| {
             let (_, before) =
                 count_log(window.baseline(), |e| is_statement_error(e) && e.sqlstate == *state);
@@ -29,10 +33,15 @@ fn detect(window: &Window) -> Vec<Symptom> {
         .collect()
 }
 
+fn n_sessions(entries: &[&LogEntry]) -> usize {
+    entries.iter().map(|e| e.pid).collect::<std::collections::BTreeSet<_>>().len()
+}
+
 /// Errors that belong to normal life need more of them.
 fn least(state: &str) -> usize {
     match state {
-        "23505" | "23503" | "40001" | "40P01" | "57014" | "55P03" | "22012" => 10,
+        "40001" | "40P01" | "57014" | "55P03" => 10,
+        _ if ["22", "23", "P0"].iter().any(|class| state.starts_with(class)) => 10,
         _ => 3,
     }
 }
@@ -77,6 +86,9 @@ mod tests {
         let mut samples = healthy(40);
         samples.last_mut().unwrap().log =
             vec![log(39, "ERROR", state, "column \"email\" does not exist"); n_errors];
+        for (i, e) in samples.last_mut().unwrap().log.iter_mut().enumerate() {
+            e.pid = 90 + (i % 2) as Pid;
+        }
         Window { samples, baseline_until: at(30), catalog: None }
     }
 

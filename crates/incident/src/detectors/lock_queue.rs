@@ -10,7 +10,8 @@ pub(super) static DETECTOR: Detector = Detector {
     title: "Sessions wait behind a lock",
     rule: "at least two sessions have waited 2 s behind one blocker, and more than ever in the \
            baseline: users give up after about 10 s, and a deadlock is found after 1 s, so what \
-           still waits at 2 s is a queue",
+           still waits at 2 s is a queue. Where the server does not say when a wait began, the \
+           session must wait in two samples in a row",
     detect,
 };
 
@@ -19,26 +20,52 @@ const WAIT_S: f64 = 2.0;
 
 fn detect(window: &Window) -> Vec<Symptom> {
     let Some(sample) = window.last() else { return Vec::new() };
-    let usual =
-        window.baseline().iter().map(|s| long_waiters(s).max().unwrap_or(0)).max().unwrap_or(0);
-    forest::roots(sample)
+    let n = window.samples.len();
+    let before = n.checked_sub(2).and_then(|i| window.samples.get(i));
+    let found: Vec<(usize, Root<'_>)> = forest::roots(sample)
+        .into_iter()
+        .map(|root| (waiting(&root, before), root))
+        .filter(|(n_waiting, _)| *n_waiting >= 2)
+        .collect();
+    if found.is_empty() {
+        return Vec::new(); // the usual case is not worth the baseline's forests
+    }
+    let baseline = window.baseline();
+    let longest = |(i, s): (usize, &Sample)| {
+        let before = i.checked_sub(1).and_then(|i| baseline.get(i));
+        forest::roots(s).iter().map(|root| waiting(root, before)).max().unwrap_or(0)
+    };
+    let usual = baseline.iter().enumerate().map(longest).max().unwrap_or(0);
+    found
         .iter()
-        .filter(|root| waiting(root) >= 2 && waiting(root) > usual)
-        .map(|root| symptom(window, root))
+        .filter(|(n_waiting, _)| *n_waiting > usual)
+        .map(|(_, root)| symptom(window, root))
         .collect()
 }
 
-fn long_waiters(sample: &Sample) -> impl Iterator<Item = usize> {
-    forest::roots(sample).into_iter().map(|r| waiting(&r)).collect::<Vec<_>>().into_iter()
+fn waiting(root: &Root<'_>, before: Option<&Sample>) -> usize {
+    root.waiters.iter().filter(|w| waits_long(w, root.at, before)).count()
 }
 
-fn waiting(root: &Root<'_>) -> usize {
-    root.waiters.iter().filter(|w| forest::waited_s(w, root.at) >= WAIT_S).count()
+/// The age of a wait speaks for itself; the age of a statement only says that it is slow, and
+/// needs the sample before to have seen it wait too.
+fn waits_long(waiter: &SessionSample, at: Timestamp, before: Option<&Sample>) -> bool {
+    if forest::waited_s(waiter, at) < WAIT_S {
+        return false;
+    }
+    let is_known = waiter.waits_for.as_ref().is_some_and(|wait| wait.since.is_some());
+    let waited_then = |s: &SessionSample| {
+        (s.pid, s.backend_start, s.query_start)
+            == (waiter.pid, waiter.backend_start, waiter.query_start)
+            && !s.blocked_by.is_empty()
+    };
+    is_known || before.is_some_and(|sample| sample.sessions.iter().any(waited_then))
 }
 
 fn symptom(window: &Window, root: &Root<'_>) -> Symptom {
     let since =
-        root.waiters.iter().filter_map(|w| w.query_start).min().unwrap_or(root.at).min(root.at);
+        root.waiters.iter().filter_map(|w| forest::waits_since(w)).min().unwrap_or(root.at);
+    let since = since.min(root.at);
     let relations: Vec<Relation> = root
         .waiters
         .iter()
@@ -72,23 +99,40 @@ mod tests {
     use super::*;
     use crate::testing::{at, sample, session};
 
-    fn window(waited: i64) -> Window {
-        let mut last = sample(30 + waited, 0);
-        last.sessions = vec![
+    /// A blocker and two waiters whose statements began at second 0 and waits at second 30.
+    fn waiting_at(seconds: i64, since: Option<Timestamp>) -> Sample {
+        let mut now = sample(seconds, 0);
+        now.sessions = vec![
             session(1, "idle in transaction", &[]),
             session(2, "active", &[1]),
             session(3, "active", &[1]),
         ];
-        for s in &mut last.sessions {
-            s.query_start = Some(at(30));
+        for waiter in now.sessions.iter_mut().skip(1) {
+            waiter.waits_for = Some(WaitedLock {
+                kind: "transactionid".to_owned(),
+                mode: "ShareLock".to_owned(),
+                relation: None,
+                since,
+            });
         }
-        Window { samples: vec![last], baseline_until: at(29), catalog: None }
+        now
+    }
+
+    fn window(samples: Vec<Sample>) -> Window {
+        Window { samples, baseline_until: at(29), catalog: None }
     }
 
     #[test]
-    fn speaks_after_two_seconds_and_not_before() {
-        assert_eq!(detect(&window(1)), []);
-        let found = detect(&window(2));
+    fn speaks_after_two_seconds_of_waiting_however_old_the_statement() {
+        assert_eq!(detect(&window(vec![waiting_at(31, Some(at(30)))])), []);
+        let found = detect(&window(vec![waiting_at(32, Some(at(30)))]));
         assert_eq!(found.first().unwrap().since, at(30));
+    }
+
+    #[test]
+    fn a_wait_without_a_beginning_must_be_seen_twice() {
+        assert_eq!(detect(&window(vec![waiting_at(31, None)])), []);
+        assert_eq!(detect(&window(vec![sample(30, 0), waiting_at(31, None)])), []);
+        assert_eq!(detect(&window(vec![waiting_at(30, None), waiting_at(31, None)])).len(), 1);
     }
 }

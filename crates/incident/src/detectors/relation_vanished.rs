@@ -1,14 +1,15 @@
 //! A relation that was in use is gone.
 
 use super::Detector;
-use crate::facts::ddl_source;
+use crate::facts::{ddl_source, mentions};
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
     id: "relation_vanished",
     title: "A table in use has been dropped or emptied",
-    rule: "DROP TABLE or TRUNCATE since the baseline, of a table that the last sample before it \
-           counts rows or scans for",
+    rule: "DROP TABLE or TRUNCATE since the baseline, of a table that had rows. Harm when it was \
+           read or written in the baseline, or when statements fail for want of it; else, and \
+           for what went through pgward with its reason, a notice",
     detect,
 };
 
@@ -20,13 +21,14 @@ fn detect(window: &Window) -> Vec<Symptom> {
         .filter(|d| (d.dropped && d.object_kind == "table") || d.command.starts_with("TRUNCATE"))
         .filter_map(|d| {
             let relation = d.relation.clone()?;
-            let (n_rows, uses) = used(window, &relation)?;
-            (n_rows > 0 || uses > 0).then(|| {
+            let n_rows = rows_before(window, &relation)?;
+            let in_use = uses(window, &relation) > 0 || is_missed(recent, &relation);
+            (n_rows > 0 || in_use).then(|| {
                 Symptom::new(
                     DETECTOR.id,
                     d.at,
                     if is_back(window, &relation, d.at) { d.at } else { window.now() },
-                    Weight::Harm,
+                    if in_use && !is_ours(d) { Weight::Harm } else { Weight::Notice },
                     format!("{relation} is gone: {} by role {}", d.command, d.role),
                     Evidence::measured(
                         format!(
@@ -60,19 +62,43 @@ fn is_back(window: &Window, relation: &Relation, gone_at: Timestamp) -> bool {
     })
 }
 
-/// Rows, and scans and writes, of the table when it was last seen.
-fn used(window: &Window, relation: &Relation) -> Option<(i64, i64)> {
+/// Rows of the table when it was last counted.
+fn rows_before(window: &Window, relation: &Relation) -> Option<i64> {
     let counted = window
         .baseline()
         .iter()
         .rev()
         .filter_map(|s| s.tables.as_ref())
         .find_map(|t| t.iter().find(|t| t.relation.same_as(relation)))
-        .map(|t| (t.n_live, t.seq_scans + t.idx_scans + t.inserted + t.updated));
+        .map(|t| t.n_live);
     counted.or_else(|| {
         let known = window.catalog.as_ref()?.relation(relation)?;
-        Some((known.n_rows.unwrap_or(0.0) as i64, known.seq_scans + known.idx_scans))
+        Some(known.n_rows.unwrap_or(0.0) as i64)
     })
+}
+
+/// Scans and writes of the table during the baseline.
+fn uses(window: &Window, relation: &Relation) -> i64 {
+    let mut counts = window
+        .baseline()
+        .iter()
+        .filter_map(|s| s.tables.as_ref()?.iter().find(|t| t.relation.same_as(relation)))
+        .map(|t| t.seq_scans + t.idx_scans + t.inserted + t.updated + t.deleted);
+    let first = counts.next().unwrap_or(0);
+    counts.next_back().unwrap_or(first) - first
+}
+
+/// Do statements fail because it is not there?
+fn is_missed(samples: &[Sample], relation: &Relation) -> bool {
+    samples
+        .iter()
+        .flat_map(|s| &s.log)
+        .any(|e| e.sqlstate == "42P01" && mentions(&e.message, &relation.name))
+}
+
+/// Did it go through pgward, which asked for a reason?
+fn is_ours(event: &DdlEvent) -> bool {
+    event.application.starts_with("pgward act")
 }
 
 #[cfg(test)]
@@ -84,7 +110,11 @@ mod tests {
     fn a_used_table_is_missed_and_an_empty_one_is_not() {
         for (rows, n_symptoms) in [(1000, 1), (0, 0)] {
             let mut samples = healthy(30);
-            samples.get_mut(10).unwrap().tables = Some(vec![table("orders", rows)]);
+            for (i, scans) in [(10, 5), (15, 9 * rows.min(1) + 5 * (1 - rows.min(1)))] {
+                let mut orders = table("orders", rows);
+                orders.idx_scans = scans;
+                samples.get_mut(i).unwrap().tables = Some(vec![orders]);
+            }
             samples.last_mut().unwrap().ddl = vec![ddl(29, "DROP TABLE", "table", "orders")];
             let window = Window { samples, baseline_until: at(20), catalog: None };
             assert_eq!(detect(&window).len(), n_symptoms, "{rows}");
