@@ -29,6 +29,7 @@ fn main() {
         approve: Arc::new(|_| false),
         seed: 1,
         run: 1,
+        scale: 1,
         interrupted: Arc::new(AtomicBool::new(false)),
     };
     for (name, paced) in [("saturated", false), ("paced", true)] {

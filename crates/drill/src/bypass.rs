@@ -30,23 +30,26 @@ pub(crate) struct Bypass {
 
 impl Bypass {
     /// Sends the statements one by one and stops at the first error, as
-    /// `psql -v ON_ERROR_STOP=1 -f FILE` does; then keeps the session open for `hold`.
+    /// `psql -v ON_ERROR_STOP=1 -f FILE` does; then keeps the session open for `hold`. A
+    /// session that does harm is entered among the culprits.
     pub(crate) fn start(
         target: Target,
         application: &'static str,
         text: &str,
         after: Duration,
         hold: Duration,
-        culprits: &Culprits,
+        culprits: Option<&Culprits>,
     ) -> Bypass {
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, culprits) = (Arc::clone(&stop), culprits.clone());
+        let (stopped, culprits) = (Arc::clone(&stop), culprits.cloned());
         let statements: Vec<String> =
             pgward_sql::read("-", text).statements.into_iter().map(|s| s.text).collect();
         let thread = std::thread::spawn(move || {
             pause(after, &stopped);
             let session = Session::connect(&target, Purpose::Application(application))?;
-            culprits.add(session.pid());
+            if let Some(culprits) = culprits {
+                culprits.add(session.pid());
+            }
             for statement in &statements {
                 session.simple(&format!("{statement};"))?;
             }

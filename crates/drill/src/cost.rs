@@ -24,6 +24,7 @@ pub fn watching(
     pairs: u32,
     turn: Duration,
 ) -> Result<Vec<Pair>, Error> {
+    let scenario = &scenario.scaled(options.scale);
     let stage = Stage::set(scenario, &options.installation, options.seed)?;
     let rest = Duration::from_secs(2); // connections come and go in the first second of a turn
     std::thread::sleep(rest);

@@ -7,5 +7,6 @@ pub mod error;
 mod roads;
 pub mod run;
 pub mod scenario;
-mod scoring;
+pub mod scoring;
 mod stage;
+mod truth;

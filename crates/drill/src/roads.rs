@@ -4,12 +4,13 @@ use crate::bypass::{self, Bypass, Culprits};
 use crate::error::Error;
 use crate::run::{Outcome, Progress, Record, Theatre};
 use crate::scenario::{Act, Scenario, ScenarioFile};
-use crate::scoring::{self, Seen};
+use crate::scoring::{self, Seen, When};
+use crate::truth::{self, Production};
 use pgward_change::{GateOptions, guard};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
 use pgward_sandbox::clone::CloneOptions;
-use pgward_sandbox::faults::{self, FaultCx, Running};
+use pgward_sandbox::faults::{self, FaultCx, Running, Truth};
 use pgward_sandbox::ledger;
 use pgward_sandbox::load::record::LOST;
 use pgward_sandbox::load::{Baseline, Harmed};
@@ -27,6 +28,7 @@ pub(crate) fn guarded(
         return scanned(theatre, baseline, tell);
     };
     tell(Progress::Phase("guarded road: gives the change to pgward"));
+    let before = Production::read(theatre)?;
     let since = clock::now();
     let change = pgward_sql::change(vec![pgward_sql::read(&file.path, &file.text)]);
     let report = guard(&change, &theatre.stage.direct(&file.role), &gate_options(theatre, file))?;
@@ -42,8 +44,8 @@ pub(crate) fn guarded(
     let mut score = scoring::blank(theatre, Road::Guarded, baseline);
     score.stopped_by = report.stopped_by().map(|l| l.id().to_owned());
     score.why = why;
-    score.rows_acknowledged = check.n_acknowledged;
-    score.rows_lost = check.n_lost;
+    score.broken_truths = before.changed(&Production::read(theatre)?);
+    truth::ledger(&mut score, &check);
     scoring::guarded(&mut score, harmed.len());
     Ok(Outcome { score, record: None })
 }
@@ -84,21 +86,22 @@ fn scanned(
         _ => "the scan found nothing".to_owned(),
     };
     score.detect_s = found_at.map(|at| seconds_between(since, at));
-    score.rows_acknowledged = check.n_acknowledged;
-    score.rows_lost = check.n_lost;
     score.actions = seen.actions();
-    score.broken_truths = broken_truths(theatre)?;
+    score.wrong_actions = scoring::wrong_actions(&seen, &theatre.scenario.expect.action, &[]);
+    score.broken_truths = truth::broken(theatre)?;
+    truth::ledger(&mut score, &check);
     scoring::guarded(&mut score, usize::from(!before_client));
     Ok(Outcome { score, record: None })
 }
 
 fn names_blocks(incident: &Incident, truth: &[(Relation, u32)]) -> bool {
-    truth.iter().all(|(relation, block)| {
+    let named = |(relation, block): &(Relation, u32)| {
         incident.runbooks.iter().flat_map(|r| &r.steps).any(|s| {
             matches!(&s.act, pgward_model::runbook::Act::RestoreBlock { relation: r, block: b }
                 if r.same_as(relation) && b == block)
         })
-    })
+    };
+    !truth.is_empty() && truth.iter().all(named)
 }
 
 /// Sends the change past pgward, with faults and decoys, and scores what the guard makes of it.
@@ -112,8 +115,8 @@ pub(crate) fn bypassed(
         theatre.guarded.scan.store(false, Ordering::Relaxed);
     }
     // The moment must not be one the guard could expect.
-    let pause_ms = (theatre.options.seed.wrapping_mul(7919) % 3000).max(1);
-    theatre.wait(Duration::from_millis(pause_ms), tell)?;
+    let entered = clock::now();
+    theatre.wait(start_after(theatre.options.seed), tell)?;
     tell(Progress::Phase("bypassed road: the same goes in past pgward"));
     let since = clock::now();
     let culprits = Culprits::default();
@@ -121,19 +124,23 @@ pub(crate) fn bypassed(
     let seen = watch_until_closed(theatre, since, tell)?;
     let first_harmed = real_harm(theatre, baseline, since).iter().map(|h| h.start).min();
     // Decoys end here, so that what is measured next is the recovery alone.
-    let truths: Vec<String> = cast.faults.iter().map(|f| f.truth().says).collect();
+    let truths: Vec<Truth> = cast.faults.iter().map(|f| f.truth()).collect();
     drop(cast);
     let corrected = apply_corrected(theatre, tell)?;
     let last_harmed = real_harm(theatre, baseline, since).iter().map(end_of).max();
     let impact = impact(theatre, first_harmed.unwrap_or(since), clock::now());
     let check = ledger::verify(&theatre.stage.ledger, &theatre.stage.superuser())?;
     let mut score = scoring::blank(theatre, Road::Bypassed, baseline);
-    score.rows_acknowledged = check.n_acknowledged;
-    score.rows_lost = check.n_lost.saturating_sub(scenario.expect.rows_lost);
-    score.broken_truths = broken_truths(theatre)?;
+    score.broken_truths = truth::broken(theatre)?;
     score.broken_truths.extend(corrected);
-    score.wrong_actions = wrong_actions(theatre, baseline, since, &seen, &culprits);
-    scoring::bypassed(&mut score, theatre, &seen, since, first_harmed, last_harmed);
+    truth::ledger(&mut score, &check);
+    score.rows_lost = check.n_lost.saturating_sub(scenario.expect.rows_lost);
+    score.wrong_actions = scoring::wrong_actions(&seen, &scenario.expect.action, &culprits.pids());
+    score.wrong_actions.extend(ended_clients(theatre, baseline, since));
+    let until = nothing_wrong_until(scenario, since, first_harmed);
+    score.false_alarms = seen.false_alarms(entered, until);
+    let when = When { since, first_harmed, last_harmed };
+    scoring::bypassed(&mut score, theatre, &seen, &staged_names(&truths), when);
     let losses = Losses {
         n_acknowledged: Some(check.n_acknowledged),
         n_lost: Some(check.n_lost),
@@ -155,6 +162,42 @@ pub(crate) fn bypassed(
         recovered_at,
     });
     Ok(Outcome { score, record })
+}
+
+/// The moment must not be one the guard could expect: 0 to 20 s, drawn from the seed.
+fn start_after(seed: u64) -> Duration {
+    // SplitMix64's last step spreads seeds that differ by one.
+    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    Duration::from_millis((mixed ^ (mixed >> 31)) % 20_000)
+}
+
+/// Before this moment no alarm can be right: what does the harm was not yet staged, and no
+/// request was harmed within the next two seconds.
+fn nothing_wrong_until(
+    scenario: &Scenario,
+    since: Timestamp,
+    first_harmed: Option<Timestamp>,
+) -> Timestamp {
+    let change = scenario.change.iter().map(|file| file.after);
+    let acts = scenario.acts.iter().filter_map(|act| match act {
+        Act::Session { after, .. } => Some(*after),
+        Act::Fault { id, after, .. } => (id == "page_damage").then_some(*after),
+    });
+    let staged = change.chain(acts).min().unwrap_or_default();
+    let staged = since.checked_add(staged).unwrap_or(since);
+    let harmed = first_harmed.and_then(|at| at.checked_sub(FORESEEN).ok());
+    harmed.map_or(staged, |at| at.min(staged))
+}
+
+/// An alarm so long before the first harmed request still is about it.
+const FORESEEN: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
+
+/// What only the stage knows and the answer must say: each damaged block and its relation.
+fn staged_names(truths: &[Truth]) -> Vec<String> {
+    let blocks = truths.iter().flat_map(|t| &t.blocks);
+    blocks.flat_map(|b| [b.relation.to_string(), format!("block {}", b.block)]).collect()
 }
 
 /// Those on the stage; they leave when dropped.
@@ -184,14 +227,15 @@ fn enter(
             &bypass::rendered(file)?,
             file.after,
             file.hold,
-            culprits,
+            Some(culprits),
         ));
     }
     for act in &scenario.acts {
-        if let Act::Session { name, role, sql, after } = act {
+        if let Act::Session { name, role, sql, after, .. } = act {
             let hold = Duration::from_secs(scenario.header.budget.recover_s as u64 + 60);
             let target = theatre.stage.direct(role);
-            sessions.push(Bypass::start(target, leak(name), sql, *after, hold, culprits));
+            let blamed = scenario.blames(name).then_some(culprits);
+            sessions.push(Bypass::start(target, leak(name), sql, *after, hold, blamed));
         }
     }
     let mut faults = Vec::new();
@@ -297,42 +341,13 @@ fn gate_options(theatre: &Theatre<'_>, file: &ScenarioFile) -> GateOptions {
     }
 }
 
-/// The scenario's truths that do not hold.
-fn broken_truths(theatre: &Theatre<'_>) -> Result<Vec<String>, Error> {
-    let session = Session::connect(&theatre.stage.superuser(), Purpose::Private)?;
-    let holds = |sql: &&String| {
-        let answer: Result<Option<bool>, _> = session.query_one(sql, &[]);
-        !matches!(answer, Ok(Some(true)))
-    };
-    Ok(theatre.scenario.expect.holds.iter().filter(holds).cloned().collect())
-}
-
-/// Signals to sessions that had nothing to do with it, and clients that were ended.
-fn wrong_actions(
-    theatre: &Theatre<'_>,
-    baseline: &Baseline,
-    since: Timestamp,
-    seen: &Seen,
-    culprits: &Culprits,
-) -> Vec<String> {
-    let guilty = culprits.pids();
-    let steps = seen.incident.iter().flat_map(|i| &i.runbooks).flat_map(|r| &r.steps);
-    let mut wrong: Vec<String> = steps
-        .filter_map(|s| match &s.act {
-            pgward_model::runbook::Act::Signal { pid, .. } if !guilty.contains(pid) => {
-                Some(format!("signalled pid {pid}, which had nothing to do with it"))
-            }
-            _ => None,
-        })
-        .collect();
+/// Requests of clients that were ended by a signal.
+fn ended_clients(theatre: &Theatre<'_>, baseline: &Baseline, since: Timestamp) -> Option<String> {
     let ended = harmed(theatre, baseline, since)
         .iter()
         .filter(|h| matches!(h.failed.as_deref(), Some("57P01" | "57014")))
         .count();
-    if ended > 0 {
-        wrong.push(format!("{ended} requests of clients were ended"));
-    }
-    wrong
+    (ended > 0).then(|| format!("{ended} requests of clients were ended"))
 }
 
 fn impact(theatre: &Theatre<'_>, from: Timestamp, to: Timestamp) -> Impact {
@@ -353,7 +368,7 @@ fn impact(theatre: &Theatre<'_>, from: Timestamp, to: Timestamp) -> Impact {
 }
 
 /// The sealed truth, opened after the answer, as the last lines of the record.
-fn with_truths(mut events: Vec<Event>, truths: &[String], scenario: &Scenario) -> Vec<Event> {
+fn with_truths(mut events: Vec<Event>, truths: &[Truth], scenario: &Scenario) -> Vec<Event> {
     for truth in truths {
         events.push(Event {
             at: clock::now(),
@@ -361,7 +376,7 @@ fn with_truths(mut events: Vec<Event>, truths: &[String], scenario: &Scenario) -
             kind: EventKind::Note,
             subject: scenario.id.clone(),
             actor: "drill".to_owned(),
-            what: format!("staged: {truth}"),
+            what: format!("staged: {}", truth.says),
             source: Source::new(SourceKind::Ledger, "sealed truth of the drill"),
         });
     }

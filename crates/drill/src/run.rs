@@ -30,6 +30,8 @@ pub struct Options {
     pub seed: u64,
     /// Number of this run, from 1.
     pub run: u32,
+    /// What `:scale` stands for in the scenario's setup.
+    pub scale: u32,
     /// Set on Ctrl-C.
     pub interrupted: Arc<AtomicBool>,
 }
@@ -81,6 +83,7 @@ pub fn run(
             ),
         });
     }
+    let scenario = &scenario.scaled(options.scale);
     tell(Progress::Phase("sets the stage: private server, data, base backup"));
     let stage = Stage::set(scenario, &options.installation, options.seed)?;
     let guarded = start_guard(&stage, scenario, options)?;
@@ -162,6 +165,8 @@ pub(crate) struct Guarded {
 pub(crate) struct State {
     pub(crate) events: Vec<Event>,
     pub(crate) open: Option<Incident>,
+    /// Every incident that was opened, with its title.
+    pub(crate) opened: Vec<(Timestamp, String)>,
     pub(crate) closed: Vec<(Incident, Case)>,
     /// When each cause was first ranked first in the open incident, in order.
     pub(crate) ranked_first: Vec<(Timestamp, String)>,
@@ -184,7 +189,7 @@ impl Drop for Guarded {
 }
 
 /// Seconds without harm before a drill's incident is closed; production takes longer.
-const HEALTHY_S: f64 = 5.0;
+pub(crate) const HEALTHY_S: f64 = 5.0;
 
 pub(crate) fn start_guard(
     stage: &Stage,
@@ -240,6 +245,8 @@ fn note(state: &Mutex<State>, news: &News<'_>) -> Vec<Event> {
             state.failures.extend(
                 events.iter().filter(|e| e.kind == EventKind::Failed).map(|e| e.what.clone()),
             );
+            let opened = events.iter().filter(|e| e.kind == EventKind::Opened);
+            state.opened.extend(opened.map(|e| (e.at, e.what.clone())));
             state.events.extend(events.iter().cloned());
             return events.to_vec();
         }
@@ -252,6 +259,7 @@ fn note(state: &Mutex<State>, news: &News<'_>) -> Vec<Event> {
             }
             state.open = Some((*incident).clone());
         }
+        News::Recovered { .. } => {} // the record is written when its losses are known
         News::Closed { incident, case } => {
             state.open = None;
             state.ranked_first.push((clock::now(), String::new()));

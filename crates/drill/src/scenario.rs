@@ -85,6 +85,8 @@ pub enum Act {
         role: String,
         sql: String,
         after: Duration,
+        /// Did it do harm, so that ending it is right?
+        guilty: bool,
     },
     Fault {
         id: String,
@@ -99,6 +101,8 @@ pub struct Expect {
     pub symptom: Option<String>,
     pub cause: String,
     pub ruled_out: Vec<String>,
+    /// Decoys: to be ruled out as present and not sufficient.
+    pub present: Vec<String>,
     pub action: Vec<String>,
     pub rows_lost: u64,
     /// Words that the sentence of the cause must contain.
@@ -185,6 +189,9 @@ fn empty() -> Scenario {
     }
 }
 
+/// A word of a session block that stands alone.
+const GUILTY: &str = "guilty";
+
 struct Reader<'a> {
     file: &'a str,
     scenario: Scenario,
@@ -239,6 +246,9 @@ impl Reader<'_> {
     ) -> Result<BTreeMap<String, String>, Error> {
         words
             .map(|word| {
+                if word == GUILTY {
+                    return Ok((GUILTY.to_owned(), String::new()));
+                }
                 word.split_once('=')
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .ok_or_else(|| self.wrong(format!("`{word}` is not of the form name=value")))
@@ -298,8 +308,10 @@ impl Reader<'_> {
         let role = params.remove("role").unwrap_or_else(|| "site".to_owned());
         let Some(every) = params.remove("every") else {
             let after = self.take_duration(&mut params, "after")?;
+            let guilty = params.remove(GUILTY).is_some();
             self.leftovers(&params)?;
-            self.scenario.acts.push(Act::Session { name, role, sql: body.to_owned(), after });
+            let sql = body.to_owned();
+            self.scenario.acts.push(Act::Session { name, role, sql, after, guilty });
             return Ok(());
         };
         let number = |text: Option<String>, default: u32| -> Result<u32, Error> {
@@ -351,6 +363,7 @@ impl Reader<'_> {
             match word {
                 "symptom" => expect.symptom = Some(rest.to_owned()),
                 "cause" => expect.cause = rest.to_owned(),
+                "present" => expect.present.extend(list()),
                 "ruled_out" => expect.ruled_out.extend(list()),
                 "action" => expect.action.extend(list()),
                 "names" => expect.names.push(rest.to_owned()),
@@ -363,7 +376,7 @@ impl Reader<'_> {
                 other => {
                     return Err(self.wrong(format!(
                         "expect `{other}` is not known; there are: symptom, cause, ruled_out, \
-                         action, names, holds, rows_lost"
+                         present, action, names, holds, rows_lost"
                     )));
                 }
             }
@@ -392,7 +405,8 @@ impl Reader<'_> {
                 self.wrong("no expected cause: a block `expect` with a line `cause ID` is needed")
             );
         }
-        let causes = std::iter::once(&s.expect.cause).chain(&s.expect.ruled_out);
+        let causes =
+            std::iter::once(&s.expect.cause).chain(&s.expect.ruled_out).chain(&s.expect.present);
         for id in causes {
             if pgward_incident::causes::cause(id).is_none() {
                 return Err(self.wrong(format!("cause `{id}` is not known")));
@@ -410,6 +424,43 @@ impl Reader<'_> {
         }
         Ok(self.scenario)
     }
+}
+
+impl Scenario {
+    /// The scenario with `:scale` in its setup and in its truths replaced.
+    pub fn scaled(&self, scale: u32) -> Scenario {
+        let mut scaled = self.clone();
+        scaled.setup = with_scale(&self.setup, scale);
+        scaled.expect.holds = self.expect.holds.iter().map(|sql| with_scale(sql, scale)).collect();
+        scaled
+    }
+
+    /// Is that session to blame? One that is marked is; where none is, one that the expected
+    /// sentence names.
+    pub(crate) fn blames(&self, session: &str) -> bool {
+        let marked = |a: &Act| matches!(a, Act::Session { guilty: true, .. });
+        if self.acts.iter().any(marked) {
+            let this = |a: &Act| matches!(a, Act::Session { name, .. } if name == session);
+            return self.acts.iter().any(|a| marked(a) && this(a));
+        }
+        self.expect.names.iter().any(|n| n == session)
+    }
+}
+
+/// `:scale` as a whole word, replaced by the number.
+fn with_scale(sql: &str, scale: u32) -> String {
+    let mut parts = sql.split(":scale");
+    let mut scaled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let goes_on = part.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        if goes_on || scaled.ends_with(':') {
+            scaled.push_str(":scale");
+        } else {
+            scaled.push_str(&scale.to_string());
+        }
+        scaled.push_str(part);
+    }
+    scaled
 }
 
 impl Header {
@@ -462,6 +513,22 @@ mod tests {
                 other => panic!("{wrong}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn scale_is_replaced_where_it_is_a_word() {
+        let sql = "SELECT 10 * :scale, :scaled, x::scale FROM generate_series(1, :scale)";
+        let expected = "SELECT 10 * 40, :scaled, x::scale FROM generate_series(1, 40)";
+        assert_eq!(with_scale(sql, 40), expected);
+    }
+
+    #[test]
+    fn the_marked_session_is_to_blame_and_no_other() {
+        assert!(!read("my.md", SMALL).unwrap().blames("forgotten"));
+        let marked = read("my.md", &SMALL.replace("after=1s", "after=1s guilty")).unwrap();
+        assert!(marked.blames("forgotten") && !marked.blames("site"));
+        let named = read("my.md", &SMALL.replace("cause lock", "names forgotten\ncause lock"));
+        assert!(named.unwrap().blames("forgotten"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Scores an answer, 0 to 100, by the rules that every drill shares.
 
-use crate::run::{State, Theatre};
+use crate::run::{HEALTHY_S, State, Theatre};
 use pgward_model::prelude::*;
 use pgward_sandbox::load::Baseline;
 use std::sync::Mutex;
@@ -12,6 +12,8 @@ pub(crate) struct Seen {
     pub(crate) incident: Option<Incident>,
     pub(crate) case: Option<Case>,
     pub(crate) is_closed: bool,
+    /// Every incident that was opened, with its title.
+    opened: Vec<(Timestamp, String)>,
     ranked_first: Vec<(Timestamp, String)>,
     failures: Vec<String>,
 }
@@ -19,14 +21,20 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn of(state: &Mutex<State>, since: Timestamp) -> Seen {
         let state = state.lock().unwrap_or_else(|e| e.into_inner());
-        let closed = state.closed.iter().rev().find(|(i, _)| i.opened >= since);
+        let closed = state.closed.iter().rev().find(|(i, _)| answers(i, since));
         let (incident, case) = match (closed, &state.open) {
             (Some((incident, case)), None) => (Some(incident.clone()), Some(case.clone())),
             (_, open) => (open.clone(), None),
         };
         Seen {
             is_closed: case.is_some(),
-            events: state.events.iter().filter(|e| e.at >= since).cloned().collect(),
+            opened: state.opened.clone(),
+            events: state
+                .events
+                .iter()
+                .filter(|e| e.at >= since || incident.as_ref().is_some_and(|i| e.at >= i.opened))
+                .cloned()
+                .collect(),
             incident,
             case,
             ranked_first: state
@@ -44,10 +52,88 @@ impl Seen {
         self.events.iter().rev().find(|e| e.kind == EventKind::Recovered).map(|e| e.at)
     }
 
-    /// Ids of the actions that were carried out to their end.
+    /// Ids of the actions that were carried out to their end and proven.
     pub(crate) fn actions(&self) -> Vec<String> {
+        self.acted(EventKind::Recovered)
+    }
+
+    /// Ids of the actions that were begun and did not reach their end.
+    pub(crate) fn failed_actions(&self) -> Vec<String> {
+        let proposed = self.acted(EventKind::Proposed);
+        let failed = self.events.iter().filter(|e| e.kind == EventKind::Failed);
+        let ids = failed.filter_map(|e| e.what.split_once(": ").map(|(id, _)| id.to_owned()));
+        ids.filter(|id| proposed.contains(id)).collect()
+    }
+
+    fn acted(&self, kind: EventKind) -> Vec<String> {
+        let events = self.events.iter().filter(|e| e.kind == kind);
+        events.filter_map(|e| e.source.detail.strip_prefix("action ").map(str::to_owned)).collect()
+    }
+
+    /// Sessions that runbooks which were begun have signalled.
+    fn signalled(&self) -> Vec<i32> {
+        let begun: Vec<String> = self.actions().into_iter().chain(self.failed_actions()).collect();
         let runbooks = self.incident.iter().flat_map(|i| &i.runbooks);
-        runbooks.map(|r| r.action.clone()).collect()
+        let steps = runbooks.filter(|r| begun.contains(&r.action)).flat_map(|r| &r.steps);
+        steps
+            .filter_map(|s| match &s.act {
+                pgward_model::runbook::Act::Signal { pid, .. } => Some(*pid),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Incidents opened from `from` on and before `until`, when nothing was wrong.
+    pub(crate) fn false_alarms(&self, from: Timestamp, until: Timestamp) -> Vec<String> {
+        let opened = self.opened.iter().filter(|(at, _)| *at >= from && *at < until);
+        opened
+            .map(|(at, title)| {
+                format!("{title}, {} s too early", human(seconds_between(*at, until)))
+            })
+            .collect()
+    }
+}
+
+/// Is it about what happened from `since` on? One that was open before is, when it stayed open
+/// for longer than healing alone takes.
+fn answers(incident: &Incident, since: Timestamp) -> bool {
+    let stayed = |closed| seconds_between(since, closed) > HEALTHY_S + 2.0;
+    incident.opened >= since || incident.closed.is_some_and(stayed)
+}
+
+/// What was done that should not have been: signals to sessions that had nothing to do with it,
+/// actions that were not needed or did not reach their end.
+pub(crate) fn wrong_actions(seen: &Seen, expected: &[String], guilty: &[i32]) -> Vec<String> {
+    let innocent = seen.signalled().into_iter().filter(|pid| !guilty.contains(pid));
+    let mut wrong: Vec<String> = innocent
+        .map(|pid| format!("signalled pid {pid}, which had nothing to do with it"))
+        .collect();
+    let unneeded = seen.actions().into_iter().filter(|a| !expected.contains(a));
+    wrong.extend(unneeded.map(|a| format!("{a} was not needed")));
+    wrong.extend(seen.failed_actions().into_iter().map(|a| format!("{a} did not reach its end")));
+    wrong
+}
+
+/// Does the sentence name it, as whole words?
+pub(crate) fn names(sentence: &str, phrase: &str) -> bool {
+    let in_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let (first, last) = (phrase.chars().next(), phrase.chars().next_back());
+    sentence.match_indices(phrase).any(|(at, found)| {
+        let before = sentence.get(..at).and_then(|s| s.chars().next_back());
+        let after = sentence.get(at + found.len()..).and_then(|s| s.chars().next());
+        first.is_some()
+            && !(in_word(first) && in_word(before))
+            && !(in_word(last) && in_word(after))
+    })
+}
+
+/// The whole post-mortem was written so long after the recovery.
+pub fn postmortem_written(score: &mut Score, seconds: f64) {
+    score.postmortem_s = Some(seconds);
+    if seconds > POSTMORTEM_S {
+        let late = (POSTMORTEM as u32).min(score.score);
+        score.score -= late;
+        score.lost_points.push(format!("-{late}: post-mortem {} s after recovery", human(seconds)));
     }
 }
 
@@ -58,6 +144,9 @@ const CAUSE: f64 = 25.0;
 const RECOVERY: f64 = 20.0;
 const NOTHING_LOST: f64 = 15.0;
 const NO_NEW_HARM: f64 = 10.0;
+/// Taken off when the post-mortem comes later than this after the recovery.
+const POSTMORTEM: f64 = 5.0;
+const POSTMORTEM_S: f64 = 60.0;
 
 pub(crate) fn blank(theatre: &Theatre<'_>, road: Road, baseline: &Baseline) -> Score {
     let scenario = theatre.scenario;
@@ -80,12 +169,17 @@ pub(crate) fn blank(theatre: &Theatre<'_>, road: Road, baseline: &Baseline) -> S
         wrong_exclusions: Vec::new(),
         actions: Vec::new(),
         wrong_actions: Vec::new(),
+        symptom_seen: None,
+        false_alarms: Vec::new(),
         rows_acknowledged: 0,
         rows_lost: 0,
+        duplicates: 0,
         broken_truths: Vec::new(),
         score: 0,
         lost_points: Vec::new(),
         postmortem: None,
+        postmortem_s: None,
+        scale: theatre.options.scale,
         tps_baseline: baseline.per_s(),
         real_outage_min: scenario.header.real_outage_min,
     }
@@ -110,33 +204,46 @@ pub(crate) fn guarded(score: &mut Score, n_harmed: usize) {
     score.score = if score.rows_lost > 0 { 0 } else { points.max(0.0) as u32 };
 }
 
-/// The bypassed road: what the guard made of it.
+/// The moments that times are counted from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct When {
+    /// When the change or the fault went in.
+    pub(crate) since: Timestamp,
+    pub(crate) first_harmed: Option<Timestamp>,
+    pub(crate) last_harmed: Option<Timestamp>,
+}
+
+/// The bypassed road: what the guard made of it. `staged` are names that only the stage knows,
+/// such as the damaged block; they must be said like those the scenario expects.
 pub(crate) fn bypassed(
     score: &mut Score,
     theatre: &Theatre<'_>,
     seen: &Seen,
-    since: Timestamp,
-    first_harmed: Option<Timestamp>,
-    last_harmed: Option<Timestamp>,
+    staged: &[String],
+    when: When,
 ) {
     let expect = &theatre.scenario.expect;
-    let zero = first_harmed.unwrap_or(since);
+    let zero = when.first_harmed.unwrap_or(when.since);
     let incident = seen.incident.as_ref();
     score.detect_s = incident.map(|i| seconds_between(zero, i.opened));
     if let Some((cause, likely)) = incident.and_then(Incident::first) {
         score.cause = Some(cause.to_owned());
         score.cause_says.clone_from(&likely.says);
-        let all = expect.names.iter().all(|n| likely.says.contains(n.as_str()));
+        let all = expect.names.iter().chain(staged).all(|n| names(&likely.says, n));
         score.cause_right = cause == expect.cause && all;
     }
     let right_first = seen.ranked_first.iter().rev().find(|(_, c)| *c == expect.cause);
     score.diagnose_s = right_first.map(|(at, _)| seconds_between(zero, *at));
-    let back = match (last_harmed, seen.recovered_at()) {
+    let back = match (when.last_harmed, seen.recovered_at()) {
         (Some(harm), Some(done)) => Some(harm.max(done)),
         (None, done) => done,
         (Some(_), None) => None,
     };
     score.recover_s = back.filter(|_| seen.is_closed).map(|at| seconds_between(zero, at));
+    score.symptom_seen = expect
+        .symptom
+        .as_ref()
+        .map(|s| incident.is_some_and(|i| i.symptoms.iter().any(|seen| seen.detector == *s)));
     score.actions = seen.actions();
     exclusions(score, incident, expect);
     score.why = match seen.failures.first() {
@@ -149,27 +256,38 @@ pub(crate) fn bypassed(
 fn exclusions(score: &mut Score, incident: Option<&Incident>, expect: &crate::scenario::Expect) {
     let verdicts = incident.map(|i| i.verdicts.as_slice()).unwrap_or_default();
     for judged in verdicts {
-        if let Verdict::RuledOut { evidence, .. } = &judged.verdict {
+        if let Verdict::RuledOut { evidence, present } = &judged.verdict {
             score.ruled_out.push(RuledOutScore {
                 cause: judged.cause.clone(),
                 claim: evidence.claim.clone(),
                 value: evidence.value,
                 unit: evidence.unit.clone(),
                 baseline: evidence.baseline,
+                present: *present,
             });
         }
     }
-    let with_numbers = |id: &String| {
-        score.ruled_out.iter().any(|r| r.cause == *id && r.value.is_some() && r.baseline.is_some())
+    let with_numbers = |id: &String, present: bool| {
+        score.ruled_out.iter().any(|r| {
+            r.cause == *id && r.value.is_some() && r.baseline.is_some() && (r.present || !present)
+        })
     };
-    score.missed_exclusions =
-        expect.ruled_out.iter().filter(|id| !with_numbers(id)).cloned().collect();
+    let missed = expect.ruled_out.iter().filter(|id| !with_numbers(id, false)).cloned();
+    let unseen = expect.present.iter().filter(|id| !with_numbers(id, true)).cloned();
+    score.missed_exclusions = missed.chain(unseen).collect();
     score.wrong_exclusions = score
         .ruled_out
         .iter()
         .filter(|r| r.cause == expect.cause)
         .map(|r| r.cause.clone())
         .collect();
+}
+
+fn detection(score: &Score, budget_s: f64) -> f64 {
+    if score.symptom_seen == Some(false) || !score.false_alarms.is_empty() {
+        return 0.0;
+    }
+    DETECT * timely(score.detect_s, budget_s)
 }
 
 fn points(score: &mut Score, theatre: &Theatre<'_>) {
@@ -183,8 +301,12 @@ fn points(score: &mut Score, theatre: &Theatre<'_>) {
             lost.push(format!("-{}: {why}", human(of - n)));
         }
     };
-    give(DETECT * timely(score.detect_s, budget.detect_s), DETECT, "detected late or not at all");
-    let n_expected = expect.ruled_out.len().max(1) as f64;
+    give(
+        detection(score, budget.detect_s),
+        DETECT,
+        "detected late, not by its symptom, or too early",
+    );
+    let n_expected = (expect.ruled_out.len() + expect.present.len()).max(1) as f64;
     let n_missed = score.missed_exclusions.len() as f64;
     give(
         RULE_OUT * (1.0 - n_missed / n_expected),
@@ -231,5 +353,48 @@ mod tests {
         assert_eq!(timely(Some(20.0), 10.0), 0.5);
         assert_eq!(timely(Some(60.0), 10.0), 0.0);
         assert_eq!(timely(None, 10.0), 0.0);
+    }
+
+    #[test]
+    fn only_whole_words_name_something() {
+        for (sentence, phrase, expected) in [
+            ("role deploy dropped orders", "orders", true),
+            ("dropped public.orders (LSN 0/15)", "orders", true),
+            ("dropped orders_pkey", "orders", false),
+            ("dropped reorders", "orders", false),
+            ("block 71 of orders", "block 7", false),
+            ("block 7 of orders", "block 7", true),
+            ("2 of 4 steps applied", "2 of 4 steps", true),
+            ("anything", "", false),
+        ] {
+            assert_eq!(names(sentence, phrase), expected, "{phrase} in {sentence}");
+        }
+    }
+
+    fn told(kind: EventKind, what: &str, detail: &str) -> Event {
+        Event {
+            at: Timestamp::UNIX_EPOCH,
+            server: String::new(),
+            kind,
+            subject: String::new(),
+            actor: "pgward".to_owned(),
+            what: what.to_owned(),
+            source: Source::new(SourceKind::Journal, detail),
+        }
+    }
+
+    #[test]
+    fn planned_is_not_done_and_needless_is_wrong() {
+        let mut seen = Seen::default();
+        for id in ["undo_rows", "restore_table", "cancel_waiter", "rebuild_index"] {
+            seen.events.push(told(EventKind::Proposed, "proposes", &format!("action {id}")));
+        }
+        seen.events.push(told(EventKind::Recovered, "done", "action undo_rows"));
+        seen.events.push(told(EventKind::Recovered, "done", "action rebuild_index"));
+        seen.events.push(told(EventKind::Failed, "restore_table: no space", ""));
+        seen.events.push(told(EventKind::Failed, "analyze_table: not planned", ""));
+        assert_eq!(seen.actions(), ["undo_rows", "rebuild_index"]);
+        let wrong = wrong_actions(&seen, &["undo_rows".to_owned()], &[]);
+        assert_eq!(wrong, ["rebuild_index was not needed", "restore_table did not reach its end"]);
     }
 }

@@ -35,6 +35,7 @@ fn play(text_or_id: &str, roads: &[Road], without: &[Layer]) -> Vec<Outcome> {
         approve: Arc::new(|_| true),
         seed: 11,
         run: 1,
+        scale: 1,
         interrupted: Arc::new(AtomicBool::new(false)),
     };
     run::run(&scenario, &options, &mut |_| {}).unwrap()
@@ -129,7 +130,7 @@ fn a_scenario_of_ones_own() {
         ```sql setup\nCREATE TABLE orders (id bigint PRIMARY KEY, note text);\n\
         INSERT INTO orders SELECT g, '' FROM generate_series(1, 100000) g;\n```\n\
         ```sql session=forgotten role=deploy\nBEGIN; UPDATE orders SET note = 'x' WHERE id = 1;\n```\n\
-        ```sql session=migration role=deploy after=2s\n\
+        ```sql session=migration role=deploy after=2s guilty\n\
         ALTER TABLE orders ADD COLUMN paid_at timestamptz;\n```\n\
         ```sql session=site every=20ms clients=6\n\
         SELECT note FROM orders WHERE id = :random(1, 100000)\n```\n\

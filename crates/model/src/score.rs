@@ -36,8 +36,17 @@ pub struct Score {
     pub actions: Vec<String>,
     /// Actions against something that had nothing to do with it, with the reason.
     pub wrong_actions: Vec<String>,
+    /// Was the expected symptom seen? `None` on the guarded road, or when none is expected.
+    #[serde(default)]
+    pub symptom_seen: Option<bool>,
+    /// Incidents opened before anything was staged that could harm.
+    #[serde(default)]
+    pub false_alarms: Vec<String>,
     pub rows_acknowledged: u64,
     pub rows_lost: u64,
+    /// Acknowledged rows that are there more than once.
+    #[serde(default)]
+    pub duplicates: u64,
     /// Truths of the scenario that do not hold afterwards.
     pub broken_truths: Vec<String>,
     /// 0 to 100.
@@ -46,6 +55,12 @@ pub struct Score {
     pub lost_points: Vec<String>,
     /// Path of the Markdown file.
     pub postmortem: Option<String>,
+    /// Seconds from the recovery until the whole post-mortem was written.
+    #[serde(default)]
+    pub postmortem_s: Option<f64>,
+    /// How many times the scenario's usual size its tables were; 0 in old records.
+    #[serde(default)]
+    pub scale: u32,
     pub tps_baseline: f64,
     /// Minutes the real outage took.
     pub real_outage_min: Option<f64>,
@@ -58,4 +73,7 @@ pub struct RuledOutScore {
     pub value: Option<f64>,
     pub unit: String,
     pub baseline: Option<f64>,
+    /// Present, yet not sufficient to explain the harm.
+    #[serde(default)]
+    pub present: bool,
 }

@@ -12,6 +12,11 @@ pub enum News<'a> {
     Events(&'a [Event]),
     /// The incident as it stands, after each tick while it is open.
     Open(&'a Incident),
+    /// A runbook was done and proven; there may be more to do.
+    Recovered {
+        incident: &'a Incident,
+        case: Box<Case>,
+    },
     Closed {
         incident: Box<Incident>,
         case: Box<Case>,
@@ -51,6 +56,10 @@ pub fn tick(watcher: &mut Watcher, responder: &mut Responder, tell: &mut impl Fn
         .is_some_and(|incident| responder.is_busy() || responder.has_more(incident));
     if let Some(incident) = watcher.incident() {
         tell(News::Open(incident));
+    }
+    let recovered = events.iter().any(|e| e.kind == EventKind::Recovered);
+    if recovered && let (Some(incident), Some(case)) = (watcher.incident(), watcher.case()) {
+        tell(News::Recovered { incident, case: Box::new(case) });
     }
     if !waits && let Some((incident, case, event)) = watcher.close_if_healthy() {
         tell(News::Events(&[event]));

@@ -25,7 +25,7 @@ pub struct Diagnose {
     /// Folder of migrations, so that a half-applied one is recognised
     #[arg(long, value_name = "DIR")]
     migrations: Option<PathBuf>,
-    /// Print the incident as JSON
+    /// Print the incident as JSON; without one, the same lists empty and `id` null
     #[arg(long)]
     json: bool,
 }
@@ -58,6 +58,10 @@ impl Diagnose {
             .map(|g| format!("not seen: {}: {}", g.sampler, g.why))
             .collect();
         let Some(incident) = watcher.incident() else {
+            if self.json {
+                face::line(&self.nothing(&gaps).to_string())?;
+                return Ok(Exit::Quiet);
+            }
             face::line(&format!("nothing is wrong as far as {} s tell", human(self.look_for)))?;
             for gap in gaps {
                 face::line(&gap)?;
@@ -73,6 +77,19 @@ impl Diagnose {
             }
         }
         Ok(Exit::Findings)
+    }
+
+    /// Nothing is wrong: an incident's lists, empty, so that one reader reads both.
+    fn nothing(&self, gaps: &std::collections::BTreeSet<String>) -> serde_json::Value {
+        serde_json::json!({
+            "id": null,
+            "opened": null,
+            "symptoms": [],
+            "verdicts": [],
+            "runbooks": [],
+            "looked_s": self.look_for,
+            "gaps": gaps,
+        })
     }
 }
 

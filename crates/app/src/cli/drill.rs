@@ -6,7 +6,9 @@ use crate::record::{self, Beside};
 use anyhow::Context;
 use pgward_drill::run::{self, Options, Outcome, Progress};
 use pgward_drill::scenario::{self, Scenario};
+use pgward_drill::scoring;
 use pgward_model::prelude::*;
+use pgward_pg::prelude::*;
 use pgward_recover::respond::Policy;
 use pgward_render::view;
 use std::io::BufRead;
@@ -42,6 +44,10 @@ pub struct Drill {
     /// Draws the load and the moment; the same seed draws the same
     #[arg(long)]
     seed: Option<u64>,
+    /// Times its usual size: what `:scale` stands for in a scenario's setup. `dropped_table`
+    /// at 42 has 5 million rows in its table and 2 GB in its database
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    scale: u32,
     /// IANA time zone printed beside UTC in post-mortems
     #[arg(long, default_value = "UTC", value_parser = super::postmortem::zone)]
     zone: String,
@@ -107,6 +113,7 @@ impl Drill {
                     approve: Arc::new(ask),
                     seed: self.seed.unwrap_or_else(clock_seed).wrapping_add(u64::from(run)),
                     run,
+                    scale: self.scale,
                     interrupted: Arc::clone(&interrupted),
                 };
                 self.say(&format!("\n{} (run {run} of {})", scenario.id, self.runs));
@@ -163,6 +170,8 @@ impl Drill {
             };
             let path = record::keep(store, &record.incident, &record.case, beside)?;
             score.postmortem = Some(path.display().to_string());
+            let seconds = seconds_between(record.recovered_at, clock::now());
+            scoring::postmortem_written(&mut score, seconds);
         }
         match self.format {
             Format::Json => face::line(&serde_json::to_string(&score)?)?,
@@ -196,7 +205,7 @@ pub fn told(event: &Event) -> String {
         EventKind::Opened => "opened",
         EventKind::Diagnosed => "likely",
         EventKind::RuledOut => "ruled out",
-        EventKind::Proposed => "proposed",
+        EventKind::Proposed => "runbook",
         EventKind::Step => "step",
         EventKind::Verified => "verified",
         EventKind::Recovered => "recovered",

@@ -24,6 +24,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Watch {
     #[command(flatten)]
     database: Database,
+    /// The path that clients take, such as the pooler's or the public address, with any role
+    /// that may log in. Without it the network is probed on the path of --database from this
+    /// machine, and what clients meet elsewhere is not seen
+    #[arg(long, value_name = "URL", env = "PGWARD_PROBE_URL", hide_env_values = true)]
+    probe: Option<String>,
     /// Role that carries out runbooks, when it is not the watching one
     #[arg(long, value_name = "URL", env = "PGWARD_RESPONDER_URL", hide_env_values = true)]
     responder: Option<String>,
@@ -54,10 +59,18 @@ impl Watch {
     pub fn run(self) -> anyhow::Result<Exit> {
         let target = self.database.target()?;
         let store = self.vault.store()?;
+        let probe_target =
+            self.probe.as_deref().map(Target::parse).transpose().context("--probe")?;
+        let probed = match &probe_target {
+            Some(path) => format!("probes the network on the path to {path}"),
+            None => "probes the network from this machine on the path above; --probe URL gives \
+                     the path of clients"
+                .to_owned(),
+        };
         let mut watcher = Watcher::start(Options {
             server: target.to_string(),
             target: target.clone(),
-            probe_target: None,
+            probe_target,
             scan: Arc::new(AtomicBool::new(!self.no_scan)),
             known_changes: self.known_changes(&target)?,
             healthy_s: self.healthy,
@@ -69,15 +82,21 @@ impl Watch {
         ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
             .context("cannot listen for Ctrl-C")?;
         face::line(&format!("watches {target}; Ctrl-C ends it"))?;
-        let until =
-            self.run_for.map(|s| clock::Deadline::after(std::time::Duration::from_secs_f64(s)));
+        face::line(&probed)?;
+        if let Some(seconds) = self.run_for {
+            let flag = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                std::thread::sleep(std::time::Duration::from_secs_f64(seconds));
+                flag.store(true, Ordering::Relaxed);
+            });
+        }
         let mut keeper = Keeper { store: &store, zone: &self.zone, events: Vec::new(), shown: 0 };
         let mut failed = None;
         guard::run(&mut watcher, &mut responder, &stop, |news| {
             if let Err(error) = keeper.hear(news) {
                 failed = Some(error);
             }
-            if failed.is_some() || until.is_some_and(|u| u.passed()) {
+            if failed.is_some() {
                 stop.store(true, Ordering::Relaxed);
             }
         });
@@ -90,7 +109,7 @@ impl Watch {
 
     fn hands(&self, target: &Target) -> anyhow::Result<Hands> {
         let acting = match &self.responder {
-            Some(url) => Target::parse(url)?,
+            Some(url) => Target::parse(url).context("--responder")?,
             None => target.clone(),
         };
         let session = Session::connect(&acting, Purpose::Inspect)?;
@@ -143,23 +162,12 @@ impl Keeper<'_> {
                 self.store.save_incident(incident)?;
                 return Ok(());
             }
+            News::Recovered { incident, case } => {
+                let path = self.write(incident, &case)?;
+                face::line(&format!("post-mortem so far: {}", path.display()))?;
+            }
             News::Closed { incident, case } => {
-                let losses = Losses {
-                    n_acknowledged: None,
-                    n_lost: None,
-                    lost_keys: Vec::new(),
-                    explain: "no ledger of acknowledged writes is kept outside this database"
-                        .into(),
-                };
-                let beside = Beside {
-                    events: &self.events,
-                    drill: false,
-                    zone: self.zone,
-                    impact: None,
-                    losses,
-                    now: clock::now(),
-                };
-                let path = record::keep(self.store, &incident, &case, beside)?;
+                let path = self.write(&incident, &case)?;
                 face::line(&format!("post-mortem: {}", path.display()))?;
                 self.events.clear();
                 self.shown = 0;
@@ -168,5 +176,24 @@ impl Keeper<'_> {
         let extra = self.events.len().saturating_sub(10 * EVENTS_BEFORE);
         self.events.drain(..extra);
         Ok(())
+    }
+
+    /// Writes the post-mortem as it stands.
+    fn write(&self, incident: &Incident, case: &Case) -> anyhow::Result<PathBuf> {
+        let losses = Losses {
+            n_acknowledged: None,
+            n_lost: None,
+            lost_keys: Vec::new(),
+            explain: "no ledger of acknowledged writes is kept outside this database".into(),
+        };
+        let beside = Beside {
+            events: &self.events,
+            drill: false,
+            zone: self.zone,
+            impact: None,
+            losses,
+            now: clock::now(),
+        };
+        record::keep(self.store, incident, case, beside)
     }
 }

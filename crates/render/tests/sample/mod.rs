@@ -560,12 +560,17 @@ pub(crate) fn scores() -> Vec<Score> {
             wrong_exclusions: Vec::new(),
             actions: Vec::new(),
             wrong_actions: Vec::new(),
+            symptom_seen: None,
+            false_alarms: Vec::new(),
             rows_acknowledged: 6041,
             rows_lost: 0,
+            duplicates: 0,
             broken_truths: Vec::new(),
             score: 100,
             lost_points: Vec::new(),
             postmortem: None,
+            postmortem_s: None,
+            scale: 1,
             tps_baseline: 412.0,
             real_outage_min: Some(minutes),
         };
@@ -576,6 +581,7 @@ pub(crate) fn scores() -> Vec<Score> {
                 value: Some(0.4),
                 unit: "ms".into(),
                 baseline: Some(0.4),
+                present: false,
             });
         let wrong = scenario == "index_replaced_by_worse";
         scores.push(base.clone());
