@@ -97,7 +97,8 @@ impl From<Exit> for ExitCode {
 /// Which database.
 #[derive(Args, Clone)]
 pub struct Database {
-    /// Database to work on: postgres://user@host:port/dbname
+    /// Database to work on: postgres://user@host:port/dbname; the password is taken from the
+    /// URL or from PGPASSWORD
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database: Option<String>,
 }
@@ -109,7 +110,12 @@ impl Database {
     }
 
     fn given(&self) -> anyhow::Result<Option<Target>> {
-        Ok(self.database.as_deref().map(Target::parse).transpose()?)
+        let given = self.database.as_deref().filter(|url| !url.trim().is_empty());
+        let target = given.map(Target::parse).transpose()?;
+        Ok(target.map(|t| match std::env::var("PGPASSWORD") {
+            Ok(password) if t.password().is_none() => t.with_password(&password),
+            _ => t,
+        }))
     }
 }
 
@@ -122,6 +128,17 @@ pub struct VaultDir {
 }
 
 impl VaultDir {
+    /// The vault as it is; reading makes none.
+    fn existing(&self) -> anyhow::Result<pgward_store::Vault> {
+        anyhow::ensure!(
+            self.vault.is_dir(),
+            "{}: no vault here; give --vault DIR, the one that `pgward watch` or `pgward drill` \
+             wrote to",
+            self.vault.display()
+        );
+        self.store()
+    }
+
     fn store(&self) -> anyhow::Result<pgward_store::Vault> {
         Ok(pgward_store::Vault::open(&self.vault)?)
     }

@@ -2,7 +2,7 @@
 
 use pgward_render::document::Document;
 use pgward_render::format;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 /// Columns of text that read well; a wider terminal leaves the rest free.
 const WIDTH: usize = 100;
@@ -40,14 +40,12 @@ pub fn progress(text: &str) {
 pub fn failed(error: &anyhow::Error) {
     let mut err = anstream::stderr().lock();
     let bold = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
-    let _ = writeln!(err, "{bold}pgward failed{bold:#}: {error}");
-    let mut last = error.to_string();
-    for cause in error.chain().skip(1) {
-        let text = cause.to_string();
-        if !last.contains(&text) {
-            let _ = writeln!(err, "cause: {text}");
-        }
-        last = text;
+    let links = pgward_pg::error::links(error.as_ref());
+    let mut links = links.iter();
+    let first = links.next().map_or("", String::as_str);
+    let _ = writeln!(err, "{bold}pgward failed{bold:#}: {first}");
+    for cause in links {
+        let _ = writeln!(err, "cause: {cause}");
     }
     if let Some(hint) = hint(error) {
         let _ = writeln!(err, "way out: {hint}");
@@ -75,11 +73,6 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             None
         }
     })
-}
-
-/// Is a person looking at standard error?
-pub fn is_watched() -> bool {
-    std::io::stderr().is_terminal()
 }
 
 fn width() -> usize {

@@ -144,7 +144,7 @@ pub fn apply(
     } else {
         journal::remember(&run.book, change, gate, ChangeState::Applied)?;
         let n = run.report.steps.len();
-        run.report.says = format!("change {} applied: {n} steps", change.id);
+        run.report.says = format!("change {} applied: {}", change.id, plan::counted(n, "step"));
     }
     Ok(run.report)
 }

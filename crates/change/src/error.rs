@@ -46,7 +46,7 @@ impl Error {
                  without a journal no step could be taken back"
             }
             Error::Unknown { .. } => {
-                "only what went through `pgward apply` can be undone; `pgward journal` lists it"
+                "only what went through `pgward apply` can be undone; the table pgward.changes lists it"
             }
             Error::Loses { .. } => "give --accept-loss to undo what can be undone all the same",
             Error::Folder { .. } => "give a folder that this user can read",

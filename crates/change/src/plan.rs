@@ -183,9 +183,9 @@ pub(crate) fn runbook(change: &Change, plan: &Plan<'_>, known: &Known<'_>) -> Ru
         action: "change".to_owned(),
         title: format!("apply change {}: {}", change.id, files.join(", ")),
         why: format!(
-            "{} steps in {} transactions; every layer that ran let it pass",
-            steps.len(),
-            plan.units.len()
+            "{} in {}; every layer that ran let it pass",
+            counted(steps.len(), "step"),
+            counted(plan.units.len(), "transaction")
         ),
         steps,
         loss: Loss {
@@ -205,6 +205,11 @@ fn loss(step: &Step) -> Option<String> {
         Undo::Lossy { loses, .. } => Some(format!("step {}: {loses}", step.number)),
         Undo::Impossible { why } => Some(format!("step {}: {why}", step.number)),
     }
+}
+
+/// `1 step`, `3 steps`.
+pub(crate) fn counted(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::estimate::{self, Basis};
 use crate::functions;
-use crate::plan::{Plan, Planned};
+use crate::plan::{self, Plan, Planned};
 use crate::rows::{self, RowsLimit, RowsRule};
 use crate::workload::{self, AppStatement, Inside};
 use pgward_model::prelude::*;
@@ -149,7 +149,7 @@ impl Stand<'_> {
         let ms = clock::instant().duration_since(began).as_secs_f64() * 1000.0;
         // LOG is what the clone's own logging says of our sending.
         let mut notices = self.session.take_notices();
-        notices.retain(|n| n.severity != "LOG");
+        notices.retain(|n| n.severity != "LOG" && tells(n));
         notices.truncate(NOTICES_MAX);
         let error = match outcome {
             Ok(_) => None,
@@ -234,7 +234,7 @@ impl Stand<'_> {
         let (number, n_steps) = (planned.number, plan.n_steps());
         let stays = match stays(plan, number) {
             0 => "nothing before it would stay".to_owned(),
-            n => format!("{n} steps before it would stay"),
+            n => format!("{} before it would stay", plan::counted(n, "step")),
         };
         let message = format!("step {number} of {n_steps} fails: {error}; {stays}");
         let source = Source::new(SourceKind::Rehearsal, self.stage.made_from);
@@ -272,6 +272,15 @@ fn stays(plan: &Plan<'_>, number: u32) -> usize {
 }
 
 /// The strongest lock a session holds on each of the user's relations.
+/// Is it said to people, or does it tell what a statement reads and writes? The rest of what
+/// `debug1` brings is for those who write PostgreSQL.
+fn tells(notice: &pgward_pg::session::Notice) -> bool {
+    let work = ["rewriting table", "verifying table", "building index \""];
+    !notice.severity.starts_with("DEBUG")
+        || (work.iter().any(|w| notice.message.starts_with(w))
+            && !notice.message.contains("\"pg_toast_"))
+}
+
 fn locks_of(looker: &Session, pid: Pid) -> Result<BTreeMap<String, LockMode>, Error> {
     let rows = looker.query(
         "SELECT n.nspname::text, c.relname::text, l.mode \
@@ -281,7 +290,7 @@ fn locks_of(looker: &Session, pid: Pid) -> Result<BTreeMap<String, LockMode>, Er
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE l.pid = $1 AND l.granted AND l.locktype = 'relation' \
              AND d.datname = pg_catalog.current_database() \
-             AND n.nspname !~ '^(pg_|information_schema$)'",
+             AND n.nspname !~ '^(pg_|pgward$|information_schema$)'",
         &[&pid],
     )?;
     let mut strongest = BTreeMap::new();

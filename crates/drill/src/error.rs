@@ -32,7 +32,7 @@ impl Error {
             Error::Change(error) => error.hint(),
             Error::Recover(error) => error.hint(),
             Error::Scenario { .. } => {
-                Some("the form of a scenario file is in CONTRIBUTING.md, \"Add a scenario\"".into())
+                Some("the form of a scenario file is in CONTRIBUTING.md, \"One scenario\"".into())
             }
             Error::NoScenario { .. } => Some("give one of these, `all`, or a file FILE.md".into()),
             Error::Stage { .. } | Error::Interrupted { .. } => None,

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::scenario::Scenario;
 use pgward_pg::install;
 use pgward_pg::prelude::*;
-use pgward_pg::server::{PrivateServer, ServerOptions};
+use pgward_pg::server::{GuardedDir, PrivateServer, ServerOptions};
 use pgward_sandbox::backup::{self, Vault};
 use pgward_sandbox::ledger::Ledger;
 use pgward_sandbox::load::Load;
@@ -23,7 +23,7 @@ pub(crate) struct Stage {
     pub(crate) vault: Vault,
     pub(crate) server: PrivateServer,
     /// Everything the drill keeps outside the server; removed at the end.
-    pub(crate) dir: tempfile::TempDir,
+    pub(crate) dir: GuardedDir,
 }
 
 /// The database of every drill.
@@ -63,11 +63,7 @@ impl Stage {
         installation: &Installation,
         seed: u64,
     ) -> Result<Stage, Error> {
-        let dir = tempfile::Builder::new()
-            .prefix("pgward-drill-")
-            .tempdir()
-            .map_err(|e| wrong(scenario, &format!("no temporary directory: {e}")))?;
-        pgward_pg::server::give_to_server_user(dir.path(), 0o755)?;
+        let dir = GuardedDir::make()?;
         let vault = Vault::open(&dir.path().join("vault"))?;
         let server = start_server(scenario, installation, &vault)?;
         let marker = fill(scenario, &server)?;

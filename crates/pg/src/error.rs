@@ -71,6 +71,23 @@ fn sqlstate_suffix(source: &tokio_postgres::Error) -> String {
     }
 }
 
+/// An error and what it came from, each once: the client's "db error" is left out, and so is
+/// a message of the server that the link before has told.
+pub fn links(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    let mut links = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        let bare = ["ERROR: ", "FATAL: "].iter().find_map(|s| text.strip_prefix(s));
+        let told = links.iter().any(|l| l.contains(bare.unwrap_or(&text)));
+        if !told && text != "db error" {
+            links.push(text);
+        }
+        source = cause.source();
+    }
+    links
+}
+
 impl Error {
     /// SQLSTATE, where the server gave one.
     pub fn sqlstate(&self) -> Option<&str> {
@@ -128,18 +145,39 @@ impl Error {
             Error::NoServer { .. } => Some(
                 "apt-get install postgresql postgresql-contrib, or give --postgres DIR".to_owned(),
             ),
+            Error::Major { .. } => Some(
+                "upgrade the server; versions before 14 get no security fixes any more either"
+                    .to_owned(),
+            ),
             Error::Query { source, .. } if source.code().is_some_and(|c| c.code() == "42501") => {
-                Some(
-                    "the role lacks a right; see `pgward doctor` in the README for the GRANTs"
-                        .into(),
-                )
+                Some(denied_hint(&self.message()))
+            }
+            Error::Tool { stderr, .. } if stderr.contains("replication role") => {
+                Some("give a role that may: ALTER ROLE name REPLICATION, or a superuser".to_owned())
             }
             _ => None,
         }
     }
 }
 
+/// SQLSTATE 42501 says what was denied, and so what helps.
+fn denied_hint(message: &str) -> String {
+    let hint = if message.contains("superuser") && message.contains("terminat") {
+        "that session is a superuser's: let a superuser answer (--responder URL)"
+    } else if message.contains("for database") {
+        "give the URL of the database's owner or of a superuser"
+    } else if message.contains("must be owner") {
+        "give the URL of the role that owns it, or of a superuser"
+    } else {
+        "the role lacks a right; `pgward doctor --rights ROLE` prints the GRANTs it needs"
+    };
+    hint.to_owned()
+}
+
 fn connect_hint(source: &tokio_postgres::Error) -> Option<String> {
+    if source.to_string() == "invalid configuration" {
+        return Some("name host and password in the URL, or set PGPASSWORD".to_owned());
+    }
     let hint = match source.code().map(|c| c.code()) {
         Some("28P01" | "28000") => "check role and password, and pg_hba.conf on the server",
         Some("3D000") => "the server runs, but has no database of that name",

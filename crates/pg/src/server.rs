@@ -89,6 +89,55 @@ while [ $n -lt 20 ]; do
 done
 "#;
 
+/// A temporary directory that the server's OS user may read; gone when it is dropped, and also
+/// when pgward is killed.
+pub struct GuardedDir {
+    root: PathBuf,
+    watchdog: Child,
+}
+
+impl GuardedDir {
+    /// Makes it in the system's temporary directory.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be made, [`Error::Refused`] when no temporary directory
+    /// can be reached by the server's OS user.
+    pub fn make() -> Result<GuardedDir, Error> {
+        let user = tools::server_user();
+        let root = make_dir(&parent_dir(None, user.as_ref())?, user.as_ref())?;
+        own(&root, user.as_ref(), 0o755)?;
+        let watchdog = watch_over(&root.join("no-server"), &[&root])?;
+        Ok(GuardedDir { root, watchdog })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+}
+
+impl Drop for GuardedDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root); // what stays, the watchdog tries again
+        drop(self.watchdog.stdin.take());
+        let _ = self.watchdog.wait();
+    }
+}
+
+/// Starts the shell that ends the server of `data_dir` and removes `dirs` after us.
+fn watch_over(data_dir: &Path, dirs: &[&Path]) -> Result<Child, Error> {
+    let mut watchdog = Command::new("/bin/sh");
+    watchdog
+        .args(["-c", WATCHDOG, "pgward-watchdog"])
+        .arg(data_dir)
+        .args(dirs)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .current_dir("/")
+        .process_group(0);
+    watchdog.spawn().map_err(|source| file(data_dir, "no watchdog", source))
+}
+
 /// A socket's path may have 107 bytes on Linux (`sun_path`), 103 on macOS; what we add to
 /// the directory is `/s/.s.PGSQL.65535`.
 const ROOT_BYTES_MAX: usize = 103 - 17;
@@ -296,16 +345,7 @@ impl Home {
             make_dir(Path::new("/tmp"), user.as_ref())?
         };
         let data_dir = kept_data.map_or(root.join("data"), Path::to_owned);
-        let mut watchdog = Command::new("/bin/sh");
-        watchdog
-            .args(["-c", WATCHDOG, "pgward-watchdog"])
-            .args([&data_dir, &root, &socket_dir])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .current_dir("/")
-            .process_group(0);
-        let watchdog = watchdog.spawn().map_err(|source| file(&root, "no watchdog", source))?;
+        let watchdog = watch_over(&data_dir, &[&root, &socket_dir])?;
         let home = Home { root, socket_dir, watchdog };
         for dir in [&home.socket_dir, &home.log_dir()] {
             if !dir.is_dir() {

@@ -25,7 +25,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// `application_name` of the session; the watcher leaves names with `pgward` out.
+    /// `application_name` of the session, for people; the watcher goes by [`own`] instead.
     pub fn application(self) -> &'static str {
         match self {
             Purpose::Watch => "pgward watch",
@@ -95,6 +95,65 @@ pub struct Session {
     notices: Arc<Mutex<Vec<Notice>>>,
     version: u32,
     pid: i32,
+    /// Its place in [`own`], left when the session ends.
+    _own: Option<own::Entry>,
+}
+
+/// The backends of this process that only watch: who they are, not what they call themselves.
+///
+/// An `application_name` is anyone's choice, so nobody is left out of a sample for it.
+pub mod own {
+    use jiff::Timestamp;
+    use std::sync::{Mutex, MutexGuard};
+    use std::time::{Duration, Instant};
+
+    /// One backend of ours.
+    struct Backend {
+        pid: i32,
+        /// By the server's clock; with the pid it names one backend of all servers.
+        start: Timestamp,
+        ended: Option<Instant>,
+    }
+
+    static BACKENDS: Mutex<Vec<Backend>> = Mutex::new(Vec::new());
+    /// Probes come and go four times a second at most, the rest of us is a dozen.
+    const BACKENDS_MAX: usize = 1_024;
+    /// The server's log is read a tick later; a pid is hardly given again within a minute.
+    const KEPT: Duration = Duration::from_secs(60);
+
+    /// Enters a backend and takes it out, a minute after it was dropped.
+    pub(super) struct Entry(i32, Timestamp);
+
+    impl Entry {
+        pub(super) fn new(pid: i32, start: Timestamp) -> Entry {
+            let mut all = lock();
+            all.retain(|b| b.ended.is_none_or(|ended| ended.elapsed() < KEPT));
+            if all.len() >= BACKENDS_MAX {
+                all.remove(0);
+            }
+            all.push(Backend { pid, start, ended: None });
+            Entry(pid, start)
+        }
+    }
+
+    impl Drop for Entry {
+        fn drop(&mut self) {
+            let mut all = lock();
+            let mine = all.iter_mut().find(|b| (b.pid, b.start) == (self.0, self.1));
+            if let Some(backend) = mine {
+                backend.ended = Some(crate::clock::instant());
+            }
+        }
+    }
+
+    /// Pids and `backend_start` of our watching backends, side by side.
+    pub fn backends() -> (Vec<i32>, Vec<Timestamp>) {
+        lock().iter().map(|b| (b.pid, b.start)).unzip()
+    }
+
+    fn lock() -> MutexGuard<'static, Vec<Backend>> {
+        BACKENDS.lock().unwrap_or_else(|e| e.into_inner())
+    }
 }
 
 /// A notice list never grows past this; a rehearsed loop could raise one per row.
@@ -167,10 +226,37 @@ impl Session {
         if !(14..=18).contains(&major) {
             return Err(Error::Major { target: target.to_string(), major });
         }
-        let mut session =
-            Session { client, purpose, target: target.clone(), notices, version, pid: 0 };
-        session.pid = session.query_one("SELECT pg_catalog.pg_backend_pid()", &[])?;
+        let mut session = Session {
+            client,
+            purpose,
+            target: target.clone(),
+            notices,
+            version,
+            pid: 0,
+            _own: None,
+        };
+        session.introduce()?;
         Ok(session)
+    }
+
+    /// Learns which backend it has, and notes it where it only watches.
+    fn introduce(&mut self) -> Result<(), Error> {
+        let rows = self.query(
+            "SELECT a.pid, a.backend_start
+             FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a",
+            &[],
+        )?;
+        let Some(row) = rows.first() else {
+            self.pid = self.query_one("SELECT pg_catalog.pg_backend_pid()", &[])?;
+            return Ok(());
+        };
+        self.pid = get(row, 0)?;
+        let watches =
+            matches!(self.purpose, Purpose::Watch | Purpose::Inspect | Purpose::Private);
+        if let Some(start) = get::<Option<jiff::Timestamp>>(row, 1)?.filter(|_| watches) {
+            self._own = Some(own::Entry::new(self.pid, start));
+        }
+        Ok(())
     }
 
     /// `server_version_num`, e.g. 150018.
@@ -327,9 +413,11 @@ pub fn get<T: for<'a> FromSql<'a>>(row: &Row, index: usize) -> Result<T, Error> 
     })
 }
 
-/// The first 60 characters of a statement, on one line, to name it in a message.
+/// The first 60 characters of a statement, on one line, to name it in a message; comments
+/// before it are left out.
 pub fn first_words(sql: &str) -> String {
-    let one_line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines = sql.lines().skip_while(|l| l.trim().is_empty() || l.trim().starts_with("--"));
+    let one_line = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
     match one_line.char_indices().nth(60) {
         Some((cut, _)) => format!("{} …", one_line.get(..cut).unwrap_or("")),
         None => one_line,
@@ -356,6 +444,7 @@ mod tests {
     #[test]
     fn long_statements_are_named_by_their_beginning() {
         assert_eq!(first_words("SELECT\n  1"), "SELECT 1");
+        assert_eq!(first_words("-- Why.\n-- Since: 14\nSELECT 1"), "SELECT 1");
         assert!(first_words(&"x ".repeat(100)).ends_with(" …"));
     }
 }

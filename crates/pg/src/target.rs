@@ -10,6 +10,10 @@ pub struct Target {
     config: tokio_postgres::Config,
 }
 
+/// Where a server on this machine is looked for when no host is named: the unix socket's place
+/// on Debian, Ubuntu and Fedora.
+const SOCKET_DIR: &str = "/var/run/postgresql";
+
 impl Target {
     /// Reads a `postgres://` URL or a `key=value` list.
     ///
@@ -17,8 +21,12 @@ impl Target {
     /// [`Error::BadUrl`] when it is neither; the message does not repeat the text,
     /// which may hold a password.
     pub fn parse(url: &str) -> Result<Target, Error> {
-        let config = tokio_postgres::Config::from_str(url)
+        let mut config = tokio_postgres::Config::from_str(url)
             .map_err(|source| Error::BadUrl { what: "--database".to_owned(), source })?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            let socket_dir = std::path::Path::new(SOCKET_DIR);
+            config.host(if socket_dir.is_dir() { SOCKET_DIR } else { "localhost" });
+        }
         Ok(Target { config })
     }
 
@@ -33,6 +41,13 @@ impl Target {
     pub fn with_role(&self, role: &str) -> Target {
         let mut config = self.config.clone();
         config.user(role);
+        Target { config }
+    }
+
+    /// The same, with a password.
+    pub fn with_password(&self, password: &str) -> Target {
+        let mut config = self.config.clone();
+        config.password(password);
         Target { config }
     }
 

@@ -305,14 +305,9 @@ fn key(incident: &str, action: &str, likely: &Likely) -> String {
 
 /// An error with all its causes on one line.
 fn with_causes(error: &Error) -> String {
-    let mut words = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !words.contains(&text) {
-            words = format!("{words}: {text}");
-        }
-        source = cause.source();
+    let words = pgward_pg::error::links(error).join(": ");
+    match error.hint() {
+        Some(hint) => format!("{words}; {hint}"),
+        None => words,
     }
-    words
 }

@@ -3,6 +3,7 @@
 mod differences;
 pub mod error;
 mod eyes;
+pub mod rights;
 mod samplers;
 pub mod watcher;
 

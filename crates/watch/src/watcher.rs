@@ -195,7 +195,9 @@ impl Watcher {
             }
             let began = clock::instant();
             if let Err(error) = (sampler.take)(&mut self.eyes, &mut sample) {
-                sample.gaps.push(Gap { sampler: sampler.id.to_owned(), why: chain(&error) });
+                let why = chain(&error);
+                let bare = why.strip_prefix(&format!("{}: ", sampler.id)).unwrap_or(&why);
+                sample.gaps.push(Gap { sampler: sampler.id.to_owned(), why: bare.to_owned() });
             }
             let wait = self.costs.entry(sampler.id).or_default().wait_s(sampler, began.elapsed());
             if let Ok(due) = at.checked_add(jiff::SignedDuration::from_secs_f64(wait)) {
@@ -403,14 +405,5 @@ fn sampled(what: &str) -> Source {
 
 /// An error with all its causes on one line.
 fn chain(error: &Error) -> String {
-    let mut words = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !words.contains(&text) {
-            words = format!("{words}: {text}");
-        }
-        source = cause.source();
-    }
-    words
+    pgward_pg::error::links(error).join(": ")
 }

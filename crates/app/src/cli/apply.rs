@@ -57,8 +57,6 @@ impl Apply {
         if report.stopped_by.is_some() || self.dry_run {
             if self.json {
                 face::line(&serde_json::to_string(&report)?)?;
-            } else if let (Some(runbook), true) = (&report.runbook, self.dry_run) {
-                face::show(&view::runbook(runbook))?;
             }
             let stopped = report.stopped_by.is_some();
             return Ok(if stopped { Exit::Findings } else { Exit::Quiet });
@@ -67,7 +65,9 @@ impl Apply {
         if self.json {
             face::line(&serde_json::to_string(&applied)?)?;
         } else {
-            face::show(&view::findings(&applied.findings, &sources(&change)))?;
+            if !applied.findings.is_empty() {
+                face::show(&view::findings(&applied.findings, &sources(&change)))?;
+            }
             face::line(&applied.says)?;
             for note in &applied.notes {
                 face::line(note)?;

@@ -43,19 +43,7 @@ impl Backup {
             human_bytes(taken.bytes as f64),
             taken.stop_lsn
         ))?;
-        let archives: bool = session.query_one(
-            "SELECT pg_catalog.current_setting('archive_mode') <> 'off' \
-             AND pg_catalog.current_setting('archive_command') NOT IN ('', '(disabled)')",
-            &[],
-        )?;
-        if !archives {
-            face::line(
-                "WAL is not archived, so only this moment can be restored. On a server of this \
-                 machine set archive_mode = on and",
-            )?;
-            let command = quote_literal(&backup::archive_command(&vault));
-            face::line(&format!("  archive_command = {command}"))?;
-        }
+        say_archive(&session, &vault)?;
         Ok(Exit::Quiet)
     }
 
@@ -77,4 +65,22 @@ impl Backup {
         }
         Ok(Exit::Quiet)
     }
+}
+
+/// Says how to archive WAL into the vault, unless the server does.
+fn say_archive(session: &Session, vault: &Vault) -> anyhow::Result<()> {
+    let archives: bool = session.query_one(
+        "SELECT pg_catalog.current_setting('archive_mode') <> 'off' \
+         AND pg_catalog.strpos(pg_catalog.current_setting('archive_command'), $1) > 0",
+        &[&vault.wal_dir().display().to_string()],
+    )?;
+    if archives {
+        return Ok(());
+    }
+    face::line(
+        "WAL is not archived into this vault, so only this moment can be restored. On a server \
+         of this machine set archive_mode = on (it needs a restart) and",
+    )?;
+    let command = quote_literal(&backup::archive_command(vault));
+    face::line(&format!("  archive_command = {command}"))
 }

@@ -122,7 +122,11 @@ pub fn read_change(paths: &[String]) -> anyhow::Result<Change> {
             files.push(read_file(path)?);
         }
     }
-    Ok(pgward_sql::change(files))
+    let change = pgward_sql::change(files);
+    if change.files.iter().all(|f| f.statements.is_empty()) {
+        bail!("{}: no SQL statement in it, so there is nothing to judge", paths.join(", "));
+    }
+    Ok(change)
 }
 
 fn sql_files(dir: &str) -> anyhow::Result<Vec<String>> {

@@ -48,8 +48,10 @@ impl Doctor {
                 }
             }
         }
-        let problems = if self.checks { self.run_checks(&target)? } else { 0 };
-        Ok(if gaps.is_empty() && problems == 0 { Exit::Quiet } else { Exit::Findings })
+        let n_lacking = say_rights(&target)?;
+        let n_problems = if self.checks { self.run_checks(&target)? } else { 0 };
+        let quiet = gaps.is_empty() && n_lacking + n_problems == 0;
+        Ok(if quiet { Exit::Quiet } else { Exit::Findings })
     }
 
     fn run_checks(&self, target: &Target) -> anyhow::Result<usize> {
@@ -68,4 +70,20 @@ impl Doctor {
         }
         Ok(n)
     }
+}
+
+/// Says which rights and settings are there; returns how many are not.
+fn say_rights(target: &Target) -> anyhow::Result<usize> {
+    let session = Session::connect(target, Purpose::Inspect)?;
+    let mut n_lacking = 0;
+    for right in pgward_watch::rights::read(&session)? {
+        if right.fulfilled {
+            face::line(&format!("has      {}: {}", right.what, right.brings))?;
+        } else {
+            n_lacking += 1;
+            face::line(&format!("lacks    {}: {}", right.what, right.brings))?;
+            face::line(&format!("         needs {}", right.cure))?;
+        }
+    }
+    Ok(n_lacking)
 }

@@ -22,7 +22,7 @@ pub struct Postmortem {
 
 impl Postmortem {
     pub fn run(self) -> anyhow::Result<Exit> {
-        let store = self.vault.store()?;
+        let store = self.vault.existing()?;
         let Some(id) = &self.incident else {
             for name in store.postmortem_names()?.iter().filter(|n| n.ends_with(".md")) {
                 face::line(name.trim_end_matches(".md"))?;
@@ -31,7 +31,10 @@ impl Postmortem {
         };
         let file = store.root().join("postmortems").join(format!("{id}.json"));
         let bytes = std::fs::read(&file).with_context(|| {
-            format!("{id}: no post-mortem of that id in {}", store.root().display())
+            format!(
+                "{id}: no post-mortem of that id in {}; `pgward postmortem` lists them",
+                store.root().display()
+            )
         })?;
         let mut written: pgward_model::postmortem::Postmortem = serde_json::from_slice(&bytes)
             .with_context(|| format!("{}: damaged", file.display()))?;

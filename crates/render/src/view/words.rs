@@ -15,8 +15,7 @@ pub(crate) fn evidence_text(evidence: &Evidence) -> Text {
         _ => format!("{} {unit}", human(v)),
     };
     let nothing = evidence.value == Some(0.0);
-    let told = nothing || evidence.claim.chars().any(|c| c.is_ascii_digit());
-    if let Some(value) = evidence.value.filter(|_| !told) {
+    if let Some(value) = evidence.value.filter(|v| !tells(&evidence.claim, *v)) {
         text = text.then(format!(": {}", with_unit(value)), Tone::Plain);
     }
     // "None now, none before" needs no second zero.
@@ -26,6 +25,16 @@ pub(crate) fn evidence_text(evidence: &Evidence) -> Text {
         text = text.then(format!(" (baseline {})", with_unit(base)), Tone::Plain);
     }
     text
+}
+
+/// Does the sentence say the number itself? A pid or an SQLSTATE in it is another number.
+fn tells(claim: &str, value: f64) -> bool {
+    let number = human(value);
+    let mut words = claim.split([' ', ':', ';', '(', ')', '%']).map(|w| w.trim_end_matches(','));
+    match value == 0.0 {
+        true => words.any(|w| matches!(w, "0" | "no" | "No" | "none" | "nothing" | "nobody")),
+        false => words.any(|w| w == number),
+    }
 }
 
 /// The zone by its IANA name from the tables inside the program; UTC where it is unknown.

@@ -10,10 +10,19 @@ use std::collections::BTreeSet;
 pub(super) static SAMPLER: Sampler =
     Sampler { id: "sessions", period_s: 1.0, rights: "pg_monitor", take };
 
+/// What PostgreSQL shows in place of a statement that this role may not see.
+const HIDDEN: &str = "<insufficient privilege>";
+
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let session = eyes.session()?;
     let rows = session.query(include_str!("../../queries/sessions.sql"), &[])?;
     sample.sessions = rows.iter().map(read).collect::<Result<_, _>>()?;
+    if sample.sessions.iter().any(|s| s.query == HIDDEN) {
+        return Err(Error::Sampler {
+            sampler: "sessions",
+            why: "other roles' sessions hide their state and statement from this role".into(),
+        });
+    }
     let waiting: BTreeSet<Pid> =
         sample.sessions.iter().filter(|s| !s.blocked_by.is_empty()).map(|s| s.pid).collect();
     if waiting.is_empty() {
