@@ -44,7 +44,8 @@ pub enum Act {
     /// Statements in one transaction, or each by itself where they may not run in one.
     Sql { statements: Vec<String>, transaction: bool },
     /// Ends what one backend does. `backend_start` proves it is still the same session.
-    Signal { pid: Pid, backend_start: Timestamp, signal: BackendSignal },
+    /// `still` is what else must be as it was when the step was planned.
+    Signal { pid: Pid, backend_start: Timestamp, signal: BackendSignal, still: Still },
     /// Brings dropped objects back from a side server stopped just before `target_lsn`.
     RestoreObjects { relations: Vec<Relation>, target_lsn: String },
     /// Writes one block back from a side server that replayed all WAL.
@@ -63,6 +64,24 @@ pub enum BackendSignal {
     Cancel,
     /// `pg_terminate_backend`: ends the session, its transaction rolls back.
     Terminate,
+    /// `pg_cancel_backend`, which aborts the transaction and frees its locks; after 2 s
+    /// `pg_terminate_backend`, only where others still wait for that transaction.
+    CancelThenTerminate,
+}
+
+/// What must still be true of a session at the moment it is signalled.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Still {
+    /// `pg_stat_activity.state`; `None`: whatever it is.
+    pub state: Option<String>,
+    /// It runs the same statement.
+    pub query_start: Option<Timestamp>,
+    /// It is in the same transaction.
+    pub xact_start: Option<Timestamp>,
+    /// It waits for a lock.
+    pub waits: bool,
+    /// Another session waits for a lock of it.
+    pub blocks: bool,
 }
 
 /// Limits around one step; 0 means "the step must not have this limit"
@@ -80,19 +99,15 @@ pub struct Limits {
 impl Limits {
     /// For a step that takes short locks.
     pub const SHORT: Limits = Limits {
-        lock_timeout_ms: 2_000,       // users give up after ~10 s; three tries must fit
+        lock_timeout_ms: 2_000, // users give up after ~10 s; three tries must fit
         statement_timeout_ms: 60_000, // the recovery budget of a drill
         waiters_max: 20,
         rows_max: None,
     };
 
     /// For steps that must be left to finish: `CONCURRENTLY`, restores.
-    pub const PATIENT: Limits = Limits {
-        lock_timeout_ms: 0,
-        statement_timeout_ms: 0,
-        waiters_max: 20,
-        rows_max: None,
-    };
+    pub const PATIENT: Limits =
+        Limits { lock_timeout_ms: 0, statement_timeout_ms: 0, waiters_max: 20, rows_max: None };
 }
 
 /// A query and what it must answer.
@@ -112,7 +127,14 @@ pub struct Expectation {
 pub enum Undo {
     /// The step changes nothing that would need undoing.
     Nothing,
-    Exact { statements: Vec<String> },
-    Lossy { statements: Vec<String>, loses: String },
-    Impossible { why: String },
+    Exact {
+        statements: Vec<String>,
+    },
+    Lossy {
+        statements: Vec<String>,
+        loses: String,
+    },
+    Impossible {
+        why: String,
+    },
 }

@@ -5,7 +5,9 @@ use crate::clock;
 use crate::error::Error;
 use crate::session::{Row, Session, first_words, get};
 use pgward_model::name::Relation;
-use pgward_model::prelude::{Act, BackendSignal, Expectation, Limits, Pid, Step, quote_literal};
+use pgward_model::prelude::{
+    Act, BackendSignal, Expectation, Limits, Pid, Step, Still, quote_literal,
+};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -112,9 +114,17 @@ pub fn run(
         Act::Sql { statements, transaction: false } => {
             alone(session, control, step, statements, context)
         }
-        Act::Signal { pid, backend_start, signal } => {
-            let own = [session.pid(), control.pid()];
-            let report = send_signal(control, *pid, *backend_start, *signal, &own, step)?;
+        Act::Signal { pid, backend_start, signal, still } => {
+            let meant = Meant {
+                pid: *pid,
+                backend_start: *backend_start,
+                still,
+                own: [session.pid(), control.pid()],
+            };
+            let report = match signal {
+                BackendSignal::CancelThenTerminate => cancel_then_end(control, &meant, step)?,
+                signal => send_signal(control, &meant, *signal, step)?,
+            };
             verify(control, &step.expectations)?;
             Ok(report)
         }
@@ -140,7 +150,8 @@ pub fn run_together(
     context: &mut Context<'_>,
 ) -> Result<Vec<StepReport>, Error> {
     let mut retries = 0;
-    let ddl_only = steps.iter().flat_map(|s| statements_of(s)).all(|s| is_ddl(s));
+    let again = |s: &String| is_ddl(s) || is_guard(s);
+    let ddl_only = steps.iter().flat_map(|s| statements_of(s)).all(again);
     named(session, &context.name)?;
     let outcome = loop {
         let tried = attempt(session, control, steps, context);
@@ -438,28 +449,59 @@ fn index_name(statement: &str) -> Option<String> {
 
 // Signals.
 
-fn send_signal(
-    session: &Session,
+/// The session a signal is for, and what must be true of it.
+struct Meant<'a> {
     pid: Pid,
     backend_start: jiff::Timestamp,
+    still: &'a Still,
+    /// Our own sessions.
+    own: [Pid; 2],
+}
+
+/// Waiters that give up and come back leave a moment in which nobody waits.
+const BLOCKS_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long the locks of a cancelled statement may take to go.
+const FREED_WITHIN: Duration = Duration::from_secs(2);
+
+/// A cancelled statement aborts its transaction, which frees its locks, unless a savepoint
+/// holds them: then the session must end.
+fn cancel_then_end(session: &Session, meant: &Meant<'_>, step: &Step) -> Result<StepReport, Error> {
+    let cancelled = send_signal(session, meant, BackendSignal::Cancel, step)?;
+    let freed = clock::poll(FREED_WITHIN, WATCH_EVERY, || {
+        let (n_waiters, _) = waiters_behind(session, meant.pid, &meant.own)?;
+        Ok::<_, Error>((n_waiters == 0).then_some(()))
+    })?;
+    if freed.is_some() {
+        return Ok(cancelled);
+    }
+    let still = Still {
+        xact_start: meant.still.xact_start,
+        blocks: meant.still.blocks,
+        ..Still::default()
+    };
+    let ended =
+        send_signal(session, &Meant { still: &still, ..*meant }, BackendSignal::Terminate, step)?;
+    Ok(StepReport { ms: cancelled.ms + ended.ms, ..ended })
+}
+
+fn send_signal(
+    session: &Session,
+    meant: &Meant<'_>,
     signal: BackendSignal,
-    own: &[Pid],
     step: &Step,
 ) -> Result<StepReport, Error> {
     let began = clock::instant();
+    let (pid, backend_start) = (meant.pid, meant.backend_start);
     let before = backend(session, pid)?;
-    if let Some(why) = unfit(pid, backend_start, signal, own, before.as_ref()) {
+    if let Some(why) = unfit(meant, signal, before.as_ref()) {
         return Err(refused(step, why));
     }
-    let word = match signal {
-        BackendSignal::Cancel => "cancel",
-        BackendSignal::Terminate => "terminate",
-    };
-    let sql = include_str!("../queries/signal_backend.sql");
-    let rows = session.query(sql, &[&pid, &backend_start, &word, &own])?;
-    let sent = rows.first().map(|row| get::<bool>(row, 0)).transpose()?.unwrap_or(false);
-    if !sent {
-        return Err(refused(step, format!("pid {pid} went away before the signal")));
+    if !signalled(session, meant, signal)? {
+        let now = backend(session, pid)?;
+        let why = unfit(meant, signal, now.as_ref())
+            .unwrap_or_else(|| format!("no session waits for pid {pid} any longer"));
+        return Err(refused(step, why));
     }
     let query_start = before.and_then(|b| b.query_start);
     let done = clock::poll(GONE_WITHIN, WATCH_EVERY, || {
@@ -467,7 +509,7 @@ fn send_signal(
         let over = match (signal, &now) {
             (_, None) => true,
             (BackendSignal::Terminate, Some(_)) => false,
-            (BackendSignal::Cancel, Some(b)) => b.state != "active" || b.query_start != query_start,
+            (_, Some(b)) => b.state != "active" || b.query_start != query_start,
         };
         Ok::<_, Error>(over.then_some(()))
     })?;
@@ -479,12 +521,44 @@ fn send_signal(
     Ok(StepReport { rows: 1, ms, ..StepReport::default() })
 }
 
+/// Check and signal are one statement: nothing fits between them that a session can do.
+fn signalled(session: &Session, meant: &Meant<'_>, signal: BackendSignal) -> Result<bool, Error> {
+    let word = match signal {
+        BackendSignal::Terminate => "terminate",
+        BackendSignal::Cancel | BackendSignal::CancelThenTerminate => "cancel",
+    };
+    let sql = include_str!("../queries/signal_backend.sql");
+    let Still { state, query_start, xact_start, waits, blocks } = meant.still;
+    let within = if *blocks { BLOCKS_WITHIN } else { Duration::ZERO };
+    let sent = clock::poll(within, WATCH_EVERY, || {
+        let rows = session.query(
+            sql,
+            &[
+                &meant.pid,
+                &meant.backend_start,
+                &word,
+                &meant.own.as_slice(),
+                state,
+                query_start,
+                xact_start,
+                waits,
+                blocks,
+            ],
+        )?;
+        let sent = rows.first().map(|row| get::<bool>(row, 0)).transpose()?;
+        Ok::<_, Error>(sent.filter(|sent| *sent))
+    })?;
+    Ok(sent.is_some())
+}
+
 struct Backend {
     backend_start: Option<jiff::Timestamp>,
     backend_type: String,
     state: String,
     wraparound: bool,
     query_start: Option<jiff::Timestamp>,
+    xact_start: Option<jiff::Timestamp>,
+    waits: bool,
 }
 
 fn backend(session: &Session, pid: Pid) -> Result<Option<Backend>, Error> {
@@ -496,23 +570,20 @@ fn backend(session: &Session, pid: Pid) -> Result<Option<Backend>, Error> {
             state: get(row, 2)?,
             wraparound: get(row, 3)?,
             query_start: get(row, 4)?,
+            xact_start: get(row, 5)?,
+            waits: get(row, 6)?,
         })
     };
     rows.first().map(read).transpose()
 }
 
 /// Why this backend must not be signalled.
-fn unfit(
-    pid: Pid,
-    backend_start: jiff::Timestamp,
-    signal: BackendSignal,
-    own: &[Pid],
-    backend: Option<&Backend>,
-) -> Option<String> {
+fn unfit(meant: &Meant<'_>, signal: BackendSignal, backend: Option<&Backend>) -> Option<String> {
+    let (pid, backend_start) = (meant.pid, meant.backend_start);
     let Some(b) = backend else {
         return Some(format!("pid {pid} is gone already"));
     };
-    if own.contains(&pid) {
+    if meant.own.contains(&pid) {
         return Some(format!("pid {pid} is pgward itself"));
     }
     match b.backend_start {
@@ -534,12 +605,27 @@ fn unfit(
         return Some(format!("pid {pid} is a vacuum that prevents wraparound"));
     }
     match b.backend_type.as_str() {
-        "client backend" if signal == BackendSignal::Cancel && b.state != "active" => {
+        "client backend" if signal != BackendSignal::Terminate && b.state != "active" => {
             Some(format!("pid {pid} is {}: a cancel would end nothing", b.state))
         }
-        "client backend" | "autovacuum worker" => None,
+        "client backend" | "autovacuum worker" => changed(pid, meant.still, b),
         other => Some(format!("pid {pid} is a {other}, not a client's session")),
     }
+}
+
+/// What is no longer as it was when the signal was planned.
+fn changed(pid: Pid, still: &Still, b: &Backend) -> Option<String> {
+    if still.state.as_ref().is_some_and(|state| *state != b.state) {
+        let was = still.state.as_deref().unwrap_or_default();
+        return Some(format!("pid {pid} is no longer {was}: it is {}", b.state));
+    }
+    if still.xact_start.is_some() && still.xact_start != b.xact_start {
+        return Some(format!("pid {pid} is no longer in the same transaction"));
+    }
+    if still.query_start.is_some() && still.query_start != b.query_start {
+        return Some(format!("pid {pid} no longer runs the same statement"));
+    }
+    (still.waits && !b.waits).then(|| format!("pid {pid} no longer waits for a lock"))
 }
 
 // Expectations.
@@ -699,6 +785,12 @@ fn is_ddl(statement: &str) -> bool {
     let word = statement.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
     let ddl = ["ALTER", "CREATE", "DROP", "COMMENT", "GRANT", "REVOKE", "REINDEX", "TRUNCATE"];
     ddl.contains(&word.as_str())
+}
+
+/// What stands before DDL to check that it may run; rolled back with it.
+fn is_guard(statement: &str) -> bool {
+    let word = statement.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
+    matches!(word.as_str(), "LOCK" | "DO")
 }
 
 /// 200, 400, 800, ... ms, plus up to half of it, so that two who collide part.

@@ -181,7 +181,7 @@ fn only_the_session_that_is_meant_is_signalled() {
     };
     let signal = |pid, backend_start, signal| {
         let step = Step {
-            act: Act::Signal { pid, backend_start, signal },
+            act: Act::Signal { pid, backend_start, signal, still: Still::default() },
             ..sql(&["end it"], true, Limits::SHORT)
         };
         guarded::run(&session, &control, &step, &mut Context::new("t4"))
@@ -198,6 +198,75 @@ fn only_the_session_that_is_meant_is_signalled() {
     }
     signal(victim.pid(), start(victim.pid()), BackendSignal::Terminate).unwrap();
     assert!(victim.simple("SELECT 1").is_err());
+}
+
+#[test]
+fn a_signal_is_not_sent_once_its_reason_is_gone() {
+    let server = server();
+    let target = server.target();
+    let (session, control) = act(&target);
+    let victim = Session::connect(&target, Purpose::Private).unwrap();
+    let waiter = Session::connect(&target, Purpose::Private).unwrap();
+    victim.simple("CREATE TABLE held (id int PRIMARY KEY)").unwrap();
+    let start = |column: &str| {
+        let sql = format!("SELECT {column} FROM pg_stat_activity WHERE pid = $1");
+        control.query_one::<jiff::Timestamp>(&sql, &[&victim.pid()]).unwrap()
+    };
+    let signal = |signal, still: &Still| {
+        let backend_start = start("backend_start");
+        let still = still.clone();
+        let step = Step {
+            act: Act::Signal { pid: victim.pid(), backend_start, signal, still },
+            ..sql(&["end it"], true, Limits::SHORT)
+        };
+        guarded::run(&session, &control, &step, &mut Context::new("t5"))
+    };
+    let refused = |kind, still: &Still, why: &str| {
+        let error = signal(kind, still).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    };
+    victim.simple("BEGIN; LOCK TABLE held").unwrap();
+    let idle = Still {
+        state: Some("idle in transaction".into()),
+        xact_start: Some(start("xact_start")),
+        blocks: true,
+        ..Still::default()
+    };
+    refused(BackendSignal::Terminate, &idle, "no session waits for");
+    victim.simple("COMMIT; BEGIN; LOCK TABLE held").unwrap();
+    refused(BackendSignal::Terminate, &idle, "no longer in the same transaction");
+
+    // Cancelling frees the locks of the whole transaction; with a savepoint the session ends.
+    for savepoint in ["", "SAVEPOINT s;"] {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let text = format!("{savepoint} SELECT pg_sleep(60)");
+                assert!(victim.simple(&text).is_err());
+            });
+            scope.spawn(|| waiter.simple("SELECT FROM held").unwrap());
+            let still = clock::poll(Duration::from_secs(5), Duration::from_millis(20), || {
+                let running = count(
+                    &control,
+                    "SELECT count(*) FROM pg_stat_activity a WHERE state = 'active' \
+                     AND query LIKE '%pg_sleep%' AND a.pid <> pg_backend_pid()",
+                );
+                Ok::<_, Error>((running == 1).then(|| Still {
+                    query_start: Some(start("query_start")),
+                    xact_start: Some(start("xact_start")),
+                    blocks: true,
+                    ..Still::default()
+                }))
+            });
+            let still = still.unwrap().expect("it runs");
+            let old = Still { query_start: still.xact_start, ..still.clone() };
+            refused(BackendSignal::Cancel, &old, "no longer runs the same statement");
+            let waits = Still { waits: true, ..still.clone() };
+            refused(BackendSignal::Cancel, &waits, "no longer waits for a lock");
+            signal(BackendSignal::CancelThenTerminate, &still).unwrap();
+        });
+        assert_eq!(victim.simple("ROLLBACK").is_ok(), savepoint.is_empty());
+        let _ = victim.simple("BEGIN; LOCK TABLE held");
+    }
 }
 
 #[test]

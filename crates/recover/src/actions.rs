@@ -111,6 +111,17 @@ fn nobody_waits_for(pid: Pid) -> Expectation {
     }
 }
 
+/// What the counting query answers; `None` when that takes too long or fails.
+fn bounded_count(session: &Session, sql: &str) -> Option<u64> {
+    session.simple(BOUNDED).ok()?;
+    let n = session.query_one::<i64>(sql, &[]);
+    session.simple("ROLLBACK").ok()?;
+    u64::try_from(n.ok()?).ok()
+}
+
+/// Planning must not hold up the answer: half of what a recovery may take to begin.
+const BOUNDED: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'";
+
 fn plan(action: &Action, why: impl Into<String>) -> Error {
     Error::Plan { action: action.id, why: why.into() }
 }

@@ -7,26 +7,32 @@ use pgward_model::prelude::*;
 pub(super) static ACTION: Action = Action {
     id: "cancel_blocker",
     title: "Cancel the statement that blocks the others",
-    price: "the statement's work is undone; its session stays",
+    price: "the statement's transaction is undone; its session stays, unless a savepoint keeps the locks",
     plan,
 };
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let session = blamed(&ACTION, likely, case)?;
-    // Inside a transaction block a cancelled statement leaves the locks of earlier ones.
-    let in_block = session.xact_start < session.query_start;
-    let signal = if in_block { BackendSignal::Terminate } else { BackendSignal::Cancel };
-    let verb = if in_block { "end" } else { "cancel" };
     let mut cancel = step(
-        format!("{verb} pid {} of role {}", session.pid, session.role),
-        Act::Signal { pid: session.pid, backend_start: session.backend_start, signal },
+        format!("cancel the statement of pid {} of role {}", session.pid, session.role),
+        Act::Signal {
+            pid: session.pid,
+            backend_start: session.backend_start,
+            signal: BackendSignal::CancelThenTerminate,
+            still: Still {
+                query_start: session.query_start,
+                xact_start: session.xact_start,
+                blocks: true,
+                ..Still::default()
+            },
+        },
         Limits::SHORT,
     );
     cancel.expectations = vec![nobody_waits_for(session.pid)];
     cancel.undo = Undo::Impossible { why: "its owner may run the statement again".into() };
     Ok(runbook(
         &ACTION,
-        format!("{verb} what pid {} of role {} runs", session.pid, session.role),
+        format!("Cancel what pid {} of role {} runs", session.pid, session.role),
         "the weakest signal that frees the locks",
         lossless("the statement was never committed"),
         vec![cancel],

@@ -19,6 +19,12 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
             pid: session.pid,
             backend_start: session.backend_start,
             signal: BackendSignal::Cancel,
+            still: Still {
+                query_start: session.query_start,
+                waits: true,
+                blocks: true,
+                ..Still::default()
+            },
         },
         Limits::SHORT,
     );

@@ -1,6 +1,6 @@
 //! Ends the session that holds its locks and does nothing.
 
-use super::{Action, Cx, blamed, lossless, nobody_waits_for, runbook, step};
+use super::{Action, Cx, blamed, lossless, nobody_waits_for, plan as refuse, runbook, step};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -13,12 +13,21 @@ pub(super) static ACTION: Action = Action {
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let session = blamed(&ACTION, likely, case)?;
+    if !session.state.starts_with("idle in transaction") {
+        return Err(refuse(&ACTION, format!("pid {} is {} by now", session.pid, session.state)));
+    }
     let mut end = step(
         format!("end pid {} of role {} ({})", session.pid, session.role, session.application),
         Act::Signal {
             pid: session.pid,
             backend_start: session.backend_start,
             signal: BackendSignal::Terminate,
+            still: Still {
+                state: Some(session.state.clone()),
+                xact_start: session.xact_start,
+                blocks: true,
+                ..Still::default()
+            },
         },
         Limits::SHORT,
     );

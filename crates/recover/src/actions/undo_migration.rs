@@ -1,10 +1,11 @@
 //! Takes back the steps of a migration that were applied, newest first.
 
-use super::{Action as Kind, Cx, plan as refuse, runbook, step};
+use super::{Action as Kind, Cx, bounded_count, plan as refuse, runbook, step};
 use crate::error::Error;
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
 use pgward_sql::action::{Action, Alter};
+use std::fmt;
 
 pub(super) static ACTION: Kind = Kind {
     id: "undo_migration",
@@ -12,6 +13,18 @@ pub(super) static ACTION: Kind = Kind {
     price: "short ACCESS EXCLUSIVE locks on the tables it touched; refused when values would be lost",
     plan,
 };
+
+/// Counting ends here: who lost a million values need not know how many more.
+const VALUES_MAX: u64 = 1_000_000;
+
+/// What a statement of the undo drops and what that holds.
+struct Dropped {
+    relation: Relation,
+    /// `None`: the whole table.
+    column: Option<String>,
+    /// `None`: could not be counted in time.
+    n_values: Option<u64>,
+}
 
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let before = case.window.catalog.as_ref();
@@ -21,31 +34,15 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
             texts.push(&event.statement);
         }
     }
-    let mut steps = Vec::new();
-    let mut lost = Vec::new();
+    let (mut steps, mut lost) = (Vec::new(), Vec::new());
     for text in texts.iter().rev() {
         let file = pgward_sql::read("-", text);
         for statement in file.statements.iter().rev() {
-            let (statements, mut loses) = match pgward_sql::inverse(statement, before) {
-                Undo::Nothing => continue,
-                Undo::Exact { statements } => (statements, None),
-                Undo::Lossy { statements, loses } => (statements, Some(loses)),
-                Undo::Impossible { why } => {
-                    return Err(refuse(&ACTION, format!("{}: {why}", one_line(&statement.text))));
-                }
-            };
-            let added = values_added(cx.session, statement)?;
-            if added == Some(0) {
-                loses = None; // what the step added holds nothing yet
+            let undo = take_back(cx.session, statement, before)?;
+            if let Some((step, loss)) = undo {
+                steps.push(step);
+                lost.extend(loss);
             }
-            lost.extend(loses.map(|l| (added, l)));
-            let mut undo = step(
-                format!("take back: {}", one_line(&statement.text)),
-                Act::Sql { statements, transaction: statement.in_transaction },
-                if statement.in_transaction { Limits::SHORT } else { Limits::PATIENT },
-            );
-            undo.undo = Undo::Exact { statements: vec![statement.text.clone()] };
-            steps.push(undo);
         }
     }
     if steps.is_empty() {
@@ -74,25 +71,114 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     ))
 }
 
-/// Values in the columns that the statement added, at most a million counted; `None` where it
-/// adds no column.
-fn values_added(session: &Session, statement: &Statement) -> Result<Option<u64>, Error> {
-    let mut n = None;
-    for action in pgward_sql::actions(statement) {
-        let Action::Alter { relation, command: Alter::AddColumn { column, .. }, .. } = action
-        else {
-            continue;
-        };
-        let column = quote_ident(&column.name);
-        let sql = format!(
-            "SELECT pg_catalog.count(*) FROM \
-             (SELECT FROM {} WHERE {column} IS NOT NULL LIMIT 1000000) v",
-            relation.quoted(),
-        );
-        let counted = u64::try_from(session.query_one::<i64>(&sql, &[])?).unwrap_or(0);
-        n = Some(n.unwrap_or(0) + counted);
+/// How many values go, where it is known, and which.
+type Lost = (Option<u64>, String);
+
+/// The step that undoes one statement and what goes with it; `None` where nothing is to do.
+fn take_back(
+    session: &Session,
+    statement: &Statement,
+    before: Option<&Catalog>,
+) -> Result<Option<(Step, Option<Lost>)>, Error> {
+    let (statements, loses) = match pgward_sql::inverse(statement, before) {
+        Undo::Nothing => return Ok(None),
+        Undo::Exact { statements } => (statements, None),
+        Undo::Lossy { statements, loses } => (statements, Some(loses)),
+        Undo::Impossible { why } => {
+            return Err(refuse(&ACTION, format!("{}: {why}", one_line(&statement.text))));
+        }
+    };
+    let drops = dropped(session, &statements);
+    let loss = loss_of(&drops, loses, statement.in_transaction);
+    let statements = match statement.in_transaction {
+        true => guards(&drops).into_iter().chain(statements).collect(),
+        false => statements,
+    };
+    let mut undo = step(
+        format!("take back: {}", one_line(&statement.text)),
+        Act::Sql { statements, transaction: statement.in_transaction },
+        if statement.in_transaction { Limits::SHORT } else { Limits::PATIENT },
+    );
+    undo.undo = Undo::Exact { statements: vec![statement.text.clone()] };
+    Ok(Some((undo, loss)))
+}
+
+/// "Exact" speaks of what was there before the statement; what was written since goes too.
+fn loss_of(drops: &[Dropped], loses: Option<String>, in_transaction: bool) -> Option<Lost> {
+    if let Some(loses) = loses {
+        return Some((None, loses));
     }
-    Ok(n)
+    if drops.is_empty() {
+        return None;
+    }
+    // Without a transaction nothing holds between counting and dropping.
+    let n = match in_transaction {
+        true => drops.iter().map(|d| d.n_values).try_fold(0, |sum, n| Some(sum + n?)),
+        false => None,
+    };
+    let full: Vec<String> =
+        drops.iter().filter(|d| d.n_values != Some(0)).map(ToString::to_string).collect();
+    match (n, full.is_empty()) {
+        (Some(0), _) => None, // what the statement added holds nothing yet
+        (n, true) => Some((n, "what is written until it goes".to_owned())),
+        (n, false) => Some((n, format!("what was written into {}", full.join(", ")))),
+    }
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.column {
+            Some(column) => write!(f, "column {column} of {}", self.relation),
+            None => write!(f, "table {}", self.relation),
+        }
+    }
+}
+
+/// Tables and columns that these statements drop, with the values in them.
+fn dropped(session: &Session, statements: &[String]) -> Vec<Dropped> {
+    let file = pgward_sql::read("-", &format!("{};", statements.join(";\n")));
+    let mut found: Vec<(Relation, Option<String>)> = Vec::new();
+    for action in file.statements.iter().flat_map(pgward_sql::actions) {
+        match action {
+            Action::Drop(drop) if drop.kind == "table" => {
+                found.extend(drop.names.into_iter().map(|relation| (relation, None)));
+            }
+            Action::Alter { relation, command: Alter::DropColumn { name, .. }, .. } => {
+                found.push((relation, Some(name)));
+            }
+            _ => {}
+        }
+    }
+    let count = |(relation, column): (Relation, Option<String>)| {
+        let values = values(&relation, column.as_deref(), VALUES_MAX);
+        let n_values = bounded_count(session, &values).filter(|n| *n < VALUES_MAX);
+        Dropped { relation, column, n_values }
+    };
+    found.into_iter().map(count).collect()
+}
+
+/// Counts what is in the table or the column, at most `n_max`.
+fn values(relation: &Relation, column: Option<&str>, n_max: u64) -> String {
+    let only = column.map_or(String::new(), |c| format!(" WHERE {} IS NOT NULL", quote_ident(c)));
+    let from = relation.quoted();
+    format!("SELECT pg_catalog.count(*) FROM (SELECT FROM {from}{only} LIMIT {n_max}) v")
+}
+
+/// Statements that make the step fail when more is there by now than was counted: the lock
+/// keeps writers out from the count to the drop.
+fn guards(drops: &[Dropped]) -> Vec<String> {
+    let mut guards = Vec::new();
+    for drop in drops {
+        guards.push(format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", drop.relation.quoted()));
+        let Some(n) = drop.n_values else { continue };
+        let count = values(&drop.relation, drop.column.as_deref(), n.saturating_add(1));
+        let why = quote_literal(&format!("{drop} was written to since its values were counted"));
+        let check = format!(
+            "BEGIN IF ({count}) > {n} THEN RAISE EXCEPTION USING MESSAGE = {why}; END IF; END"
+        );
+        guards.push(format!("DO {}", quote_literal(&check)));
+    }
+    guards
 }
 
 /// The columns of a table as they were, as a check.

@@ -61,10 +61,14 @@ fn act(act: &Act) -> Vec<Text> {
             }
             lines
         }
-        Act::Signal { pid, backend_start, signal } => {
+        Act::Signal { pid, backend_start, signal, .. } => {
             let (function, effect) = match signal {
                 BackendSignal::Cancel => ("pg_cancel_backend", "ends its statement"),
                 BackendSignal::Terminate => ("pg_terminate_backend", "ends its session"),
+                BackendSignal::CancelThenTerminate => (
+                    "pg_cancel_backend",
+                    "ends its statement; after 2 s its session, if others still wait",
+                ),
             };
             vec![
                 Text::code(format!("{function}({pid})")).then(format!("  {effect}"), Tone::Plain),

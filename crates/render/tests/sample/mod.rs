@@ -177,6 +177,7 @@ pub(crate) fn runbook() -> Runbook {
                     pid: 4802,
                     backend_start: at(-30.0),
                     signal: BackendSignal::Cancel,
+                    still: Still::default(),
                 },
                 limits: Limits::SHORT,
                 expectations: vec![Expectation {
