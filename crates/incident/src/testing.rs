@@ -73,6 +73,7 @@ pub(crate) fn sample(seconds: i64, xact_commit: i64) -> Sample {
         probe: Some(NetworkProbe {
             tried: 1,
             failed: 0,
+            refused: 0,
             tcp_ms: Some(0.1),
             connect_ms: Some(3.0),
             round_trip_ms: Some(0.2),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct Sample {
     pub at: Timestamp,
-    /// Client backends, without our own.
+    /// Client backends without our own, and whatever else keeps one of them waiting.
     pub sessions: Vec<SessionSample>,
     /// Since the server's statistics were reset.
     pub database: Option<DatabaseCounters>,
@@ -81,6 +81,10 @@ pub struct WaitedLock {
     pub kind: String,
     pub mode: String,
     pub relation: Option<Relation>,
+    /// `pg_locks.waitstart`: when the wait itself began. `None` in the first moment of a wait,
+    /// before the server has noted it.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,11 +159,15 @@ pub struct LogEntry {
 }
 
 /// One probe of the path to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 pub struct NetworkProbe {
-    /// New connections tried in this tick and how many failed.
+    /// New connections tried in this tick and how many the path or the server failed.
     pub tried: u32,
     pub failed: u32,
+    /// New connections that a server in its right mind turned away: no slot left (53300) or a
+    /// login refused (28xxx). These are not among `failed`.
+    #[serde(default)]
+    pub refused: u32,
     /// TCP handshake alone: the network without the server. `None` on a unix socket.
     pub tcp_ms: Option<f64>,
     /// Mean time of a new connection that came up (TCP, start-up, authentication).

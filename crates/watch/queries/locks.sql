@@ -5,7 +5,8 @@ SELECT
     l.mode,
     l.granted,
     n.nspname::text,
-    c.relname::text
+    c.relname::text,
+    l.waitstart
 FROM pg_catalog.pg_locks l
 LEFT JOIN pg_catalog.pg_class c
   ON c.oid = l.relation
@@ -15,4 +16,4 @@ LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE l.pid = ANY ($1)
   AND (NOT l.granted
        OR (c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')))
-LIMIT 20000
+LIMIT 20001

@@ -232,7 +232,7 @@ impl Watcher {
     fn open(&mut self, at: Timestamp, symptoms: &[Symptom]) -> Event {
         let harm = symptoms.iter().find(|s| s.weight == Weight::Harm);
         let since = symptoms.iter().map(|s| s.since).min().unwrap_or(at);
-        self.window.baseline_until = self.window.baseline_until.min(since);
+        self.window.baseline_until = baseline_end(&self.window, since);
         self.n_incidents += 1;
         let id = format!("{}-{}", at.strftime("%Y%m%dT%H%M%SZ"), self.n_incidents);
         let incident = Incident {
@@ -394,6 +394,17 @@ impl Watcher {
     }
 }
 
+/// Where the baseline of an incident that began at `since` ends: not after it, but a trouble
+/// that began before we looked must not take what baseline there is.
+fn baseline_end(window: &Window, since: Timestamp) -> Timestamp {
+    let end = window.baseline_until.min(since);
+    let least = jiff::SignedDuration::from_secs_f64(detectors::BASELINE_S_MIN);
+    let Some(first) = window.samples.first().and_then(|s| s.at.checked_add(least).ok()) else {
+        return end;
+    };
+    end.max(first.min(window.baseline_until))
+}
+
 /// A symptom seen within the last two ticks is present.
 fn fresh(at: Timestamp) -> Timestamp {
     at.checked_sub(jiff::SignedDuration::from_millis(2500)).unwrap_or(at)
@@ -406,4 +417,20 @@ fn sampled(what: &str) -> Source {
 /// An error with all its causes on one line.
 fn chain(error: &Error) -> String {
     pgward_pg::error::links(error).join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_older_than_all_samples_leaves_a_baseline() {
+        let at = |s: i64| Timestamp::from_second(1_795_219_200 + s).unwrap();
+        let samples = (0..60).map(|s| Sample { at: at(s), ..Sample::default() }).collect();
+        let window = Window { samples, baseline_until: at(54), catalog: None };
+        assert_eq!(baseline_end(&window, at(50)), at(50));
+        assert_eq!(baseline_end(&window, at(-7200)), at(10));
+        let young = Window { baseline_until: at(5), ..window };
+        assert_eq!(baseline_end(&young, at(-7200)), at(5));
+    }
 }

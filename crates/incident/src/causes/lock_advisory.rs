@@ -56,6 +56,7 @@ mod tests {
             kind: "advisory".into(),
             mode: "ExclusiveLock".into(),
             relation: None,
+            since: None,
         });
         samples.last_mut().unwrap().sessions = vec![waiter];
         assert!(judge(&case(samples, 30)).likely().is_some());

@@ -109,6 +109,7 @@ mod tests {
             kind: "relation".into(),
             mode: "AccessExclusiveLock".into(),
             relation: Some(Relation::new("public", "orders")),
+            since: None,
         });
         last.sessions =
             vec![session(1, "idle in transaction", &[]), ddl, session(3, "active", &[2])];

@@ -63,8 +63,7 @@ fn waits_long(waiter: &SessionSample, at: Timestamp, before: Option<&Sample>) ->
 }
 
 fn symptom(window: &Window, root: &Root<'_>) -> Symptom {
-    let since =
-        root.waiters.iter().filter_map(|w| forest::waits_since(w)).min().unwrap_or(root.at);
+    let since = root.waiters.iter().filter_map(|w| forest::waits_since(w)).min().unwrap_or(root.at);
     let since = since.min(root.at);
     let relations: Vec<Relation> = root
         .waiters

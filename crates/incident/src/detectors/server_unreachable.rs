@@ -8,16 +8,18 @@ pub(super) static DETECTOR: Detector = Detector {
     id: "server_unreachable",
     title: "The server does not answer",
     rule: "three samples in a row without sessions, or three probes in a row that fail: one can \
-           be a hiccup",
+           be a hiccup. A probe that the server turns away (53300, 28xxx) was answered",
     detect,
 };
 
 fn detect(window: &Window) -> Vec<Symptom> {
     let last: Vec<&Sample> = window.samples.iter().rev().take(3).collect();
-    let blind = |s: &&Sample| s.gaps.iter().any(|g| g.sampler == "sessions");
-    let refused = |s: &&Sample| s.probe.is_some_and(|p| p.tried > 0 && p.failed == p.tried);
+    // Sessions with a gap beside them were seen in part: the server has answered.
+    let blind =
+        |s: &&Sample| s.sessions.is_empty() && s.gaps.iter().any(|g| g.sampler == "sessions");
+    let failing = |s: &&Sample| s.probe.is_some_and(|p| p.tried > 0 && p.failed == p.tried);
     let (Some(first), 3) = (last.last(), last.len()) else { return Vec::new() };
-    let n_blind = last.iter().copied().filter(|s| blind(s) || refused(s)).count();
+    let n_blind = last.iter().copied().filter(|s| blind(s) || failing(s)).count();
     if n_blind < 3 {
         return Vec::new();
     }
@@ -46,7 +48,7 @@ fn detect(window: &Window) -> Vec<Symptom> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, healthy};
+    use crate::testing::{at, healthy, session};
 
     #[test]
     fn three_blind_samples_are_an_outage_and_one_is_not() {
@@ -58,5 +60,17 @@ mod tests {
             let window = Window { samples, baseline_until: at(20), catalog: None };
             assert_eq!(detect(&window).len(), n_symptoms);
         }
+    }
+
+    #[test]
+    fn a_server_that_hides_sessions_or_turns_probes_away_is_reachable() {
+        let mut samples = healthy(30);
+        for s in &mut samples {
+            s.sessions = vec![session(1, "", &[])];
+            s.gaps.push(Gap { sampler: "sessions".into(), why: "1 session is hidden".into() });
+            s.probe = Some(NetworkProbe { tried: 4, refused: 4, ..NetworkProbe::default() });
+        }
+        let window = Window { samples, baseline_until: at(20), catalog: None };
+        assert_eq!(detect(&window), []);
     }
 }

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::eyes::Eyes;
 use pgward_model::prelude::*;
 use pgward_pg::log::LogTail;
+use pgward_pg::session::own;
 
 pub(super) static SAMPLER: Sampler = Sampler {
     id: "log",
@@ -24,15 +25,45 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     }
     let (Some(session), Some(tail)) = (&eyes.session, &mut eyes.log) else { return Ok(()) };
     let lines = tail.read(session)?;
-    let (ours, mut theirs): (Vec<LogEntry>, Vec<LogEntry>) =
-        lines.entries.into_iter().partition(|e| is_ours(&e.application));
-    drop(ours);
+    let ours = own::backends();
+    let mut theirs = lines.entries;
+    theirs.retain(|e| !is_ours(&ours, e));
     sample.log_dropped = theirs.len().saturating_sub(ENTRIES_MAX) as u64;
     theirs.truncate(ENTRIES_MAX);
     sample.log = theirs;
     Ok(())
 }
 
-fn is_ours(application: &str) -> bool {
-    matches!(application, "pgward watch" | "pgward inspect" | "pgward private")
+/// Was it one of our own backends? By pid and time: a name anyone can take.
+fn is_ours((pids, starts): &(Vec<Pid>, Vec<Timestamp>), entry: &LogEntry) -> bool {
+    pids.iter()
+        .zip(starts)
+        .any(|(pid, start)| *pid == entry.pid && seconds_between(*start, entry.at) > -1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pid_is_ours_from_its_start_and_a_name_never() {
+        let start = Timestamp::from_second(1_795_219_200).unwrap();
+        let entry = |pid, seconds| LogEntry {
+            at: start + jiff::SignedDuration::from_secs(seconds),
+            pid,
+            role: "site".to_owned(),
+            database: "shop".to_owned(),
+            application: "pgward watch".to_owned(),
+            client: String::new(),
+            severity: "ERROR".to_owned(),
+            sqlstate: "42P01".to_owned(),
+            message: String::new(),
+            detail: String::new(),
+            statement: String::new(),
+        };
+        let ours = (vec![7], vec![start]);
+        assert!(is_ours(&ours, &entry(7, 5)));
+        assert!(!is_ours(&ours, &entry(7, -60)));
+        assert!(!is_ours(&ours, &entry(8, 5)));
+    }
 }

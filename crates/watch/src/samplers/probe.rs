@@ -21,23 +21,30 @@ const PATIENCE: Duration = Duration::from_secs(1);
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let target = eyes.probe_target.clone();
     let tries = if eyes.alarmed { TRIES_ALARMED } else { TRIES_QUIET };
-    let mut failed = 0;
+    let (mut failed, mut refused) = (0, 0);
     let mut connects = Vec::new();
     for _ in 0..tries {
         let start = clock::instant();
         match Session::connect_within(&target, Purpose::Watch, PATIENCE) {
             Ok(_) => connects.push(ms_since(start)),
+            Err(error) if is_refusal(&error) => refused += 1,
             Err(_) => failed += 1,
         }
     }
     sample.probe = Some(NetworkProbe {
         tried: tries,
         failed,
+        refused,
         tcp_ms: handshake(&target),
         connect_ms: mean(&connects),
         round_trip_ms: round_trip(eyes),
     });
     Ok(())
+}
+
+/// A server that has no slot for us or does not let us in answers; it is not unreachable.
+fn is_refusal(error: &pgward_pg::error::Error) -> bool {
+    error.sqlstate().is_some_and(|state| state == "53300" || state.starts_with("28"))
 }
 
 fn handshake(target: &Target) -> Option<f64> {

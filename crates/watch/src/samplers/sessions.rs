@@ -4,24 +4,36 @@ use super::Sampler;
 use crate::error::Error;
 use crate::eyes::Eyes;
 use pgward_model::prelude::*;
-use pgward_pg::session::{Row, get};
-use std::collections::BTreeSet;
+use pgward_pg::session::{Row, get, own};
+use std::collections::{BTreeSet, HashMap};
 
 pub(super) static SAMPLER: Sampler =
     Sampler { id: "sessions", period_s: 1.0, rights: "pg_monitor", take };
 
 /// What PostgreSQL shows in place of a statement that this role may not see.
 const HIDDEN: &str = "<insufficient privilege>";
+/// As in `sessions.sql` and `locks.sql`, which fetch one more to show that there are more.
+const SESSIONS_MAX: usize = 2_000;
+const LOCKS_MAX: usize = 20_000;
 
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let session = eyes.session()?;
-    let rows = session.query(include_str!("../../queries/sessions.sql"), &[])?;
-    sample.sessions = rows.iter().map(read).collect::<Result<_, _>>()?;
-    if sample.sessions.iter().any(|s| s.query == HIDDEN) {
-        return Err(Error::Sampler {
-            sampler: "sessions",
-            why: "other roles' sessions hide their state and statement from this role".into(),
-        });
+    let (pids, starts) = own::backends();
+    let rows = session.query(include_str!("../../queries/sessions.sql"), &[&pids, &starts])?;
+    sample.sessions = rows.iter().take(SESSIONS_MAX).map(read).collect::<Result<_, _>>()?;
+    if rows.len() > SESSIONS_MAX {
+        gap(sample, format!("more than {SESSIONS_MAX} sessions; those that wait were kept"));
+    }
+    let n_hidden = sample.sessions.iter().filter(|s| s.query == HIDDEN).count();
+    if n_hidden > 0 {
+        let role = session.target().role();
+        gap(
+            sample,
+            format!(
+                "{n_hidden} sessions of other roles hide their state and statement: \
+                 GRANT pg_monitor TO {role}"
+            ),
+        );
     }
     let waiting: BTreeSet<Pid> =
         sample.sessions.iter().filter(|s| !s.blocked_by.is_empty()).map(|s| s.pid).collect();
@@ -31,16 +43,26 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let mut wanted = waiting.clone();
     wanted.extend(sample.sessions.iter().flat_map(|s| s.blocked_by.iter().copied()));
     let pids: Vec<Pid> = wanted.into_iter().collect();
-    for row in session.query(include_str!("../../queries/locks.sql"), &[&pids])? {
-        let pid: Pid = get(&row, 0)?;
-        if let Some(session) = sample.sessions.iter_mut().find(|s| s.pid == pid) {
-            note_lock(session, &row)?;
+    let locks = session.query(include_str!("../../queries/locks.sql"), &[&pids])?;
+    if locks.len() > LOCKS_MAX {
+        gap(sample, format!("more than {LOCKS_MAX} locks of blockers and waiters"));
+    }
+    let position: HashMap<Pid, usize> =
+        sample.sessions.iter().enumerate().map(|(i, s)| (s.pid, i)).collect();
+    for row in locks.iter().take(LOCKS_MAX) {
+        let pid: Pid = get(row, 0)?;
+        if let Some(session) = position.get(&pid).and_then(|i| sample.sessions.get_mut(*i)) {
+            note_lock(session, row)?;
         }
     }
     for session in &mut sample.sessions {
         name_row_wait(session);
     }
     Ok(())
+}
+
+fn gap(sample: &mut Sample, why: String) {
+    sample.gaps.push(Gap { sampler: SAMPLER.id.to_owned(), why });
 }
 
 fn read(row: &Row) -> Result<SessionSample, pgward_pg::error::Error> {
@@ -75,7 +97,10 @@ fn note_lock(session: &mut SessionSample, row: &Row) -> Result<(), Error> {
     let name: Option<String> = get(row, 5)?;
     let relation = schema.zip(name).map(|(s, n)| Relation::new(s, n));
     match (granted, relation) {
-        (false, relation) => session.waits_for = Some(WaitedLock { kind, mode, relation }),
+        (false, relation) => {
+            let since = get(row, 6)?;
+            session.waits_for = Some(WaitedLock { kind, mode, relation, since });
+        }
         (true, Some(relation)) => match session.holds.iter_mut().find(|h| h.relation == relation) {
             Some(held) if stronger(&mode, &held.mode) => held.mode = mode,
             Some(_) => {}

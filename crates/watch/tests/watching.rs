@@ -1,0 +1,153 @@
+//! The watcher on a real server: what it must open, judge and close, and what it must leave.
+
+#[path = "../../pg/tests/common/installation.rs"]
+mod installation;
+
+use pgward_model::prelude::*;
+use pgward_pg::clock::{self, Deadline};
+use pgward_pg::prelude::*;
+use pgward_pg::server::{PrivateServer, ServerOptions};
+use pgward_watch::watcher::{Options, Watcher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+fn server() -> PrivateServer {
+    let server = PrivateServer::create(
+        &ServerOptions::new(installation::installation()).set("fsync", "off"),
+    )
+    .unwrap();
+    let setup = Session::connect(&server.target(), Purpose::Private).unwrap();
+    setup
+        .simple(
+            "CREATE TABLE accounts (id int PRIMARY KEY, balance int NOT NULL);
+             INSERT INTO accounts SELECT n, 0 FROM generate_series(1, 1000) n;
+             ANALYZE accounts",
+        )
+        .unwrap();
+    server
+}
+
+fn watcher(target: &Target) -> Watcher {
+    Watcher::start(Options {
+        server: "test".to_owned(),
+        target: target.clone(),
+        probe_target: None,
+        scan: Arc::new(AtomicBool::new(false)),
+        known_changes: Vec::new(),
+        healthy_s: 3.0,
+    })
+    .unwrap()
+}
+
+/// Ticks once a second until `until` says so or `seconds` have passed; what happened.
+fn watch(
+    watcher: &mut Watcher,
+    seconds: u64,
+    mut until: impl FnMut(&Watcher) -> bool,
+) -> Vec<Event> {
+    let deadline = Deadline::after(Duration::from_secs(seconds));
+    let mut events = Vec::new();
+    while !deadline.passed() {
+        let start = clock::instant();
+        events.extend(watcher.tick());
+        if until(watcher) {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(1).saturating_sub(start.elapsed()));
+    }
+    events
+}
+
+/// Clients that pay and read all the time, until told to stop.
+fn load(target: &Target, stop: &Arc<AtomicBool>) -> Vec<JoinHandle<()>> {
+    (0..2)
+        .map(|client: i64| {
+            let (target, stop) = (target.clone(), Arc::clone(stop));
+            std::thread::spawn(move || {
+                let session = Session::connect(&target, Purpose::Application("shop")).unwrap();
+                let mut id = client;
+                while !stop.load(Ordering::Relaxed) {
+                    id = (id * 31 + 7) % 1000;
+                    session
+                        .execute(
+                            "UPDATE accounts SET balance = balance + 1 WHERE id = $1::bigint",
+                            &[&(id + 1)],
+                        )
+                        .unwrap();
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            })
+        })
+        .collect()
+}
+
+fn blocked(target: &Target) -> JoinHandle<()> {
+    let target = target.clone();
+    std::thread::spawn(move || {
+        let session = Session::connect(&target, Purpose::Application("shop")).unwrap();
+        session.simple("UPDATE accounts SET balance = 2 WHERE id = 1").unwrap();
+    })
+}
+
+#[test]
+fn a_queue_behind_one_who_takes_our_name_is_opened_judged_and_closed() {
+    let server = server();
+    let mut watcher = watcher(&server.target());
+    assert!(watch(&mut watcher, 14, |w| w.incident().is_some()).is_empty());
+    let holder = Session::connect(&server.target(), Purpose::Application("pgward watch")).unwrap();
+    holder.simple("BEGIN; UPDATE accounts SET balance = 1 WHERE id = 1").unwrap();
+    let waiters: Vec<_> = (0..3).map(|_| blocked(&server.target())).collect();
+    let events = watch(&mut watcher, 20, |w| {
+        w.incident().is_some_and(|i| i.verdicts.iter().any(|v| v.verdict.likely().is_some()))
+    });
+    let incident = watcher.incident().unwrap().clone();
+    let symptom = incident.symptoms.iter().find(|s| s.detector == "lock_queue").unwrap();
+    assert!(symptom.title.contains(&format!("behind pid {}", holder.pid())), "{}", symptom.title);
+    assert!(events.iter().any(|e| e.kind == EventKind::Opened));
+    let last = watcher.window().last().unwrap();
+    let root = last.sessions.iter().find(|s| s.pid == holder.pid()).unwrap();
+    assert_eq!(root.application, "pgward watch");
+    let waits = last.sessions.iter().filter_map(|s| s.waits_for.as_ref());
+    assert!(waits.clone().count() == 3 && waits.clone().all(|w| w.since.is_some()));
+    let likely: Vec<&str> = incident
+        .verdicts
+        .iter()
+        .filter(|v| v.verdict.likely().is_some())
+        .map(|v| v.cause.as_str())
+        .collect();
+    assert!(likely.contains(&"lock_idle_tx"), "{likely:?}");
+
+    holder.simple("ROLLBACK").unwrap();
+    for waiter in waiters {
+        waiter.join().unwrap();
+    }
+    let mut closed = None;
+    while closed.is_none() {
+        watch(&mut watcher, 1, |_| true);
+        closed = watcher.close_if_healthy();
+        assert!(watcher.quiet_s().is_none_or(|s| s < 30.0), "never closed");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert!(watcher.incident().is_none());
+}
+
+#[test]
+fn daily_life_and_a_reset_of_statistics_open_nothing() {
+    let server = server();
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients = load(&server.target(), &stop);
+    let mut watcher = watcher(&server.target());
+    let mut events = watch(&mut watcher, 18, |w| w.incident().is_some());
+    let admin = Session::connect(&server.target(), Purpose::Application("psql")).unwrap();
+    admin.simple("SELECT pg_stat_reset()").unwrap();
+    events.extend(watch(&mut watcher, 12, |w| w.incident().is_some()));
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.join().unwrap();
+    }
+    assert!(watcher.incident().is_none(), "{events:#?}");
+    let own = watcher.window().samples.iter().flat_map(|s| &s.sessions);
+    assert!(own.clone().all(|s| !s.application.starts_with("pgward")), "we see ourselves");
+}
