@@ -260,7 +260,9 @@ pub fn archive_command(vault: &Vault) -> String {
 /// not switch segments.
 pub fn flush_wal(session: &Session, vault: &Vault) -> Result<Lsn, Error> {
     let rows = session.query(
-        "SELECT s.lsn::text, pg_catalog.pg_walfile_name(s.lsn) \
+        // One byte back: with nothing to switch the answer is the start of the next segment,
+        // which to 16 is called by the name of the one before, from 17 on by its own.
+        "SELECT s.lsn::text, pg_catalog.pg_walfile_name(s.lsn - 1) \
          FROM pg_catalog.pg_switch_wal() AS s(lsn)",
         &[],
     )?;
