@@ -4,6 +4,7 @@
 
 mod finding;
 mod kinds;
+mod matrix;
 mod new;
 mod tidy;
 mod tree;
@@ -14,6 +15,8 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask tidy          compare ARCHITECTURE.md, manifests and files with the rules of the house
 cargo xtask new KIND ID   start a lint, detector, cause, action, check or scenario from its template
+cargo xtask matrix [MAJOR | DIR | ROOM]...
+                          run the tests that need a server on each major of PostgreSQL
 
 Exit codes: 0 nothing to say, 1 findings, 2 the chore itself could not be done.
 ";
@@ -43,6 +46,10 @@ fn run() -> Result<ExitCode> {
         ["new", kind, id] => {
             print!("{}", new::new(&root, kind, id)?);
             Ok(ExitCode::SUCCESS)
+        }
+        ["matrix", args @ ..] => {
+            let all_good = matrix::matrix(&root, args)?;
+            Ok(if all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
