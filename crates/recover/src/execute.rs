@@ -142,6 +142,17 @@ pub fn step(hands: &Hands, acting: &Acting, name: &str, step: &Step) -> Result<D
     Ok(Done { seconds: start.elapsed().as_secs_f64(), details })
 }
 
+/// Has the WAL of now archived where planning needs it and cannot read the server's `pg_wal`.
+/// Where that fails, planning says what is missing.
+pub(crate) fn archive_wal(hands: &Hands, acting: &Acting, action: &str) {
+    if let (Some(vault), "restore_table" | "undo_rows") = (&hands.vault, action) {
+        let flushed = backup::flush_wal(&acting.control, vault);
+        if let Err(error) = flushed {
+            tracing::warn!(%error, "The newest WAL is not archived.");
+        }
+    }
+}
+
 /// A copy of the right backup, recovered to the point, private and read-only.
 fn side_server(hands: &Hands, acting: &Acting, point: Point) -> Result<SideServer, Error> {
     let (Some(vault), Some(installation)) = (&hands.vault, &hands.installation) else {

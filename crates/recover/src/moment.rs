@@ -13,6 +13,9 @@ pub struct Writer {
     pub xid: u64,
     /// Rows that still are as it left them.
     pub n_rows: i64,
+    /// Rows of the table it updated or deleted, as the WAL has them.
+    pub n_written: u64,
+    pub ended_at: Timestamp,
     /// A side server stopped just before this has the old values.
     pub target_lsn: String,
 }
@@ -29,7 +32,8 @@ pub fn before_drop(
     let xid = event.xid.ok_or_else(|| Error::Plan {
         action: "restore_table",
         why: "the transaction that dropped it is not known: only catalog differences were seen; \
-              run `pgward restore --table` with --before LSN"
+              find its XID in the server log (log_line_prefix with %x) or with pg_waldump, then \
+              run `pgward restore --table TABLE --transaction XID`"
             .into(),
     })?;
     let known = event.relation.as_ref().and_then(|r| before?.relation(r));
@@ -62,39 +66,83 @@ pub fn before_end(cx: &Cx<'_>, relation: &Relation, xid: u64) -> Result<String, 
     Ok(transaction.before_end(oid.unwrap_or(0)).to_string())
 }
 
-/// The transaction that wrote most rows of the table, among those that committed since.
+/// The transaction that did what `mass_write` symptoms of the table have measured: of those
+/// that committed while one was measured, the one with most rows that are still as it left
+/// them, if by the WAL it updated or deleted at least half of the measured rows itself.
 ///
 /// # Errors
-/// [`Error::Plan`] when no single transaction stands out.
-pub fn largest_writer(cx: &Cx<'_>, relation: &Relation, since: Timestamp) -> Result<Writer, Error> {
+/// [`Error::Plan`] when no single transaction stands out, or looking takes too long.
+pub fn largest_writer(
+    cx: &Cx<'_>,
+    relation: &Relation,
+    symptoms: &[&Symptom],
+) -> Result<Writer, Error> {
     let source = source(cx, "undo_rows")?;
-    let sql = format!(
-        "SELECT xmin::text::bigint, count(*), (SELECT c.oid FROM pg_catalog.pg_class c \
-         WHERE c.oid = pg_catalog.to_regclass({})) \
-         FROM {} GROUP BY 1 ORDER BY 2 DESC LIMIT 5",
-        quote_literal(&relation.quoted()),
-        relation.quoted()
-    );
-    for row in cx.session.query(&sql, &[])? {
-        let xid = u64::try_from(get::<i64>(&row, 0)?).unwrap_or(0);
+    let refuse = |why: String| Error::Plan { action: "undo_rows", why };
+    let place = cx.session.query(PLACE, &[&relation.quoted()])?;
+    let place = place.first().ok_or_else(|| refuse(format!("{relation} is not there")))?;
+    let (database, oid, relfilenode): (u32, u32, u32) =
+        (get(place, 0)?, get(place, 1)?, get(place, 2)?);
+    for (xid, n_rows) in writers(cx, relation)? {
         let Ok(transaction) = wal::transaction(&source, xid) else { continue };
-        // The counters that told of it lag by some seconds.
-        let young = transaction.ended_at.is_some_and(|t| seconds_between(t, since) < 30.0);
-        if young {
-            return Ok(Writer {
-                xid,
-                n_rows: get(&row, 1)?,
-                target_lsn: transaction.before_end(get(&row, 2)?).to_string(),
-            });
+        let (wal::Ended::Committed, Some(ended_at)) = (transaction.ended, transaction.ended_at)
+        else {
+            continue;
+        };
+        let n_written: u64 = transaction
+            .relations
+            .iter()
+            .filter(|t| (t.database, t.relfilenode) == (database, relfilenode))
+            .map(|t| t.updated + t.deleted)
+            .sum();
+        if symptoms.iter().any(|s| measured(s, ended_at, n_written)) {
+            let target_lsn = transaction.before_end(oid).to_string();
+            return Ok(Writer { xid, n_rows, n_written, ended_at, target_lsn });
         }
     }
-    Err(Error::Plan {
-        action: "undo_rows",
-        why: format!("no transaction in the WAL stands out among the writers of {relation}"),
-    })
+    Err(refuse(format!(
+        "no transaction in the WAL wrote at least half of what was measured on {relation}"
+    )))
 }
 
-/// All WAL up to now, from the newest backup of this server on.
+const PLACE: &str = "
+SELECT (SELECT d.oid FROM pg_catalog.pg_database d
+        WHERE d.datname = pg_catalog.current_database()),
+       c.oid,
+       pg_catalog.pg_relation_filenode(c.oid)::oid
+FROM pg_catalog.pg_class c
+WHERE c.oid = pg_catalog.to_regclass($1)";
+
+/// The counters that tell of a write lag by some seconds.
+const LAG_S: f64 = 30.0;
+
+/// Is this transaction what the symptom has measured?
+fn measured(symptom: &Symptom, ended_at: Timestamp, n_written: u64) -> bool {
+    let Some(n) = symptom.evidence().first().and_then(|e| e.value) else { return false };
+    let near = seconds_between(ended_at, symptom.since).abs() < LAG_S;
+    near && n_written > 0 && n_written as f64 * 2.0 >= n
+}
+
+/// Transactions whose rows make up most of the table as it is; reads all of it, for 10 s at most.
+fn writers(cx: &Cx<'_>, relation: &Relation) -> Result<Vec<(u64, i64)>, Error> {
+    let sql = format!(
+        "SELECT xmin::text::bigint, pg_catalog.count(*) FROM ONLY {} \
+         GROUP BY 1 ORDER BY 2 DESC LIMIT 5",
+        relation.quoted()
+    );
+    cx.session.simple("BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'")?;
+    let rows = cx.session.query(&sql, &[]);
+    cx.session.simple("ROLLBACK")?;
+    let mut writers = Vec::new();
+    for row in rows? {
+        writers.push((u64::try_from(get::<i64>(&row, 0)?).unwrap_or(0), get(&row, 1)?));
+    }
+    Ok(writers)
+}
+
+/// All WAL that can be read, from the newest backup of this server on. Planning changes
+/// nothing, so the segment of now is not switched: without the server's `pg_wal` on this
+/// machine, what is not archived yet is not seen.
 fn source(cx: &Cx<'_>, action: &'static str) -> Result<WalSource, Error> {
     let (Some(vault), Some(installation)) = (cx.vault, cx.installation) else {
         return Err(Error::Plan {
@@ -102,7 +150,6 @@ fn source(cx: &Cx<'_>, action: &'static str) -> Result<WalSource, Error> {
             why: "no vault with a backup and WAL is given (--vault DIR)".into(),
         });
     };
-    backup::flush_wal(cx.session, vault)?;
     let identity = backup::identity(cx.session)?;
     let wanted = Wanted {
         system_identifier: identity.system_identifier,

@@ -239,6 +239,10 @@ impl Work {
             installation: hands.installation.as_ref(),
             data_dir: hands.data_dir(&acting.session),
         };
+        // Who only wants proposals has allowed no write, and a switch of WAL is one.
+        if policy != Policy::Propose && cx.data_dir.is_none() {
+            execute::archive_wal(hands, acting, action.id);
+        }
         let runbook = (action.plan)(&cx, likely, case)?;
         let planned = Source::new(SourceKind::Journal, format!("action {}", action.id));
         self.tell(EventKind::Proposed, proposal(&runbook), planned.clone());

@@ -1,4 +1,5 @@
 //! Runbooks planned and carried out on a real server while the world goes on around them.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 #[path = "../../pg/tests/common/installation.rs"]
 mod installation;

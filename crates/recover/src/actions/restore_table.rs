@@ -4,6 +4,7 @@ use super::{Action, Cx, lossless, plan as refuse, runbook, step};
 use crate::error::Error;
 use crate::moment;
 use pgward_model::prelude::*;
+use std::collections::BTreeSet;
 
 pub(super) static ACTION: Action = Action {
     id: "restore_table",
@@ -15,23 +16,50 @@ pub(super) static ACTION: Action = Action {
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let dropped: Vec<&DdlEvent> =
         likely.ddl.iter().filter(|d| d.dropped && d.object_kind == "table").collect();
-    let Some(first) = dropped.first() else {
+    if dropped.is_empty() {
         return Err(refuse(&ACTION, "no dropped table is to blame"));
-    };
-    let relations: Vec<Relation> = dropped
-        .iter()
-        .filter_map(|d| d.relation.clone())
-        .collect::<std::collections::BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let target_lsn = moment::before_drop(cx, first, case.window.catalog.as_ref())?;
+    }
+    let mut steps = Vec::new();
+    let mut names = Vec::new();
+    for (first, relations) in transactions(&dropped) {
+        let target_lsn = moment::before_drop(cx, first, case.window.catalog.as_ref())?;
+        names.extend(relations.iter().map(ToString::to_string));
+        steps.push(restore(relations, target_lsn));
+    }
+    Ok(runbook(
+        &ACTION,
+        format!("Bring {} back to the moment before the drop", names.join(", ")),
+        "only the lost objects come back, so writes to other tables stay",
+        lossless("WAL reaches up to the drop"),
+        steps,
+    ))
+}
+
+/// What each transaction dropped, the last one first: what it dropped may have depended on
+/// nothing that went before. Other sessions wrote between two transactions, so each has its
+/// own moment to go back to.
+fn transactions<'a>(dropped: &[&'a DdlEvent]) -> Vec<(&'a DdlEvent, Vec<Relation>)> {
+    let mut found: Vec<(&DdlEvent, Vec<Relation>)> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for event in dropped.iter().rev() {
+        let Some(relation) = event.relation.clone() else { continue };
+        if !seen.insert(relation.clone()) {
+            continue;
+        }
+        match found.iter_mut().find(|(first, _)| first.xid == event.xid) {
+            Some((first, relations)) => {
+                *first = event;
+                relations.insert(0, relation);
+            }
+            None => found.push((event, vec![relation])),
+        }
+    }
+    found
+}
+
+fn restore(relations: Vec<Relation>, target_lsn: String) -> Step {
     let names = relations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let mut restore = step(
-        format!("recover {names} to just before LSN {target_lsn} on the side and copy it back"),
-        Act::RestoreObjects { relations: relations.clone(), target_lsn: target_lsn.clone() },
-        Limits::PATIENT,
-    );
-    restore.expectations = relations
+    let expectations = relations
         .iter()
         .map(|r| Expectation {
             claim: format!("{r} is there"),
@@ -42,13 +70,45 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
             within_ms: 2_000,
         })
         .collect();
+    let mut restore = step(
+        format!("recover {names} to just before LSN {target_lsn} on the side and copy it back"),
+        Act::RestoreObjects { relations, target_lsn },
+        Limits::PATIENT,
+    );
+    restore.expectations = expectations;
     restore.undo =
         Undo::Impossible { why: "dropping the table again is the accident itself".into() };
-    Ok(runbook(
-        &ACTION,
-        format!("Bring {names} back to the moment before the drop"),
-        "only the lost objects come back, so writes to other tables stay",
-        lossless("WAL reaches up to the drop"),
-        vec![restore],
-    ))
+    restore
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_transaction_has_its_own_moment() {
+        let event = |table: &str, xid| DdlEvent {
+            at: Timestamp::UNIX_EPOCH,
+            pid: 1,
+            role: String::new(),
+            application: String::new(),
+            client: String::new(),
+            command: "DROP TABLE".into(),
+            object_kind: "table".into(),
+            identity: table.into(),
+            relation: Some(Relation::new("public", table)),
+            dropped: true,
+            old_definition: None,
+            xid: Some(xid),
+            lsn: None,
+            statement: String::new(),
+            seen_by: DdlWitness::EventTrigger,
+        };
+        let events = [event("a", 1), event("b", 1), event("c", 2)];
+        let found: Vec<(u64, Vec<String>)> = transactions(&events.iter().collect::<Vec<_>>())
+            .into_iter()
+            .map(|(e, r)| (e.xid.unwrap(), r.into_iter().map(|r| r.name).collect()))
+            .collect();
+        assert_eq!(found, [(2, vec!["c".into()]), (1, vec!["a".into(), "b".into()])]);
+    }
 }

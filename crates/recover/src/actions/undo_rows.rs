@@ -3,8 +3,10 @@
 
 use super::{Action, Cx, plan as refuse, runbook, step};
 use crate::error::Error;
-use crate::moment;
+use crate::moment::{self, Writer};
 use pgward_model::prelude::*;
+use pgward_sql::action::Action as Change;
+use std::collections::BTreeSet;
 
 pub(super) static ACTION: Action = Action {
     id: "undo_rows",
@@ -16,8 +18,24 @@ pub(super) static ACTION: Action = Action {
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let relation =
         likely.relations.first().ok_or_else(|| refuse(&ACTION, "no table is to blame"))?;
-    let since = case.symptoms.iter().filter(|s| s.detector == "mass_write").map(|s| s.since).min();
-    let culprit = moment::largest_writer(cx, relation, since.unwrap_or(case.onset))?;
+    let measured: Vec<&Symptom> = case
+        .symptoms
+        .iter()
+        .filter(|s| s.detector == "mass_write")
+        .filter(|s| s.relations.iter().any(|r| r.same_as(relation)))
+        .collect();
+    let culprit = moment::largest_writer(cx, relation, &measured)?;
+    let loss = match did_it(likely, case, relation, &culprit) {
+        Some(how) => {
+            Loss { n_rows: Some(0), explain: format!("{how}; newer values of others stay") }
+        }
+        None => Loss {
+            n_rows: Some(culprit.n_written),
+            explain: "that the session to blame wrote them is not proven: somebody may want \
+                      them; newer values of others stay"
+                .into(),
+        },
+    };
     let mut undo = step(
         format!(
             "give {} rows of {relation} the values of before transaction {}",
@@ -46,7 +64,145 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         &ACTION,
         format!("Undo what transaction {} wrote into {relation}", culprit.xid),
         "row by row by primary key: a table restored as a whole would lose what others wrote since",
-        Loss { n_rows: Some(0), explain: "newer values of others stay".into() },
+        loss,
         vec![undo],
     ))
+}
+
+/// A script goes on at once; what committed longer before may be another's.
+const GOES_ON_S: f64 = 5.0;
+
+/// What proves that the session to blame committed the transaction, if anything does:
+///
+/// - its xid was seen on that session; or
+/// - it committed within the session's life, just before the transaction that harmed others
+///   began, which changes the same table, and all others change it by statements of daily
+///   life only, which do not write a large share of it.
+fn did_it(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> Option<&'static str> {
+    let samples = || case.window.samples.iter().flat_map(|s| &s.sessions);
+    let newest = samples().rfind(|s| likely.pids.contains(&s.pid))?;
+    let same = |s: &&SessionSample| s.pid == newest.pid && s.backend_start == newest.backend_start;
+    let low = |xid: u64| xid & u64::from(u32::MAX);
+    if samples().filter(same).any(|s| s.xid.map(low) == Some(low(writer.xid))) {
+        return Some("its transaction was seen on the session to blame");
+    }
+    let goes_on = samples().filter(same).any(|s| {
+        let begun = s.xact_start.map(|x| seconds_between(writer.ended_at, x));
+        begun.is_some_and(|s| (0.0..GOES_ON_S).contains(&s)) && changes(&s.query, table)
+    });
+    let daily: BTreeSet<String> = case
+        .window
+        .baseline()
+        .iter()
+        .flat_map(|s| &s.sessions)
+        .filter(|s| !same(s))
+        .map(|s| pgward_sql::fingerprint(&s.query))
+        .filter(|f| !f.is_empty()) // of a text that does not parse
+        .collect();
+    let recent = || case.window.recent().iter().flat_map(|s| &s.sessions);
+    let others_daily = recent().filter(|s| !same(s)).all(|s| {
+        !may_change(&s.query, table) || daily.contains(&pgward_sql::fingerprint(&s.query))
+    });
+    let proven = newest.backend_start <= writer.ended_at && goes_on && others_daily;
+    proven.then_some("the session to blame committed it just before it went on")
+}
+
+fn changes(query: &str, table: &Relation) -> bool {
+    let file = pgward_sql::read("-", query);
+    file.statements.iter().flat_map(pgward_sql::actions).any(|action| match action {
+        Change::Rows(rows) => rows.relation.same_as(table),
+        _ => false,
+    })
+}
+
+/// A text that cannot be read, or calls what cannot be seen into, may change anything.
+fn may_change(query: &str, table: &Relation) -> bool {
+    let hidden = query.starts_with('<'); // <insufficient privilege>
+    let uses = pgward_sql::uses(query);
+    hidden || changes(query, table) || (!query.trim().is_empty() && !uses.parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::ToSpan;
+
+    const SCRIPT: &str = "UPDATE accounts SET reviewed = true WHERE plan = plan";
+
+    fn session(pid: Pid, start: Timestamp, query: &str, xid: Option<u64>) -> SessionSample {
+        SessionSample {
+            pid,
+            role: "deploy".into(),
+            application: String::new(),
+            client: String::new(),
+            database: String::new(),
+            backend_start: start,
+            xact_start: Some(start + 3.seconds()),
+            query_start: None,
+            state_change: None,
+            state: "idle in transaction".into(),
+            wait_type: String::new(),
+            wait_event: String::new(),
+            xid,
+            query: query.into(),
+            query_id: 0,
+            blocked_by: Vec::new(),
+            waits_for: None,
+            holds: Vec::new(),
+        }
+    }
+
+    /// What is said of a writer that ended so many seconds after the blamed session began.
+    fn proof(ended_s: i64, xid: Option<u64>, other: &str) -> Option<&'static str> {
+        let start = Timestamp::UNIX_EPOCH;
+        let daily = session(1, start, "UPDATE accounts SET stamp = $1 WHERE id = $2", None);
+        let sample = |s: i64, sessions: Vec<SessionSample>| Sample {
+            at: start + s.seconds(),
+            sessions,
+            ..Sample::default()
+        };
+        let recent =
+            vec![daily.clone(), session(2, start, SCRIPT, xid), session(3, start, other, None)];
+        let case = Case {
+            symptoms: Vec::new(),
+            onset: start,
+            window: Window {
+                samples: vec![sample(-1, vec![daily]), sample(5, recent)],
+                baseline_until: start,
+                catalog: None,
+            },
+            catalog: None,
+            ddl: Vec::new(),
+            known_changes: Vec::new(),
+            checksums: None,
+            server: String::new(),
+        };
+        let fact = Evidence::stated("x", Source::new(SourceKind::Sample, ""));
+        let writer = Writer {
+            xid: 700,
+            n_rows: 10,
+            n_written: 10,
+            ended_at: start + ended_s.seconds(),
+            target_lsn: String::new(),
+        };
+        let table = Relation::new("public", "accounts");
+        did_it(&Likely::new(0.9, "x", fact).by([2]), &case, &table, &writer)
+    }
+
+    #[test]
+    fn rows_of_others_are_not_taken_for_those_of_the_session_to_blame() {
+        let daily = "UPDATE accounts SET stamp = $1 WHERE id = $2";
+        for (ended_s, xid, other, is_proven) in [
+            (2, None, daily, true),
+            (2, None, "SELECT 1", true),
+            (2, None, "UPDATE accounts SET plan = 'x'", false),
+            (2, None, "<insufficient privilege>", false),
+            (-2, None, daily, false),
+            (4, None, daily, false),
+            (4, Some(700), "UPDATE accounts SET plan = 'x'", true),
+        ] {
+            let proof = proof(ended_s, xid, other);
+            assert_eq!(proof.is_some(), is_proven, "{ended_s} {xid:?} {other}: {proof:?}");
+        }
+    }
 }
