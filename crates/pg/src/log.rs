@@ -25,6 +25,13 @@ pub struct LogTail {
     rest: Vec<u8>,
 }
 
+/// How far a log was read, to go on there over another session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPosition {
+    file: String,
+    offset: i64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Csv,
@@ -58,15 +65,32 @@ impl LogTail {
         let (format, file) = current(session)?;
         let zone: String =
             session.query_one("SELECT pg_catalog.current_setting('log_timezone')", &[])?;
-        let mut tail = LogTail {
-            format,
-            file,
-            offset: 0,
-            zone: TimeZone::get(&zone).unwrap_or(TimeZone::UTC),
-            rest: Vec::new(),
-        };
+        let zone = time_zone(&zone)?;
+        let mut tail = LogTail { format, file, offset: 0, zone, rest: Vec::new() };
         tail.offset = size(session, &tail.file)?;
         Ok(tail)
+    }
+
+    /// Goes on where an earlier session stopped, if the server still writes that file.
+    ///
+    /// # Errors
+    /// As [`LogTail::open`].
+    pub fn resume(session: &Session, from: &LogPosition) -> Result<LogTail, Error> {
+        let mut tail = LogTail::open(session)?;
+        let same = tail.format == format_of(&from.file);
+        if same && tail.file != from.file && size(session, &from.file)? > 0 {
+            tail.file.clone_from(&from.file); // rotated meanwhile: its end is still unread
+        }
+        if tail.file == from.file {
+            tail.offset = from.offset;
+        }
+        Ok(tail)
+    }
+
+    /// Up to where complete lines were read.
+    pub fn position(&self) -> LogPosition {
+        let unread = i64::try_from(self.rest.len()).unwrap_or(0);
+        LogPosition { file: self.file.clone(), offset: self.offset - unread }
     }
 
     /// What was written since the last call. Follows rotation and truncation.
@@ -188,6 +212,20 @@ pub fn redact(text: &str) -> String {
     pattern.replace_all(text, "${1}'…'").into_owned()
 }
 
+/// csvlog and jsonlog files bear the ending the server gives them.
+fn format_of(file: &str) -> Format {
+    if file.ends_with(".json") { Format::Json } else { Format::Csv }
+}
+
+fn time_zone(name: &str) -> Result<TimeZone, Error> {
+    TimeZone::get(name).map_err(|_| Error::Server {
+        what: format!(
+            "log_timezone {name:?} is unknown here, so the times in the log cannot be read: \
+             set log_timezone = 'UTC'"
+        ),
+    })
+}
+
 fn current(session: &Session) -> Result<(Format, String), Error> {
     for format in [Format::Csv, Format::Json] {
         if format == Format::Json && session.major() < 15 {
@@ -264,6 +302,13 @@ mod tests {
             redact("CREATE ROLE a LOGIN PASSWORD 'se''cret' SUPERUSER"),
             "CREATE ROLE a LOGIN PASSWORD '…' SUPERUSER"
         );
+    }
+
+    #[test]
+    fn an_unknown_time_zone_is_an_error() {
+        assert!(time_zone("Europe/Berlin").is_ok());
+        let error = time_zone("Mars/Olympus").unwrap_err().to_string();
+        assert!(error.contains("set log_timezone"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use pgward_integrity::page_scan::{ScanReport, Scanner};
 use pgward_model::prelude::*;
 use pgward_pg::clock::{self, Deadline};
 use pgward_pg::install::DdlCursor;
-use pgward_pg::log::LogTail;
+use pgward_pg::log::{LogPosition, LogTail};
 use pgward_pg::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -21,6 +21,8 @@ pub struct Eyes {
     pub session: Option<Session>,
     next_try: Deadline,
     pub log: Option<LogTail>,
+    /// Where a lost session stopped reading the log.
+    pub log_position: Option<LogPosition>,
     pub texts: HashMap<i64, String>,
     pub ddl_cursor: Option<DdlCursor>,
     pub catalog: Option<Catalog>,
@@ -70,6 +72,7 @@ impl Eyes {
             session: Some(session),
             next_try: Deadline::after(Duration::ZERO),
             log: None,
+            log_position: None,
             texts: HashMap::new(),
             ddl_cursor: None,
             catalog: None,
@@ -98,7 +101,9 @@ impl Eyes {
             self.next_try = Deadline::after(RETRY);
             let session =
                 Session::connect_within(&self.target, Purpose::Watch, Duration::from_secs(1))?;
-            self.log = None;
+            if let Some(tail) = self.log.take() {
+                self.log_position = Some(tail.position());
+            }
             self.clock_offset = clock_offset(&session)?;
             self.session = Some(session);
         }

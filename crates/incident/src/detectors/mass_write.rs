@@ -3,6 +3,7 @@
 use super::Detector;
 use crate::facts::sampled;
 use pgward_model::prelude::*;
+use std::collections::{HashMap, HashSet};
 
 pub(super) static DETECTOR: Detector = Detector {
     id: "mass_write",
@@ -15,34 +16,68 @@ pub(super) static DETECTOR: Detector = Detector {
 
 const SHARE: f64 = 0.10; // the share from which a change must be declared to pass the gate
 
+/// The tables of one sample by oid.
+type Tables<'a> = HashMap<u32, &'a TableCounters>;
+
 fn detect(window: &Window) -> Vec<Symptom> {
-    let counted: Vec<&Sample> = window.samples.iter().filter(|s| s.tables.is_some()).collect();
-    let pairs: Vec<(&Sample, &Sample)> =
-        counted.windows(2).filter_map(|w| Some((*w.first()?, *w.last()?))).collect();
-    let mut found: Vec<Symptom> = Vec::new();
-    for (before, after) in pairs.iter().filter(|(_, after)| after.at > window.baseline_until) {
-        for table in after.tables.iter().flatten() {
-            let Some(n) = written(before, table) else { continue };
-            let usual = pairs
-                .iter()
-                .filter(|(_, b)| b.at <= window.baseline_until)
-                .filter_map(|(a, b)| {
-                    let same = b.tables.iter().flatten().find(|t| t.oid == table.oid)?;
-                    written(a, same)
-                })
-                .max()
-                .unwrap_or(0);
-            let share = n as f64 / (table.n_live.max(n) as f64).max(1.0);
-            if share >= SHARE && n > 20 * usual.max(1) {
-                found.push(symptom(window, before.at, after.at, table, n, share, usual));
-            }
-        }
+    let counted: Vec<(Timestamp, &[TableCounters])> =
+        window.samples.iter().filter_map(|s| Some((s.at, s.tables.as_deref()?))).collect();
+    let mut suspects: Vec<(Timestamp, Timestamp, &TableCounters, i64)> = Vec::new();
+    let first_after = counted.partition_point(|(at, _)| *at <= window.baseline_until);
+    let from = first_after.saturating_sub(1);
+    for ((since, before), (at, after)) in counted.iter().zip(counted.iter().skip(1)).skip(from) {
+        let old = by_oid(before);
+        let large = after.iter().filter_map(|t| Some((t, written(&old, t)?)));
+        suspects.extend(
+            large
+                .filter(|(t, n)| *at > window.baseline_until && share(t, *n) >= SHARE)
+                .map(|(t, n)| (*since, *at, t, n)),
+        );
     }
-    found
+    let usual = busiest(counted.get(..first_after).unwrap_or(&[]), &suspects);
+    suspects
+        .iter()
+        .map(|(since, at, t, n)| (*since, *at, *t, *n, usual.get(&t.oid).copied().unwrap_or(0)))
+        .filter(|(_, _, _, n, usual)| *n > 20 * (*usual).max(1))
+        .map(|(since, at, t, n, usual)| symptom(window, since, at, t, n, share(t, n), usual))
+        .collect()
 }
 
-fn written(before: &Sample, now: &TableCounters) -> Option<i64> {
-    let old = before.tables.iter().flatten().find(|t| t.oid == now.oid)?;
+/// Rows written in the busiest interval of the baseline, for the tables in question only:
+/// thousands of tables times hundreds of samples are too many to look at each second.
+fn busiest(
+    baseline: &[(Timestamp, &[TableCounters])],
+    suspects: &[(Timestamp, Timestamp, &TableCounters, i64)],
+) -> HashMap<u32, i64> {
+    let wanted: HashSet<u32> = suspects.iter().map(|(_, _, t, _)| t.oid).collect();
+    let mut most = HashMap::new();
+    if wanted.is_empty() {
+        return most;
+    }
+    let mut before: Tables<'_> = HashMap::new();
+    for (_, tables) in baseline {
+        let now: Tables<'_> =
+            tables.iter().filter(|t| wanted.contains(&t.oid)).map(|t| (t.oid, t)).collect();
+        for (oid, table) in &now {
+            let n = written(&before, table).unwrap_or(0);
+            let known = most.entry(*oid).or_insert(0);
+            *known = n.max(*known);
+        }
+        before = now;
+    }
+    most
+}
+
+fn by_oid(tables: &[TableCounters]) -> Tables<'_> {
+    tables.iter().map(|t| (t.oid, t)).collect()
+}
+
+fn share(table: &TableCounters, n: i64) -> f64 {
+    n as f64 / (table.n_live.max(n) as f64).max(1.0)
+}
+
+fn written(before: &Tables<'_>, now: &TableCounters) -> Option<i64> {
+    let old = before.get(&now.oid)?;
     Some((now.updated - old.updated).max(0) + (now.deleted - old.deleted).max(0))
 }
 

@@ -20,7 +20,16 @@ const ENTRIES_MAX: usize = 2_000;
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     eyes.session()?;
     if eyes.log.is_none() {
-        let tail = LogTail::open(eyes.session()?)?;
+        let from = eyes.log_position.take();
+        let session = eyes.session()?;
+        let tail = match &from {
+            Some(position) => LogTail::resume(session, position),
+            None => LogTail::open(session),
+        };
+        if tail.is_err() {
+            eyes.log_position = from;
+        }
+        let tail = tail?;
         eyes.log = Some(tail);
     }
     let (Some(session), Some(tail)) = (&eyes.session, &mut eyes.log) else { return Ok(()) };
@@ -31,7 +40,19 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     sample.log_dropped = theirs.len().saturating_sub(ENTRIES_MAX) as u64;
     theirs.truncate(ENTRIES_MAX);
     sample.log = theirs;
+    if let Some(why) = left_out(lines.skipped_bytes, sample.log_dropped) {
+        sample.gaps.push(Gap { sampler: SAMPLER.id.to_owned(), why });
+    }
     Ok(())
+}
+
+/// What of the log this sample lacks.
+fn left_out(skipped_bytes: i64, n_dropped: u64) -> Option<String> {
+    let bytes = (skipped_bytes > 0).then(|| format!("{skipped_bytes} bytes were passed over"));
+    let lines = (n_dropped > 0).then(|| format!("{n_dropped} lines were dropped"));
+    let parts: Vec<String> = bytes.into_iter().chain(lines).collect();
+    (!parts.is_empty())
+        .then(|| format!("the server writes faster than we read: {}", parts.join(" and ")))
 }
 
 /// Was it one of our own backends? By pid and time: a name anyone can take.
@@ -44,6 +65,13 @@ fn is_ours((pids, starts): &(Vec<Pid>, Vec<Timestamp>), entry: &LogEntry) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        assert_eq!(left_out(0, 0), None);
+        let why = left_out(1_000, 3).unwrap();
+        assert!(why.ends_with("1000 bytes were passed over and 3 lines were dropped"), "{why}");
+    }
 
     #[test]
     fn a_pid_is_ours_from_its_start_and_a_name_never() {
