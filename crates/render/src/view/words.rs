@@ -3,7 +3,7 @@
 use crate::document::{Text, Tone};
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use pgward_model::evidence::{Evidence, human};
+use pgward_model::evidence::{Evidence, human, human_bytes, human_duration};
 
 /// The claim, with its number and its baseline where the sentence does not tell them.
 pub(crate) fn evidence_text(evidence: &Evidence) -> Text {
@@ -15,7 +15,7 @@ pub(crate) fn evidence_text(evidence: &Evidence) -> Text {
         _ => format!("{} {unit}", human(v)),
     };
     let nothing = evidence.value == Some(0.0);
-    if let Some(value) = evidence.value.filter(|v| !tells(&evidence.claim, *v)) {
+    if let Some(value) = evidence.value.filter(|v| !tells(&evidence.claim, *v, unit)) {
         text = text.then(format!(": {}", with_unit(value)), Tone::Plain);
     }
     // "None now, none before" needs no second zero.
@@ -28,7 +28,16 @@ pub(crate) fn evidence_text(evidence: &Evidence) -> Text {
 }
 
 /// Does the sentence say the number itself? A pid or an SQLSTATE in it is another number.
-fn tells(claim: &str, value: f64) -> bool {
+fn tells(claim: &str, value: f64, unit: &str) -> bool {
+    let in_words = match unit {
+        "s" => human_duration(value),
+        "ms" => human_duration(value / 1000.0),
+        "bytes" => human_bytes(value),
+        _ => human(value),
+    };
+    if value != 0.0 && in_words.contains(' ') && claim.contains(&in_words) {
+        return true;
+    }
     let number = human(value);
     let mut words = claim.split([' ', ':', ';', '(', ')', '%']).map(|w| w.trim_end_matches(','));
     match value == 0.0 {
@@ -62,7 +71,7 @@ pub(crate) fn limit_ms(ms: u64) -> String {
     match ms {
         0 => "none".to_owned(),
         ms if ms < 1000 => format!("{ms} ms"),
-        ms => pgward_model::evidence::human_duration(ms as f64 / 1000.0),
+        ms => human_duration(ms as f64 / 1000.0),
     }
 }
 
