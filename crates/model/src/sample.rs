@@ -3,6 +3,7 @@
 use crate::name::{Pid, Relation};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Everything the samplers saw in one tick. A part that could not be read is a [`Gap`],
 /// and what it would have held is empty or `None`: causes must look at `gaps` before they
@@ -116,8 +117,9 @@ pub struct DatabaseCounters {
 pub struct StatementCounters {
     pub query_id: i64,
     pub role: String,
-    /// Text, fetched once; long ones are cut at 2,000 bytes.
-    pub text: String,
+    /// Text, fetched once and shared by all samples; long ones are cut at 2,000 characters.
+    #[serde(with = "crate::window::shared_text")]
+    pub text: Arc<str>,
     pub calls: i64,
     pub total_ms: f64,
     pub rows: i64,

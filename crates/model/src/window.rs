@@ -5,6 +5,7 @@ use crate::name::Relation;
 use crate::sample::*;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What detectors see: the samples of the last minutes, oldest first, and where the
 /// baseline ends. All samples before `baseline_until` are healthy by our best knowledge.
@@ -34,7 +35,8 @@ pub struct Delta {
 pub struct StatementDelta {
     pub query_id: i64,
     pub role: String,
-    pub text: String,
+    #[serde(with = "shared_text")]
+    pub text: Arc<str>,
     pub calls: i64,
     pub calls_per_s: f64,
     pub ms_per_call: f64,
@@ -154,7 +156,7 @@ pub fn statement_deltas(samples: &[Sample]) -> Vec<StatementDelta> {
             Some(StatementDelta {
                 query_id: s.query_id,
                 role: s.role.clone(),
-                text: s.text.clone(),
+                text: Arc::clone(&s.text),
                 calls,
                 calls_per_s: n / seconds,
                 ms_per_call: total_ms / n,
@@ -164,4 +166,18 @@ pub fn statement_deltas(samples: &[Sample]) -> Vec<StatementDelta> {
             })
         })
         .collect()
+}
+
+/// A text that many samples share, written as a plain string.
+pub(crate) mod shared_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub(crate) fn serialize<S: Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(text)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(from).map(Arc::from)
+    }
 }

@@ -23,10 +23,12 @@ pub struct Eyes {
     pub log: Option<LogTail>,
     /// Where a lost session stopped reading the log.
     pub log_position: Option<LogPosition>,
-    pub texts: HashMap<i64, String>,
+    pub texts: HashMap<i64, Arc<str>>,
     pub ddl_cursor: Option<DdlCursor>,
     pub catalog: Option<Catalog>,
     pub catalog_print: i64,
+    /// The schema has changed since `catalog` was read.
+    pub catalog_is_old: bool,
     pub roles: Option<BTreeMap<String, String>>,
     pub settings: Option<BTreeMap<String, String>>,
     pub data_dir: Option<PathBuf>,
@@ -77,6 +79,7 @@ impl Eyes {
             ddl_cursor: None,
             catalog: None,
             catalog_print: 0,
+            catalog_is_old: false,
             roles: None,
             settings: None,
             data_dir: None,

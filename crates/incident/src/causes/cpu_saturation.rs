@@ -83,7 +83,7 @@ mod tests {
                 let of = |id, ms: f64| StatementCounters {
                     query_id: id,
                     role: "site".into(),
-                    text: String::new(),
+                    text: "".into(),
                     calls: 100 * i as i64,
                     total_ms: 10.0 * i as f64 + slow * 100.0 * ms,
                     rows: 0,

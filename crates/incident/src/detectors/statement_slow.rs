@@ -107,7 +107,7 @@ mod tests {
             sample.statements = Some(vec![StatementCounters {
                 query_id: 1,
                 role: "site".to_owned(),
-                text: "SELECT 1".to_owned(),
+                text: "SELECT 1".into(),
                 calls: 100 * i as i64,
                 total_ms: ms,
                 rows: 0,

@@ -6,7 +6,9 @@ use crate::differences;
 use crate::error::Error;
 use crate::eyes::Eyes;
 use pgward_model::prelude::*;
+use pgward_pg::prelude::*;
 use pgward_pg::{catalog, install};
+use std::time::Duration;
 
 pub(super) static SAMPLER: Sampler = Sampler {
     id: "ddl",
@@ -15,10 +17,13 @@ pub(super) static SAMPLER: Sampler = Sampler {
     take,
 };
 
+/// As for the watching session when it comes back.
+const CONNECT: Duration = Duration::from_secs(1);
+
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     if eyes.catalog.is_none() {
+        let first = schema(eyes)?;
         let session = eyes.session()?;
-        let first = catalog::schema(session)?;
         let print = catalog::fingerprint(session)?;
         let cursor = match install::has_ddl_log(session) {
             Ok(true) => install::DdlCursor::at_end(session).ok(),
@@ -37,7 +42,7 @@ fn from_log(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     };
     let mut events = cursor.next(session)?;
     if events.is_empty() {
-        return Ok(());
+        return if eyes.catalog_is_old { refresh(eyes) } else { Ok(()) };
     }
     if let Some(before) = &eyes.catalog {
         for event in events.iter_mut().filter(|e| e.dropped && e.old_definition.is_none()) {
@@ -45,11 +50,24 @@ fn from_log(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         }
     }
     sample.ddl = events;
-    // A lock on a view's table may be in the way; the next tick tries again.
-    if let Ok(now) = catalog::schema(session) {
-        eyes.catalog = Some(now);
-    }
+    eyes.catalog_is_old = true;
+    refresh(eyes)
+}
+
+/// Reads the catalog again after DDL. Until that succeeds, which a lock on a view's table may
+/// prevent, every tick says that the catalog is older than the schema.
+fn refresh(eyes: &mut Eyes) -> Result<(), Error> {
+    let now = schema(eyes)?;
+    eyes.catalog = Some(now);
+    eyes.catalog_is_old = false;
     Ok(())
+}
+
+/// The catalog, over a session of its own that ends with it: a large one takes longer than
+/// the 2 s that the watching session may, which must stay free for its lock queue besides.
+fn schema(eyes: &Eyes) -> Result<Catalog, Error> {
+    let session = Session::connect_within(&eyes.target, Purpose::Inspect, CONNECT)?;
+    Ok(catalog::schema(&session)?)
 }
 
 fn old_definition(catalog: &Catalog, event: &DdlEvent) -> Option<String> {
@@ -65,7 +83,7 @@ fn from_differences(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     if print == known {
         return Ok(());
     }
-    let now = catalog::schema(session)?;
+    let now = schema(eyes)?;
     eyes.catalog_print = print;
     if let Some(before) = &eyes.catalog {
         sample.ddl = differences::between(before, &now, &sample.sessions);

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::eyes::Eyes;
 use pgward_model::prelude::*;
 use pgward_pg::session::get;
+use std::sync::Arc;
 
 pub(super) static SAMPLER: Sampler = Sampler {
     id: "statements",
@@ -30,7 +31,7 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         counted.push(StatementCounters {
             query_id: get(row, 0)?,
             role: get(row, 1)?,
-            text: String::new(),
+            text: Arc::from(""),
             calls: get(row, 2)?,
             total_ms: get(row, 3)?,
             rows: get(row, 4)?,
@@ -49,13 +50,13 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             .session()?
             .query(include_str!("../../queries/statement_texts.sql"), &[&unknown])?;
         for row in &texts {
-            eyes.texts.insert(get(row, 0)?, get(row, 1)?);
+            eyes.texts.insert(get(row, 0)?, get::<String>(row, 1)?.into());
         }
     }
     counted.retain_mut(|s| match eyes.texts.get(&s.query_id) {
         Some(text) if text.starts_with("/* pgward") => false,
         Some(text) => {
-            s.text.clone_from(text);
+            s.text = Arc::clone(text);
             true
         }
         None => false, // its text comes with the next tick
