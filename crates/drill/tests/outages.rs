@@ -47,10 +47,13 @@ fn check(id: &str) {
     let guarded = &outcomes.first().unwrap().score;
     assert!(guarded.stopped_by.is_some(), "{guarded:#?}");
     assert_eq!(guarded.rows_lost, 0);
+    assert_eq!(guarded.broken_truths, Vec::<String>::new(), "{guarded:#?}");
     let bypassed = &outcomes.get(1).unwrap().score;
     assert!(bypassed.cause_right, "{bypassed:#?}");
     assert_eq!(bypassed.rows_lost, 0, "{bypassed:#?}");
     assert!(bypassed.rows_acknowledged > 0);
+    assert_eq!(bypassed.symptom_seen, Some(true), "{bypassed:#?}");
+    assert_eq!(bypassed.false_alarms, Vec::<String>::new(), "{bypassed:#?}");
     assert!(bypassed.tps_baseline >= 200.0, "{bypassed:#?}");
     assert_eq!(bypassed.broken_truths, Vec::<String>::new(), "{bypassed:#?}");
     assert_eq!(bypassed.wrong_actions, Vec::<String>::new(), "{bypassed:#?}");
