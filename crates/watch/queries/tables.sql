@@ -1,4 +1,4 @@
--- Counters of user tables. Since: 14
+-- Counters of user tables, and the file of each: TRUNCATE gives it a new one. Since: 14
 SELECT
     s.relid,
     s.schemaname::text,
@@ -11,8 +11,10 @@ SELECT
     s.n_tup_ins,
     s.n_tup_upd,
     s.n_tup_del,
-    greatest(s.last_analyze, s.last_autoanalyze)
+    greatest(s.last_analyze, s.last_autoanalyze),
+    c.relfilenode
 FROM pg_catalog.pg_stat_user_tables s
+JOIN pg_catalog.pg_class c ON c.oid = s.relid
 WHERE s.schemaname <> 'pgward'
 ORDER BY s.n_live_tup DESC
 LIMIT 5000

@@ -40,6 +40,39 @@ pub(crate) fn between(
     events
 }
 
+/// A TRUNCATE told from a table's new file and lost rows.
+pub(crate) fn truncated(
+    at: Timestamp,
+    table: &TableCounters,
+    sessions: &[SessionSample],
+) -> DdlEvent {
+    let by = author(sessions, "TRUNCATE", &table.relation.name);
+    DdlEvent {
+        at,
+        pid: by.map_or(0, |s| s.pid),
+        role: by.map_or(String::new(), |s| s.role.clone()),
+        application: by.map_or(String::new(), |s| s.application.clone()),
+        client: by.map_or(String::new(), |s| s.client.clone()),
+        command: "TRUNCATE".to_owned(),
+        object_kind: "table".to_owned(),
+        identity: table.relation.quoted(),
+        relation: Some(table.relation.clone()),
+        dropped: false,
+        old_definition: None,
+        xid: None,
+        lsn: None,
+        statement: by.map_or(String::new(), |s| s.query.clone()),
+        seen_by: DdlWitness::CatalogDifference,
+    }
+}
+
+/// A session whose present or last statement begins with `verb` and names the object.
+fn author<'a>(sessions: &'a [SessionSample], verb: &str, name: &str) -> Option<&'a SessionSample> {
+    sessions.iter().find(|s| {
+        s.query.trim_start().to_ascii_uppercase().starts_with(verb) && s.query.contains(name)
+    })
+}
+
 fn changed(
     events: &mut Vec<DdlEvent>,
     old: &RelationInfo,
@@ -131,11 +164,7 @@ fn event(
     old_definition: Option<String>,
 ) -> DdlEvent {
     let verb = command.split(' ').next().unwrap_or(command);
-    let names_it = |s: &&SessionSample| {
-        let text = s.query.to_ascii_uppercase();
-        text.trim_start().starts_with(verb) && s.query.contains(name)
-    };
-    let by = sessions.iter().find(names_it);
+    let by = author(sessions, verb, name);
     DdlEvent {
         at: after.taken_at,
         pid: by.map_or(0, |s| s.pid),

@@ -1,6 +1,7 @@
 //! What the samplers keep between two ticks: the standing session, positions, known texts.
 
 use crate::error::Error;
+use crate::samplers::tables::Files;
 use pgward_integrity::page_scan::{ScanReport, Scanner};
 use pgward_model::prelude::*;
 use pgward_pg::clock::{self, Deadline};
@@ -32,6 +33,7 @@ pub struct Eyes {
     pub roles: Option<BTreeMap<String, String>>,
     pub settings: Option<BTreeMap<String, String>>,
     pub data_dir: Option<PathBuf>,
+    pub(crate) files: Files,
     /// Blocks known or suspected to be damaged; looked at again until they read.
     pub suspects: BTreeSet<(Relation, u32)>,
     scan: Scan,
@@ -83,6 +85,7 @@ impl Eyes {
             roles: None,
             settings: None,
             data_dir: None,
+            files: Files::default(),
             suspects: BTreeSet::new(),
             scan: start_scan(target.clone(), scan),
             alarmed: false,

@@ -13,7 +13,7 @@ mod log;
 mod probe;
 mod sessions;
 mod statements;
-mod tables;
+pub(crate) mod tables;
 mod wal;
 
 /// One sampler.

@@ -151,3 +151,18 @@ fn daily_life_and_a_reset_of_statistics_open_nothing() {
     let own = watcher.window().samples.iter().flat_map(|s| &s.sessions);
     assert!(own.clone().all(|s| !s.application.starts_with("pgward")), "we see ourselves");
 }
+
+#[test]
+fn a_truncate_is_seen_though_no_event_trigger_fires_for_it() {
+    let server = server();
+    let mut watcher = watcher(&server.target());
+    watch(&mut watcher, 4, |_| false);
+    let admin = Session::connect(&server.target(), Purpose::Application("psql")).unwrap();
+    admin.simple("TRUNCATE accounts").unwrap();
+    let is_truncate = |d: &DdlEvent| d.command == "TRUNCATE";
+    watch(&mut watcher, 20, |w| w.window().samples.iter().any(|s| s.ddl.iter().any(is_truncate)));
+    let seen: Vec<&DdlEvent> =
+        watcher.window().samples.iter().flat_map(|s| &s.ddl).filter(|d| is_truncate(d)).collect();
+    let event = seen.first().unwrap();
+    assert_eq!((event.identity.as_str(), event.application.as_str()), ("public.accounts", "psql"));
+}
