@@ -1,5 +1,7 @@
 //! The watcher on a real server: what it must open, judge and close, and what it must leave.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests are tests too")]
+
 #[path = "../../pg/tests/common/installation.rs"]
 mod installation;
 
