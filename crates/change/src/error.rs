@@ -42,8 +42,9 @@ impl Error {
             Error::GateClosed { .. } => "read its findings, correct the change and check it again",
             Error::Refused { way_out, .. } => way_out,
             Error::NoJournal { .. } => {
-                "run `pgward install` as a role that may create a schema in this database; \
-                 without a journal no step could be taken back"
+                "run `pgward install` as a role that may create a schema in this database, and \
+                 grant the deploying role its tables as the README shows; without a journal no \
+                 step could be taken back"
             }
             Error::Unknown { .. } => {
                 "only what went through `pgward apply` can be undone; the table pgward.changes lists it"

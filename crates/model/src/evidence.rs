@@ -136,11 +136,11 @@ pub fn human(value: f64) -> String {
         m if m >= 1.0 => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     };
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    let text = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => &text,
+    };
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 /// Bytes as people read them: `31 GB`, powers of 1024 as PostgreSQL's `pg_size_pretty`.
@@ -198,6 +198,7 @@ mod tests {
         assert_eq!(human(12.34), "12.3");
         assert_eq!(human(0.0), "0");
         assert_eq!(human(-1500.0), "-1,500");
+        assert_eq!(human(-0.0001), "0");
         assert_eq!(human_bytes(1536.0), "1.5 kB");
         assert_eq!(human_duration(0.0042), "4.2 ms");
         assert_eq!(human_duration(0.4166), "0.42 s");
