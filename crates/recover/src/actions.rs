@@ -122,6 +122,59 @@ fn bounded_count(session: &Session, sql: &str) -> Option<u64> {
 /// Planning must not hold up the answer: half of what a recovery may take to begin.
 const BOUNDED: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'";
 
+/// `schema."my.idx"` as the catalog quotes it, in its parts; the schema is empty where none is
+/// given. `None` where it is no such name.
+fn identity(text: &str) -> Option<Relation> {
+    let (mut parts, mut part) = (Vec::new(), String::new());
+    let (mut quoted, mut chars) = (false, text.chars().peekable());
+    while let Some(c) = chars.next() {
+        match (c, quoted) {
+            ('"', true) if chars.peek() == Some(&'"') => part.extend(chars.next()),
+            ('"', _) => quoted = !quoted,
+            ('.', false) => parts.push(std::mem::take(&mut part)),
+            (c, _) => part.push(c),
+        }
+    }
+    parts.push(part);
+    if quoted || parts.iter().any(String::is_empty) {
+        return None;
+    }
+    match parts.as_slice() {
+        [name] => Some(Relation::new("", name.clone())),
+        [schema, name] => Some(Relation::new(schema.clone(), name.clone())),
+        _ => None,
+    }
+}
+
+/// The index that an event made or dropped; its schema is that of its table.
+fn index_of(event: &DdlEvent) -> Option<Relation> {
+    let mut index = identity(&event.identity)?;
+    if index.schema.is_empty() {
+        index.schema = event.relation.as_ref().map_or(String::new(), |r| r.schema.clone());
+    }
+    Some(index)
+}
+
+/// The index as it is, or why it must stay though it came with the trouble.
+fn droppable(
+    catalog: &Catalog,
+    index: &Relation,
+    table: Option<&Relation>,
+) -> Result<IndexInfo, String> {
+    let (owner, info) =
+        catalog.index(index).ok_or_else(|| format!("index {index} is gone already"))?;
+    if info.constraint || info.primary {
+        return Err(format!("index {index} backs a constraint"));
+    }
+    if info.unique {
+        return Err(format!("index {index} is unique: it keeps out duplicates"));
+    }
+    match table {
+        Some(table) if owner.relation.same_as(table) => Ok(info.clone()),
+        _ => Err(format!("index {index} belongs to {}", owner.relation)),
+    }
+}
+
 fn plan(action: &Action, why: impl Into<String>) -> Error {
     Error::Plan { action: action.id, why: why.into() }
 }
@@ -129,6 +182,22 @@ fn plan(action: &Action, why: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quoted_names_are_split_where_postgresql_splits_them() {
+        for (text, parts) in [
+            ("public.orders_a", Some(("public", "orders_a"))),
+            ("orders_a", Some(("", "orders_a"))),
+            ("shop.\"my.idx\"", Some(("shop", "my.idx"))),
+            ("\"a.b\".\"c\"\"d\"", Some(("a.b", "c\"d"))),
+            ("a.b.c", None),
+            ("a.\"b", None),
+            ("", None),
+        ] {
+            let expected = parts.map(|(schema, name)| Relation::new(schema, name));
+            assert_eq!(identity(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn every_file_is_registered_under_its_name() {

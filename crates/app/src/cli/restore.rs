@@ -83,6 +83,10 @@ impl Restore {
             installation: hands.installation.as_ref(),
             data_dir: hands.data_dir(session),
         };
+        // Planning reads only; who asked for a restore has allowed the switch of WAL it needs.
+        if let (false, None, Some(vault)) = (self.dry_run, &cx.data_dir, cx.vault) {
+            pgward_sandbox::backup::flush_wal(session, vault)?;
+        }
         if let Some(table) = &self.table {
             let relation = relation(table);
             let xid = match self.transaction {

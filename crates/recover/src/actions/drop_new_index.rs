@@ -1,6 +1,6 @@
 //! Drops a new index that attracts a wrong plan.
 
-use super::{Action, Cx, lossless, plan as refuse, runbook, step};
+use super::{Action, Cx, droppable, index_of, lossless, plan as refuse, runbook, step};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -18,18 +18,14 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         .rev()
         .find(|d| !d.dropped && d.object_kind == "index")
         .ok_or_else(|| refuse(&ACTION, "no new index is to blame"))?;
-    let name = created.identity.rsplit('.').next().unwrap_or("").trim_matches('"');
-    let schema = created.relation.as_ref().map_or(String::new(), |r| r.schema.clone());
-    let index = Relation::new(schema, name);
-    let info = case
-        .catalog
-        .as_ref()
-        .and_then(|c| c.index(&index))
-        .map(|(_, i)| i)
-        .ok_or_else(|| refuse(&ACTION, format!("index {name} is gone already")))?;
-    if info.constraint {
-        return Err(refuse(&ACTION, format!("index {name} backs a constraint")));
-    }
+    let index = index_of(created)
+        .ok_or_else(|| refuse(&ACTION, format!("{} is no name", created.identity)))?;
+    let catalog = case.catalog.as_ref().ok_or_else(|| {
+        refuse(&ACTION, "what the index is for is not known: no catalog was read")
+    })?;
+    let info = droppable(catalog, &index, created.relation.as_ref())
+        .map_err(|why| refuse(&ACTION, why))?;
+    let name = &index.name;
     let mut drop = step(
         format!("drop index {name}"),
         Act::Sql {

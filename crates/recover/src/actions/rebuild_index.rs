@@ -1,8 +1,9 @@
 //! Builds a dropped index again, proves that it serves, then drops the one that came instead.
 
-use super::{Action, Cx, lossless, plan as refuse, runbook, step};
+use super::{Action, Cx, droppable, index_of, lossless, plan as refuse, runbook, step};
 use crate::error::Error;
 use pgward_model::prelude::*;
+use pgward_sql::action::Action as Change;
 
 pub(super) static ACTION: Action = Action {
     id: "rebuild_index",
@@ -20,7 +21,9 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         .ok_or_else(|| refuse(&ACTION, "no dropped index with a known definition is to blame"))?;
     let definition = dropped.old_definition.clone().unwrap_or_default();
     let relation = dropped.relation.clone().unwrap_or_default();
-    let old = index_name(dropped);
+    let old = index_of(dropped)
+        .ok_or_else(|| refuse(&ACTION, format!("{} is no name", dropped.identity)))?;
+    only_an_index(&definition, &relation)?;
     let name = free_name(cx, &old)?;
     let mut build = step(
         format!("build {} on {relation} CONCURRENTLY", name.name),
@@ -62,10 +65,17 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     ))
 }
 
-fn index_name(event: &DdlEvent) -> Relation {
-    let schema = event.relation.as_ref().map_or(String::new(), |r| r.schema.clone());
-    let name = event.identity.rsplit('.').next().unwrap_or("").trim_matches('"').to_owned();
-    Relation::new(schema, name)
+/// The definition comes from a table that others may write to: it must be one CREATE INDEX on
+/// that table and nothing else.
+fn only_an_index(definition: &str, table: &Relation) -> Result<(), Error> {
+    let file = pgward_sql::read("-", definition);
+    let actions: Vec<Change> = file.statements.iter().flat_map(pgward_sql::actions).collect();
+    let is_one = file.statements.len() == 1
+        && matches!(actions.as_slice(), [Change::CreateIndex(index)] if index.table.same_as(table));
+    if is_one {
+        return Ok(());
+    }
+    Err(refuse(&ACTION, format!("not one definition of an index of {table}: {definition}")))
 }
 
 /// The old name, or one beside it when something else has taken it.
@@ -96,24 +106,23 @@ fn concurrently(definition: &str, old: &Relation, name: &Relation) -> Result<Str
     Ok(format!("{head} INDEX CONCURRENTLY {}{rest}", quote_ident(&name.name)))
 }
 
-/// Indexes created on the same table since shortly before the old one went, that still exist.
-fn newcomers(likely: &Likely, case: &Case, dropped: &DdlEvent) -> Vec<(Relation, Option<String>)> {
-    let catalog = case.catalog.as_ref();
+/// Indexes the same session created on the same table that still exist and serve nothing but
+/// speed. Without a catalog nothing proves that.
+fn newcomers(likely: &Likely, case: &Case, dropped: &DdlEvent) -> Vec<(Relation, String)> {
+    let Some(catalog) = &case.catalog else { return Vec::new() };
     likely
         .ddl
         .iter()
         .filter(|d| !d.dropped && d.object_kind == "index" && d.pid == dropped.pid)
-        .map(index_name)
-        .filter_map(|name| match catalog {
-            None => Some((name, None)),
-            Some(catalog) => catalog
-                .index(&name)
-                .map(|(_, index)| (name.clone(), Some(index.definition.clone()))),
+        .filter_map(|d| {
+            let name = index_of(d)?;
+            let info = droppable(catalog, &name, dropped.relation.as_ref()).ok()?;
+            Some((name, info.definition))
         })
         .collect()
 }
 
-fn drop_step((name, definition): &(Relation, Option<String>)) -> Step {
+fn drop_step((name, definition): &(Relation, String)) -> Step {
     let mut drop = step(
         format!("drop {}, which came in its place", name.name),
         Act::Sql {
@@ -122,12 +131,8 @@ fn drop_step((name, definition): &(Relation, Option<String>)) -> Step {
         },
         Limits::PATIENT,
     );
-    drop.undo = match definition {
-        Some(definition) => Undo::Exact {
-            statements: vec![definition.replacen(" INDEX ", " INDEX CONCURRENTLY ", 1)],
-        },
-        None => Undo::Impossible { why: "its definition is not known".into() },
-    };
+    drop.undo =
+        Undo::Exact { statements: vec![definition.replacen(" INDEX ", " INDEX CONCURRENTLY ", 1)] };
     drop
 }
 
@@ -144,5 +149,21 @@ mod tests {
             concurrently(definition, &old, &name).unwrap(),
             "CREATE UNIQUE INDEX CONCURRENTLY orders_restored ON public.orders USING btree (a)"
         );
+    }
+
+    #[test]
+    fn only_one_index_on_the_table_it_had_is_built_again() {
+        let orders = Relation::new("public", "orders");
+        let good = "CREATE INDEX a ON public.orders USING btree (a)";
+        assert!(only_an_index(good, &orders).is_ok());
+        for bad in [
+            "CREATE INDEX a ON public.users USING btree (a)",
+            "CREATE INDEX a ON public.orders USING btree (a); DROP TABLE users",
+            "DROP TABLE users",
+            "CREATE INDEX",
+            "",
+        ] {
+            assert!(only_an_index(bad, &orders).is_err(), "{bad}");
+        }
     }
 }
