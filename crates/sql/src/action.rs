@@ -265,6 +265,10 @@ pub enum Alter {
         column: String,
         default: Option<String>,
     },
+    /// Of a generated column, since PostgreSQL 17.
+    SetExpression {
+        column: String,
+    },
     SetNotNull {
         column: String,
     },

@@ -1,4 +1,4 @@
-//! A new column rewrites the whole table.
+//! A new column, or a new expression of a generated one, rewrites the whole table.
 
 use crate::context::Context;
 use crate::{Example, Lint};
@@ -9,8 +9,8 @@ pub(super) static LINT: Lint = Lint {
     id: "add_column_rewrites",
     severity: Severity::Error,
     title: "a new column rewrites the whole table",
-    harm: "ADD COLUMN with a value of its own for each row writes the table and all its \
-           indexes anew under ACCESS EXCLUSIVE: nobody reads or writes meanwhile",
+    harm: "ADD COLUMN with a value of its own for each row, and SET EXPRESSION of a stored \
+           column (since 17), write the table and all its indexes anew under ACCESS EXCLUSIVE: nobody reads or writes meanwhile",
     instead: "add the column without default, SET DEFAULT for new rows, fill old rows in batches",
     source: "ALTER TABLE, Notes",
     guards_rows: false,
@@ -30,6 +30,16 @@ pub(super) static LINT: Lint = Lint {
             catalog: "",
             finds: &[Severity::Error],
         },
+        Example {
+            sql: "ALTER TABLE a ALTER COLUMN g SET EXPRESSION AS (x + 2);",
+            catalog: "",
+            finds: &[Severity::Error],
+        },
+        Example {
+            sql: "ALTER TABLE a ADD COLUMN g int GENERATED ALWAYS AS (x + 1) VIRTUAL;",
+            catalog: "",
+            finds: &[],
+        },
         Example { sql: "ALTER TABLE a ADD COLUMN x int DEFAULT -1;", catalog: "", finds: &[] },
         Example {
             sql: "ALTER TABLE a ADD COLUMN at timestamptz DEFAULT now();",
@@ -48,18 +58,20 @@ pub(super) static LINT: Lint = Lint {
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for action in &site.actions {
-            let Action::Alter { relation, command: Alter::AddColumn { column, .. }, .. } = action
-            else {
-                continue;
+            let Action::Alter { relation, command, .. } = action else { continue };
+            let why = match command {
+                Alter::AddColumn { column, .. } if column.default.rewrites() => {
+                    why(&column.default)
+                }
+                Alter::SetExpression { column } => format!("{column} is generated again"),
+                _ => continue,
             };
-            if !cx.existed(site, relation) || !column.default.rewrites() {
+            if !cx.existed(site, relation) {
                 continue;
             }
             let severity = cx.weigh(relation, Severity::Error);
-            let message = format!(
-                "ACCESS EXCLUSIVE on {relation} while every row is written anew: {}",
-                why(&column.default)
-            );
+            let message =
+                format!("ACCESS EXCLUSIVE on {relation} while every row is written anew: {why}");
             let finding = site.finding(&LINT, severity, message).fix(LINT.instead, None);
             found.push(cx.sized(finding, relation));
         }

@@ -3,7 +3,7 @@
 use crate::context::{Context, Site};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
-use pgward_sql::action::{Action, Alter};
+use pgward_sql::action::{Action, Alter, NewConstraint};
 
 pub(super) static LINT: Lint = Lint {
     id: "set_not_null_scans",
@@ -19,6 +19,16 @@ pub(super) static LINT: Lint = Lint {
             sql: "ALTER TABLE a ALTER COLUMN x SET NOT NULL;",
             catalog: "",
             finds: &[Severity::Error],
+        },
+        Example {
+            sql: "ALTER TABLE a ADD CONSTRAINT x_given NOT NULL x;",
+            catalog: "",
+            finds: &[Severity::Error],
+        },
+        Example {
+            sql: "ALTER TABLE a ADD CONSTRAINT x_given NOT NULL x NOT VALID;",
+            catalog: "",
+            finds: &[],
         },
         Example {
             sql: "CREATE TABLE n (x int); ALTER TABLE n ALTER x SET NOT NULL;",
@@ -45,9 +55,15 @@ pub(super) static LINT: Lint = Lint {
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for action in &site.actions {
-            let Action::Alter { relation, command: Alter::SetNotNull { column }, .. } = action
-            else {
-                continue;
+            let Action::Alter { relation, command, .. } = action else { continue };
+            let column = match command {
+                Alter::SetNotNull { column } => column,
+                // A constraint with a name of its own, since PostgreSQL 18.
+                Alter::AddConstraint(NewConstraint { kind: 'n', columns, .. }) => {
+                    let Some(column) = columns.first() else { continue };
+                    column
+                }
+                _ => continue,
             };
             if !cx.existed(site, relation) || !scans(site, relation) {
                 continue;

@@ -19,7 +19,8 @@ pub(super) fn of_alter(relation: &Relation, kind: &str, command: &Alter) -> Vec<
             destroys: Destroys::Column(name.clone()),
             ..effect(relation, AccessExclusive)
         }),
-        Alter::SetType { .. } => {
+        // A virtual column (since 18) is not written anew, but the text does not tell it.
+        Alter::SetType { .. } | Alter::SetExpression { .. } => {
             work(Effect { rewrites: true, builds_index: true, ..effect(relation, AccessExclusive) })
         }
         Alter::SetNotNull { .. } => {

@@ -46,6 +46,7 @@ fn command(cmd: &protobuf::AlterTableCmd) -> Alter {
         AtAlterColumnType => set_type(name, def),
         AtColumnDefault => Alter::SetDefault { column: name, default: def.map(expression_text) },
         AtSetNotNull => Alter::SetNotNull { column: name },
+        AtSetExpression => Alter::SetExpression { column: name },
         AtDropNotNull => Alter::DropNotNull { column: name },
         AtAddConstraint => match def.and_then(|n| n.node.as_ref()) {
             Some(NodeEnum::Constraint(c)) => Alter::AddConstraint(constraint(c)),
