@@ -112,8 +112,9 @@ impl Database {
     fn given(&self) -> anyhow::Result<Option<Target>> {
         let given = self.database.as_deref().filter(|url| !url.trim().is_empty());
         let target = given.map(Target::parse).transpose()?;
-        Ok(target.map(|t| match std::env::var("PGPASSWORD") {
-            Ok(password) if t.password().is_none() => t.with_password(&password),
+        let password = std::env::var_os("PGPASSWORD").and_then(|p| p.into_string().ok());
+        Ok(target.map(|t| match password {
+            Some(password) if t.password().is_none() => t.with_password(&password),
             _ => t,
         }))
     }

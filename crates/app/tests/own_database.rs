@@ -1,5 +1,6 @@
 //! A newcomer's way with a database of his own: least rights, a change and its undo, trouble that
 //! is found and ended, and no trace when pgward leaves.
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 #[path = "../../pg/tests/common/installation.rs"]
 mod installation;
