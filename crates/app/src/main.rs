@@ -1,5 +1,6 @@
 //! The binary `pgward`: commands, what they print, and how they end.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the one room that prints
+#![allow(unreachable_pub)] // a binary has no outside
 
 mod cli;
 mod coverage;

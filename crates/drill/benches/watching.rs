@@ -1,4 +1,5 @@
 //! What the watcher costs the load: paired turns, printed as ratios.
+#![allow(clippy::print_stdout)] // a benchmark prints its table
 
 use pgward_drill::cost::watching;
 use pgward_drill::run::Options;

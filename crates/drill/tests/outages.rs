@@ -1,4 +1,5 @@
 //! The five outages on a real server under live load, both roads.
+#![allow(clippy::unwrap_used)] // helpers of tests
 
 #[path = "../../pg/tests/common/installation.rs"]
 mod installation;

@@ -89,13 +89,32 @@ pub static CAUSES: &[&Cause] = &[
 ];
 
 /// Every cause's verdict: likely ones first by score, then ruled out, then unknown.
+///
+/// What was seen speaks for itself, what was not seen rules nothing out: a cause that answers
+/// unknown for want of a sampler is asked again about what there is, and only a likely answer
+/// counts then.
 pub fn judge(case: &Case) -> Vec<Judged> {
-    let mut judged: Vec<Judged> = CAUSES
-        .iter()
-        .map(|c| Judged { cause: c.id.to_owned(), verdict: (c.judge)(case) })
-        .collect();
+    let seen = without_gaps(case);
+    let verdict = |cause: &Cause| match ((cause.judge)(case), &seen) {
+        (Verdict::Unknown { missing }, Some(seen)) => match (cause.judge)(seen) {
+            Verdict::Likely(likely) => Verdict::Likely(likely),
+            _ => Verdict::Unknown { missing },
+        },
+        (verdict, _) => verdict,
+    };
+    let mut judged: Vec<Judged> =
+        CAUSES.iter().map(|c| Judged { cause: c.id.to_owned(), verdict: verdict(c) }).collect();
     judged.sort_by(|a, b| rank(&b.verdict).total_cmp(&rank(&a.verdict)));
     judged
+}
+
+/// The same case as if nothing had been missed; `None` when nothing was.
+fn without_gaps(case: &Case) -> Option<Case> {
+    case.window.samples.iter().any(|s| !s.gaps.is_empty()).then(|| {
+        let mut seen = case.clone();
+        seen.window.samples.iter_mut().for_each(|s| s.gaps.clear());
+        seen
+    })
 }
 
 /// The cause of that id.
@@ -125,6 +144,20 @@ mod tests {
             .collect();
         files.sort();
         assert_eq!(files, CAUSES.iter().map(|x| x.id).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_error_storm_that_was_cut_is_diagnosed_and_nothing_else_is_ruled_out_by_it() {
+        use crate::testing::{case, healthy, log};
+        let mut samples = healthy(35);
+        if let Some(last) = samples.last_mut() {
+            last.log = vec![log(34, "ERROR", "42501", "permission denied for table orders"); 9];
+            last.gaps.push(Gap { sampler: "log".into(), why: "3,000 lines dropped".into() });
+        }
+        let judged = judge(&case(samples, 30));
+        let of = |id: &str| judged.iter().find(|j| j.cause == id).map(|j| &j.verdict);
+        assert!(of("auth_privilege").is_some_and(|v| v.likely().is_some()));
+        assert!(matches!(of("crash_bug"), Some(Verdict::Unknown { .. })));
     }
 
     #[test]

@@ -108,7 +108,13 @@ mod tests {
             ),
             (
                 Share,
-                &[RowExclusive, ShareUpdateExclusive, ShareRowExclusive, Exclusive, AccessExclusive],
+                &[
+                    RowExclusive,
+                    ShareUpdateExclusive,
+                    ShareRowExclusive,
+                    Exclusive,
+                    AccessExclusive,
+                ],
             ),
             (
                 ShareRowExclusive,
@@ -126,7 +132,11 @@ mod tests {
         ];
         for (mode, conflicts) in table {
             for other in LockMode::ALL {
-                assert_eq!(mode.conflicts_with(other), conflicts.contains(&other), "{mode}/{other}");
+                assert_eq!(
+                    mode.conflicts_with(other),
+                    conflicts.contains(&other),
+                    "{mode}/{other}"
+                );
             }
         }
     }

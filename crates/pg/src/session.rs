@@ -251,8 +251,7 @@ impl Session {
             return Ok(());
         };
         self.pid = get(row, 0)?;
-        let watches =
-            matches!(self.purpose, Purpose::Watch | Purpose::Inspect | Purpose::Private);
+        let watches = matches!(self.purpose, Purpose::Watch | Purpose::Inspect | Purpose::Private);
         if let Some(start) = get::<Option<jiff::Timestamp>>(row, 1)?.filter(|_| watches) {
             self._own = Some(own::Entry::new(self.pid, start));
         }

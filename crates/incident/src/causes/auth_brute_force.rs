@@ -60,9 +60,6 @@ fn judge(case: &Case) -> Verdict {
                 human(per_s),
                 strangers.len()
             ),
-            value: Some(shared as f64),
-            unit: "waiting sessions of these roles".to_owned(),
-            baseline: Some(0.0),
             ..rate
         });
     }

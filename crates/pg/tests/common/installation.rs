@@ -17,6 +17,7 @@ pub(crate) fn installation() -> Installation {
 /// Whether a test cannot run since the installation we were pointed at lacks one of `programs`,
 /// as packages of the bare server do; says so in a line that the matrix counts. On the machine's
 /// own installation nothing is skipped: there a missing program fails the test.
+#[allow(clippy::print_stderr)] // a skipped test must be seen to be one
 pub(crate) fn lacks(programs: &[&str]) -> bool {
     let on = installation();
     let missing = |name: &&&str| !on.program(name).is_file();

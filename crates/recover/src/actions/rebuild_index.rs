@@ -55,7 +55,7 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         },
     ];
     let mut steps = vec![build, prove];
-    steps.extend(newcomers(likely, case, dropped).iter().map(drop_step));
+    steps.extend(newcomers(cx, case, dropped)?.iter().map(drop_step));
     Ok(runbook(
         &ACTION,
         format!("Build index {} on {relation} again", name.name),
@@ -108,18 +108,31 @@ fn concurrently(definition: &str, old: &Relation, name: &Relation) -> Result<Str
 
 /// Indexes the same session created on the same table that still exist and serve nothing but
 /// speed. Without a catalog nothing proves that.
-fn newcomers(likely: &Likely, case: &Case, dropped: &DdlEvent) -> Vec<(Relation, String)> {
-    let Some(catalog) = &case.catalog else { return Vec::new() };
-    likely
-        .ddl
+/// Indexes of the table that were not there before the trouble. The change may still be at
+/// work, so the present catalog is asked; dropping CONCURRENTLY waits for a build to end.
+fn newcomers(
+    cx: &Cx<'_>,
+    case: &Case,
+    dropped: &DdlEvent,
+) -> Result<Vec<(Relation, String)>, Error> {
+    let (Some(before), Some(table)) = (&case.window.catalog, &dropped.relation) else {
+        return Ok(Vec::new());
+    };
+    let now = pgward_pg::catalog::schema(cx.session)?;
+    let old: Vec<&str> = before
+        .relation(table)
+        .map(|r| r.indexes.iter().map(|i| i.name.as_str()).collect())
+        .unwrap_or_default();
+    let indexes = now.relation(table).map(|r| r.indexes.as_slice()).unwrap_or_default();
+    Ok(indexes
         .iter()
-        .filter(|d| !d.dropped && d.object_kind == "index" && d.pid == dropped.pid)
-        .filter_map(|d| {
-            let name = index_of(d)?;
-            let info = droppable(catalog, &name, dropped.relation.as_ref()).ok()?;
+        .filter(|i| !old.contains(&i.name.as_str()))
+        .filter_map(|i| {
+            let name = Relation::new(table.schema.clone(), i.name.clone());
+            let info = droppable(&now, &name, Some(table)).ok()?;
             Some((name, info.definition))
         })
-        .collect()
+        .collect())
 }
 
 fn drop_step((name, definition): &(Relation, String)) -> Step {
