@@ -1,5 +1,5 @@
 //! The PostgreSQL installation that the tests of every room run on, whatever its major.
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, clippy::print_stderr, reason = "each test uses its part; skipped is said")]
 
 use pgward_pg::tools::{self, Installation};
 
