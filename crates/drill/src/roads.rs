@@ -304,7 +304,8 @@ fn real_harm(theatre: &Theatre<'_>, baseline: &Baseline, since: Timestamp) -> Ve
     let drops = |a: &Act| matches!(a, Act::Fault { id, .. } if id == "net_drop");
     let decoy = theatre.scenario.acts.iter().any(drops);
     let mut all = harmed(theatre, baseline, since);
-    all.retain(|h| !(decoy && h.failed.as_deref() == Some(LOST)));
+    // Whoever loses a connection connects again, and is late for that reason too.
+    all.retain(|h| !decoy || h.failed.as_deref().is_some_and(|state| state != LOST));
     all
 }
 

@@ -223,7 +223,9 @@ pub(crate) fn bypassed(
     when: When,
 ) {
     let expect = &theatre.scenario.expect;
-    let zero = when.first_harmed.unwrap_or(when.since);
+    // Where no client was ever harmed, there was nobody to be late for.
+    let opened = seen.incident.as_ref().map(|i| i.opened);
+    let zero = when.first_harmed.or(opened).unwrap_or(when.since);
     let incident = seen.incident.as_ref();
     score.detect_s = incident.map(|i| seconds_between(zero, i.opened));
     if let Some((cause, likely)) = incident.and_then(Incident::first) {

@@ -68,7 +68,7 @@ pub fn before_end(cx: &Cx<'_>, relation: &Relation, xid: u64) -> Result<String, 
 
 /// The transaction that did what `mass_write` symptoms of the table have measured: of those
 /// that committed while one was measured, the one with most rows that are still as it left
-/// them, if by the WAL it updated or deleted at least half of the measured rows itself.
+/// them, if by the WAL it updated or deleted a tenth of the `n_live` rows itself.
 ///
 /// # Errors
 /// [`Error::Plan`] when no single transaction stands out, or looking takes too long.
@@ -76,6 +76,7 @@ pub fn largest_writer(
     cx: &Cx<'_>,
     relation: &Relation,
     symptoms: &[&Symptom],
+    n_live: f64,
 ) -> Result<Writer, Error> {
     let source = source(cx, "undo_rows")?;
     let refuse = |why: String| Error::Plan { action: "undo_rows", why };
@@ -95,13 +96,13 @@ pub fn largest_writer(
             .filter(|t| (t.database, t.relfilenode) == (database, relfilenode))
             .map(|t| t.updated + t.deleted)
             .sum();
-        if symptoms.iter().any(|s| measured(s, ended_at, n_written)) {
+        if symptoms.iter().any(|s| measured(s, ended_at, n_written, n_live)) {
             let target_lsn = transaction.before_end(oid).to_string();
             return Ok(Writer { xid, n_rows, n_written, ended_at, target_lsn });
         }
     }
     Err(refuse(format!(
-        "no transaction in the WAL wrote at least half of what was measured on {relation}"
+        "no committed transaction in the WAL wrote a tenth of {relation} when it was measured"
     )))
 }
 
@@ -116,11 +117,18 @@ WHERE c.oid = pg_catalog.to_regclass($1)";
 /// The counters that tell of a write lag by some seconds.
 const LAG_S: f64 = 30.0;
 
-/// Is this transaction what the symptom has measured?
-fn measured(symptom: &Symptom, ended_at: Timestamp, n_written: u64) -> bool {
+/// The share of a table from which writing it at once is noticed: that of the detector.
+const SHARE: f64 = 0.10;
+
+/// Is this transaction part of what the symptom has measured? Rows of transactions that were
+/// rolled back are in the measured number too, so it need not have written most of them, yet
+/// enough to have been noticed by itself.
+fn measured(symptom: &Symptom, ended_at: Timestamp, n_written: u64, n_live: f64) -> bool {
     let Some(n) = symptom.evidence().first().and_then(|e| e.value) else { return false };
     let near = seconds_between(ended_at, symptom.since).abs() < LAG_S;
-    near && n_written > 0 && n_written as f64 * 2.0 >= n
+    near && n_written > 0
+        && n_written as f64 >= SHARE * n_live.max(1.0)
+        && n_written as f64 <= 2.0 * n
 }
 
 /// Transactions whose rows make up most of the table as it is; reads all of it, for 10 s at most.

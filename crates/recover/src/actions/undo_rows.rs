@@ -24,7 +24,8 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         .filter(|s| s.detector == "mass_write")
         .filter(|s| s.relations.iter().any(|r| r.same_as(relation)))
         .collect();
-    let culprit = moment::largest_writer(cx, relation, &measured)?;
+    let n_live = case.window.table(relation).map_or(0.0, |t| t.n_live as f64);
+    let culprit = moment::largest_writer(cx, relation, &measured, n_live)?;
     let loss = match did_it(likely, case, relation, &culprit) {
         Some(how) => {
             Loss { n_rows: Some(0), explain: format!("{how}; newer values of others stay") }
