@@ -67,7 +67,8 @@ pub fn block(
     check_server(&here, data_dir, &wrong)?;
     // Until the end no VACUUM, no rewrite; readers and writers go on.
     let lock = format!(
-        "BEGIN; SET LOCAL lock_timeout = {}; LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE",
+        "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; \
+         SET LOCAL lock_timeout = {}; LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE",
         lock_timeout_ms(limits),
         relation.quoted()
     );
@@ -94,6 +95,10 @@ pub fn block(
     let mut report = Report { rows_restored: rows.len() as u64, ..Report::default() };
     report.notes.push(format!("production said: {damage}"));
     keep_evidence(&file, &place, block, relation, &page, evidence_dir, &mut report.notes)?;
+    // The lock lives as long as its session; with it, the file is still the table's.
+    if self::place(&here, relation, block)?.path != place.path {
+        return Err(wrong("its file has changed meanwhile; nothing was written".to_owned()));
+    }
     write_page(&file, place.offset(block), &page)?;
     if reader.is_closed() {
         reader = Session::connect(production, Purpose::Inspect)?;
@@ -106,6 +111,9 @@ pub fn block(
     report.seconds = tools::seconds_since(start);
     Ok(report)
 }
+
+/// The postmaster writes its file before it notes its own start; a start takes seconds at most.
+const START_SLACK_S: i64 = 5;
 
 /// The server behind `session` runs on `data_dir`, which is on this machine, and verifies
 /// checksums, without which nobody could tell a good page from a bad one.
@@ -135,6 +143,15 @@ fn check_server(
     })?;
     if pid_file.lines().nth(3) != Some(show("port")?.as_str()) {
         return Err(not_local("another server runs in that directory here".to_owned()));
+    }
+    // A standby or a copy on this machine has the same layout and may have the same port.
+    let started: i64 = session.query_one(
+        "SELECT pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::bigint",
+        &[],
+    )?;
+    let here = pid_file.lines().nth(2).and_then(|line| line.trim().parse::<i64>().ok());
+    if here.is_none_or(|here| (here - started).abs() > START_SLACK_S) {
+        return Err(not_local("the server in that directory here started at another time".into()));
     }
     for (name, needed) in [
         ("data_checksums", "on"),
