@@ -91,6 +91,21 @@ pub(crate) fn count_log(samples: &[Sample], wanted: impl Fn(&LogEntry) -> bool) 
     (n, n as f64 / seconds)
 }
 
+/// Lines of the log that have become frequent: the first, their rate and that of the baseline.
+/// At least `n_min` in these samples, and three times the baseline.
+pub(crate) fn risen(
+    window: &Window,
+    last_s: f64,
+    n_min: usize,
+    wanted: impl Fn(&LogEntry) -> bool,
+) -> Option<(&LogEntry, f64, f64)> {
+    let recent = window.last_seconds(last_s);
+    let (n, per_s) = count_log(recent, &wanted);
+    let (_, before) = count_log(window.baseline(), &wanted);
+    let first = recent.iter().flat_map(|s| &s.log).find(|e| wanted(e))?;
+    (n >= n_min && per_s > 3.0 * before).then_some((first, per_s, before))
+}
+
 /// Statement errors since the onset by SQLSTATE.
 pub(crate) fn errors_by_state(samples: &[Sample]) -> BTreeMap<String, Vec<&LogEntry>> {
     let mut by_state: BTreeMap<String, Vec<&LogEntry>> = BTreeMap::new();

@@ -22,6 +22,11 @@ pub fn waits_since(session: &SessionSample) -> Option<Timestamp> {
     session.waits_for.as_ref().and_then(|wait| wait.since).or(session.query_start)
 }
 
+/// Seconds of waiting that make a queue: above `deadlock_timeout` (1 s), after which what
+/// still waits is no deadlock, and well below the patience of users (about 10 s). A session
+/// that has idled or worked for as long while others wait is the one they wait for.
+pub const QUEUE_S: f64 = 2.0;
+
 /// How long a session has waited for its lock at that moment, in seconds; an upper bound
 /// where [`waits_since`] is one.
 pub fn waited_s(session: &SessionSample, at: Timestamp) -> f64 {

@@ -4,9 +4,6 @@ use crate::facts::{against_before, complete, cut, most_waiters, sampled, unseen_
 use crate::forest;
 use pgward_model::prelude::*;
 
-/// Who waits for less is served before users notice: the bound of the lock_queue detector.
-const WAIT_S: f64 = 2.0;
-
 /// Likely when an active root of a queue since the onset fulfils `is_it`; ruled out when
 /// none does.
 pub(crate) fn active_root(
@@ -20,7 +17,7 @@ pub(crate) fn active_root(
         return unknown;
     }
     let matching = |r: &forest::Root<'_>| {
-        r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= WAIT_S)
+        r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= forest::QUEUE_S)
             && r.session.is_some_and(|s| s.state == "active" && is_it(s, r.at))
     };
     let worst = case

@@ -2,6 +2,7 @@
 
 use super::Cause;
 use crate::facts::is_dml;
+use crate::forest;
 use crate::roots::active_root;
 use pgward_model::prelude::*;
 
@@ -18,12 +19,10 @@ pub(super) static CAUSE: Cause = Cause {
     judge,
 };
 
-/// One statement that holds others for this long is a batch, not a hot row.
-const LONG_S: f64 = 2.0; // the same bound as the lock_queue detector
-
 fn judge(case: &Case) -> Verdict {
     let long = |s: &SessionSample, at: Timestamp| {
-        is_dml(&s.query) && s.query_start.is_some_and(|start| seconds_between(start, at) >= LONG_S)
+        is_dml(&s.query)
+            && s.query_start.is_some_and(|start| seconds_between(start, at) >= forest::QUEUE_S)
     };
     active_root(case, "changes rows", long, 0.8, CAUSE.actions)
 }

@@ -27,7 +27,7 @@ fn judge(case: &Case) -> Verdict {
         for waiter in sample.sessions.iter().filter(|s| wants_strong(s)) {
             let behind: Vec<&SessionSample> =
                 sample.sessions.iter().filter(|s| s.blocked_by.contains(&waiter.pid)).collect();
-            let long = behind.iter().any(|s| forest::waited_s(s, sample.at) >= WAIT_S);
+            let long = behind.iter().any(|s| forest::waited_s(s, sample.at) >= forest::QUEUE_S);
             let behind = behind.len();
             if long && worst.is_none_or(|(n, ..)| behind > n) {
                 worst = Some((behind, sample, waiter));
@@ -78,9 +78,6 @@ fn judge(case: &Case) -> Verdict {
         .act(CAUSE.actions),
     )
 }
-
-/// Who waits for less is served before users notice: the bound of the lock_queue detector.
-const WAIT_S: f64 = 2.0;
 
 /// Most requests for a strong table lock that waited in one of these samples.
 fn strong_requests(samples: &[Sample]) -> f64 {

@@ -26,8 +26,8 @@ fn judge(case: &Case) -> Verdict {
     let recent = case.window.recent();
     let idle = |r: &forest::Root<'_>| {
         r.session.is_some_and(|s| {
-            s.state.starts_with("idle in transaction") && idle_s(s, r.at) >= IDLE_S
-        }) && r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= IDLE_S)
+            s.state.starts_with("idle in transaction") && idle_s(s, r.at) >= forest::QUEUE_S
+        }) && r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= forest::QUEUE_S)
     };
     let worst = recent.iter().flat_map(forest::roots).filter(idle).max_by_key(|r| r.waiters.len());
     let Some(root) = worst else {
@@ -53,10 +53,6 @@ fn judge(case: &Case) -> Verdict {
     let Some(session) = root.session else { return Verdict::unknown("the blocker's session") };
     likely(case, &root, session)
 }
-
-/// Between two statements of a transaction an application is idle for milliseconds; what has
-/// done nothing for as long as a queue needs to be one has been left alone.
-const IDLE_S: f64 = 2.0; // the bound of the lock_queue detector
 
 fn idle_s(session: &SessionSample, at: Timestamp) -> f64 {
     session.state_change.map_or(0.0, |t| seconds_between(t, at))

@@ -1,24 +1,21 @@
 //! Connections of clients break.
 
 use super::Detector;
-use crate::facts::{count_log, is_reset, logged};
+use crate::facts::{is_reset, logged, risen};
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
     id: "connection_resets",
     title: "Connections of clients break without a goodbye",
-    rule: "three broken connections in 10 s and three times the baseline, or a probe of ours that \
-           did not get through. A notice by itself: it says nothing about the data",
+    rule: "three broken connections in 10 s and three times the baseline. A notice by itself: it \
+           says nothing about the data",
     detect,
 };
 
 fn detect(window: &Window) -> Vec<Symptom> {
-    let recent = window.last_seconds(10.0);
-    let (n, per_s) = count_log(recent, is_reset);
-    let (_, before) = count_log(window.baseline(), is_reset);
-    let first = recent.iter().flat_map(|s| &s.log).find(|e| is_reset(e));
-    match first {
-        Some(first) if n >= 3 && per_s > 3.0 * before => vec![Symptom::new(
+    let risen = risen(window, 10.0, 3, is_reset);
+    let notice = risen.map(|(first, per_s, before)| {
+        Symptom::new(
             DETECTOR.id,
             first.at,
             window.now(),
@@ -27,9 +24,9 @@ fn detect(window: &Window) -> Vec<Symptom> {
             Evidence::measured("broken client connections", per_s, "resets/s", logged(first))
                 .against(before)
                 .at(window.now()),
-        )],
-        _ => Vec::new(),
-    }
+        )
+    });
+    notice.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -15,9 +15,6 @@ pub(super) static DETECTOR: Detector = Detector {
     detect,
 };
 
-/// Between `deadlock_timeout` (1 s) and the patience of a user (about 10 s).
-const WAIT_S: f64 = 2.0;
-
 fn detect(window: &Window) -> Vec<Symptom> {
     let Some(sample) = window.last() else { return Vec::new() };
     let n = window.samples.len();
@@ -50,7 +47,7 @@ fn waiting(root: &Root<'_>, before: Option<&Sample>) -> usize {
 /// The age of a wait speaks for itself; the age of a statement only says that it is slow, and
 /// needs the sample before to have seen it wait too.
 fn waits_long(waiter: &SessionSample, at: Timestamp, before: Option<&Sample>) -> bool {
-    if forest::waited_s(waiter, at) < WAIT_S {
+    if forest::waited_s(waiter, at) < forest::QUEUE_S {
         return false;
     }
     let is_known = waiter.waits_for.as_ref().is_some_and(|wait| wait.since.is_some());

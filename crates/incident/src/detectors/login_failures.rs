@@ -1,7 +1,7 @@
 //! Logins fail more often than before.
 
 use super::Detector;
-use crate::facts::{count_log, is_login_failure, logged};
+use crate::facts::{is_login_failure, logged, risen};
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -13,12 +13,9 @@ pub(super) static DETECTOR: Detector = Detector {
 };
 
 fn detect(window: &Window) -> Vec<Symptom> {
-    let recent = window.last_seconds(5.0);
-    let (n, per_s) = count_log(recent, is_login_failure);
-    let (_, before) = count_log(window.baseline(), is_login_failure);
-    let first = recent.iter().flat_map(|s| &s.log).find(|e| is_login_failure(e));
-    match first {
-        Some(first) if n >= 5 && per_s > 3.0 * before => vec![Symptom::new(
+    let risen = risen(window, 5.0, 5, is_login_failure);
+    let notice = risen.map(|(first, per_s, before)| {
+        Symptom::new(
             DETECTOR.id,
             first.at,
             window.now(),
@@ -27,9 +24,9 @@ fn detect(window: &Window) -> Vec<Symptom> {
             Evidence::measured("failed logins", per_s, "failures/s", logged(first))
                 .against(before)
                 .at(window.now()),
-        )],
-        _ => Vec::new(),
-    }
+        )
+    });
+    notice.into_iter().collect()
 }
 
 #[cfg(test)]
