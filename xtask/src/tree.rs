@@ -25,10 +25,13 @@ impl File {
     }
 }
 
-/// The root of the workspace this program was built from.
+/// The root of the workspace this program runs for.
 pub(crate) fn root() -> PathBuf {
-    let manifest_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest_dir.parent().unwrap_or(manifest_dir).to_path_buf()
+    // Two checkouts may share a build directory, and so this binary: cargo tells which one it
+    // runs for.
+    let told = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let manifest_dir = told.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    manifest_dir.parent().unwrap_or(&manifest_dir).to_path_buf()
 }
 
 /// All text files of the checkout, sorted by path.
