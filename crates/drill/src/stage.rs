@@ -28,6 +28,8 @@ pub(crate) struct Stage {
 
 /// The database of every drill.
 const DATABASE: &str = "shop";
+/// Extensions of every drill: what ran, and which pages are in memory.
+const EXTENSIONS: [&str; 2] = ["pg_stat_statements", "pg_buffercache"];
 /// Roles of a drill: who deploys, who serves clients, who watches.
 const ROLES: [&str; 3] = ["deploy", "site", "pgward"];
 
@@ -57,12 +59,14 @@ impl Stage {
     /// Starts the server, fills it, takes a backup and starts the load.
     ///
     /// # Errors
-    /// [`Error::Stage`] for a setup that does not run; what server and backup fail with.
+    /// [`Error::Stage`] for a setup that does not run; what server and backup fail with. An
+    /// installation without [`EXTENSIONS`] is refused before anything is made.
     pub(crate) fn set(
         scenario: &Scenario,
         installation: &Installation,
         seed: u64,
     ) -> Result<Stage, Error> {
+        EXTENSIONS.iter().try_for_each(|extension| installation.require_extension(extension))?;
         let dir = GuardedDir::make()?;
         let vault = Vault::open(&dir.path().join("vault"))?;
         let server = start_server(scenario, installation, &vault)?;

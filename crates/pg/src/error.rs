@@ -49,6 +49,10 @@ pub enum Error {
     ToolTimeout { tool: String, within: Duration },
     #[error("no PostgreSQL server is installed here: {looked} has no bin/postgres")]
     NoServer { looked: String },
+    #[error(
+        "PostgreSQL {major} here has no extension {extension}: there is no {}", control.display()
+    )]
+    NoExtension { extension: String, major: u32, control: PathBuf },
     #[error("{what}")]
     Server { what: String },
     #[error("{step}: {why}")]
@@ -58,6 +62,8 @@ pub enum Error {
          {longest_ms} ms (limit {budget_ms} ms); it was stopped and undone"
     )]
     WaitersBehind { step: String, waiters: u32, waiters_max: u32, longest_ms: u64, budget_ms: u64 },
+    #[error("{step}: who waits behind it could not be seen ({why}); it was stopped and undone")]
+    Unwatched { step: String, why: String },
     #[error("{step}: {rows} rows affected, at most {rows_max} allowed; rolled back")]
     RowsAboveLimit { step: String, rows: u64, rows_max: u64 },
     #[error("expected within {within_ms} ms: {claim}; the server answered {answer}")]
@@ -145,6 +151,11 @@ impl Error {
             Error::NoServer { .. } => Some(
                 "apt-get install postgresql postgresql-contrib, or give --postgres DIR".to_owned(),
             ),
+            Error::NoExtension { extension, major, .. } => Some(format!(
+                "install it: apt-get install postgresql-contrib-{major} (Debian, Ubuntu), \
+                 dnf install postgresql{major}-contrib (Red Hat), else build contrib/{extension}; \
+                 or give another installation: --postgres DIR"
+            )),
             Error::Major { .. } => Some(
                 "upgrade the server; versions before 14 get no security fixes any more either"
                     .to_owned(),

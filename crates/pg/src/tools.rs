@@ -43,6 +43,27 @@ impl Installation {
             ),
         })
     }
+
+    /// Is `extension` among the server's files? Where `initdb` does not tell the directory,
+    /// nothing is claimed: the server then says itself what it lacks.
+    ///
+    /// # Errors
+    /// [`Error::NoExtension`] when its control file is not there; as [`run`].
+    pub fn require_extension(&self, extension: &str) -> Result<(), Error> {
+        // It prints its settings to stderr, touches nothing and ends with 0.
+        let script = "exec \"$0\" --show -D /nonexistent 2>&1";
+        let args = ["-c", script, &self.program("initdb").display().to_string()];
+        let within = Duration::from_secs(10); // it only prints; a cold disk may be slow
+        let settings = run(Path::new("/bin/sh"), &args, &[], within, RunAs::ServerUser)?;
+        let Some(share) = settings.lines().find_map(|l| l.strip_prefix("share_path=")) else {
+            return Ok(());
+        };
+        let control = Path::new(share).join("extension").join(format!("{extension}.control"));
+        if control.is_file() {
+            return Ok(());
+        }
+        Err(Error::NoExtension { extension: extension.to_owned(), major: self.major, control })
+    }
 }
 
 /// The OS user a program runs as.
@@ -519,6 +540,27 @@ mod tests {
         })
         .unwrap();
         assert_eq!(seen, 3);
+    }
+
+    /// A server's programs find their other files beside them, wherever they are moved to; these
+    /// have none.
+    #[test]
+    fn an_extension_whose_files_are_not_there_is_named() {
+        let real = newest(&[]).unwrap();
+        real.require_extension("plpgsql").unwrap();
+        let moved = tempfile::tempdir().unwrap();
+        crate::server::give_to_server_user(moved.path(), 0o755).unwrap();
+        let bin_dir = moved.path().join(real.bin_dir.strip_prefix("/").unwrap());
+        std::fs::create_dir_all(&bin_dir).unwrap();
+        for name in ["initdb", "postgres"] {
+            std::fs::copy(real.program(name), bin_dir.join(name)).unwrap();
+        }
+        let bare = installation_at(&bin_dir).unwrap();
+        let error = bare.require_extension("pg_stat_statements").unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains(&moved.path().display().to_string()), "{told}");
+        assert!(told.contains("has no extension pg_stat_statements"), "{told}");
+        assert!(error.hint().unwrap().contains(&format!("postgresql-contrib-{}", real.major)));
     }
 
     #[test]
