@@ -89,15 +89,14 @@ while [ $n -lt 20 ]; do
 done
 "#;
 
-/// A temporary directory that the server's OS user may read; gone when it is dropped, and also
-/// when pgward is killed.
+/// A temporary directory, gone when it is dropped, and also when pgward is killed.
 pub struct GuardedDir {
     root: PathBuf,
     watchdog: Child,
 }
 
 impl GuardedDir {
-    /// Makes it in the system's temporary directory.
+    /// Makes it in the system's temporary directory, for the server's OS user to read.
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be made, [`Error::Refused`] when no temporary directory
@@ -106,6 +105,18 @@ impl GuardedDir {
         let user = tools::server_user();
         let root = make_dir(&parent_dir(None, user.as_ref())?, user.as_ref())?;
         own(&root, user.as_ref(), 0o755)?;
+        Self::guard(root)
+    }
+
+    /// Makes it in the system's temporary directory, for nobody but us: it may hold rows.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be made.
+    pub fn for_us() -> Result<GuardedDir, Error> {
+        Self::guard(make_dir(&std::env::temp_dir(), None)?)
+    }
+
+    fn guard(root: PathBuf) -> Result<GuardedDir, Error> {
         let watchdog = watch_over(&root.join("no-server"), &[&root])?;
         Ok(GuardedDir { root, watchdog })
     }

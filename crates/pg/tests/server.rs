@@ -5,8 +5,9 @@ mod installation;
 
 use pgward_pg::clock;
 use pgward_pg::prelude::*;
-use pgward_pg::server::{PrivateServer, ServerOptions};
+use pgward_pg::server::{GuardedDir, PrivateServer, ServerOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -81,7 +82,10 @@ fn hold_a_server_for_the_parent() {
         return;
     }
     let server = PrivateServer::create(&options()).unwrap();
-    println!("\nheld {} {}", server.pid(), server.root_dir().display());
+    let ours = GuardedDir::for_us().unwrap();
+    std::fs::write(ours.path().join("side.dump"), "rows").unwrap();
+    let (root, dir) = (server.root_dir().display(), ours.path().display());
+    println!("\nheld {} {root} {dir}", server.pid());
     std::io::stdout().flush().unwrap();
     let _ = std::io::stdin().read_line(&mut String::new());
     panic!("ended by the parent before");
@@ -99,12 +103,17 @@ fn nothing_is_left_when_the_process_is_killed() {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = lines.map(Result::unwrap).find(|l| l.starts_with("held ")).unwrap();
     let mut words = line.split(' ').skip(1);
-    let (pid, root) = (words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
-    assert!(alive(&pid) && Path::new(&root).exists());
+    let pid = words.next().unwrap().to_owned();
+    let dirs: Vec<String> = words.map(str::to_owned).collect();
+    assert!(alive(&pid) && dirs.len() == 2 && dirs.iter().all(|d| Path::new(d).exists()));
+    let ours = std::fs::metadata(dirs.last().unwrap()).unwrap();
+    assert_eq!(ours.permissions().mode() & 0o777, 0o700, "it may hold rows");
+    assert_eq!(ours.uid(), std::fs::metadata("/proc/self").unwrap().uid());
     child.kill().unwrap(); // SIGKILL
     child.wait().unwrap();
     let gone = clock::poll(Duration::from_secs(30), Duration::from_millis(20), || {
-        Ok::<_, ()>((!alive(&pid) && !Path::new(&root).exists()).then_some(()))
+        let none = dirs.iter().all(|d| !Path::new(d).exists());
+        Ok::<_, ()>((!alive(&pid) && none).then_some(()))
     });
     assert_eq!(gone, Ok(Some(())), "{line} is still there");
 }

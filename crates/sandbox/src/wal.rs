@@ -4,6 +4,7 @@ use crate::backup::{Backup, Vault};
 use crate::error::Error;
 use jiff::Timestamp;
 use pgward_pg::prelude::*;
+use pgward_pg::server::GuardedDir;
 use pgward_pg::tools::{self, RunAs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -136,10 +137,8 @@ impl WalSource {
 
     /// Links to all segments from [`WalSource::from`] on without a gap, since `pg_waldump`
     /// reads one directory. Also the number after the last one of the archive.
-    fn stage(&self) -> Result<(tempfile::TempDir, u64, u64), Error> {
-        let dir = tempfile::Builder::new().prefix("pgward-wal-").tempdir().map_err(|source| {
-            Error::File { path: std::env::temp_dir(), what: "no directory can be made", source }
-        })?;
+    fn stage(&self) -> Result<(GuardedDir, u64, u64), Error> {
+        let dir = GuardedDir::for_us()?;
         let first = self.from.0 / self.segment_bytes;
         let (mut next, mut archived) = (first, first);
         loop {

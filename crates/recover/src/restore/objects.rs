@@ -6,6 +6,7 @@ use crate::error::Error;
 use pgward_model::name::{Relation, quote_ident, quote_literal};
 use pgward_model::runbook::Limits;
 use pgward_pg::prelude::*;
+use pgward_pg::server::GuardedDir;
 use pgward_pg::session::get;
 use pgward_pg::tools::{self, RunAs};
 use pgward_sandbox::side::SideServer;
@@ -55,7 +56,7 @@ struct Work<'a> {
     production: &'a Target,
     side: Target,
     installation: &'a Installation,
-    dir: tempfile::TempDir,
+    dir: GuardedDir,
     deadline: clock::Deadline,
     lock_timeout_ms: u64,
 }
@@ -86,9 +87,7 @@ pub fn objects(
         production,
         side: on_side(side, production),
         installation: side.installation(),
-        dir: tempfile::Builder::new().prefix("pgward-restore-").tempdir().map_err(|source| {
-            Error::File { path: std::env::temp_dir(), what: "no directory can be made", source }
-        })?,
+        dir: GuardedDir::for_us()?,
         deadline: clock::Deadline::after(within(limits)),
         lock_timeout_ms: lock_timeout_ms(limits),
     };

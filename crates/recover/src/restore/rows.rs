@@ -5,6 +5,7 @@ use crate::error::Error;
 use pgward_model::name::{Relation, quote_ident, quote_literal};
 use pgward_model::runbook::Limits;
 use pgward_pg::prelude::*;
+use pgward_pg::server::GuardedDir;
 use pgward_pg::session::get;
 use pgward_pg::tools;
 use pgward_sandbox::side::SideServer;
@@ -70,9 +71,7 @@ pub fn rows(
         report.seconds = tools::seconds_since(start);
         return Ok(report);
     }
-    let dir = tempfile::Builder::new().prefix("pgward-rows-").tempdir().map_err(|source| {
-        Error::File { path: std::env::temp_dir(), what: "no directory can be made", source }
-    })?;
+    let dir = GuardedDir::for_us()?;
     let script = dir.path().join("side.sql");
     write_reader(&script, &table, &old)?;
     let installation = side.installation();
