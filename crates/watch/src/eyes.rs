@@ -24,6 +24,7 @@ pub struct Eyes {
     pub log: Option<LogTail>,
     /// Where a lost session stopped reading the log.
     pub log_position: Option<LogPosition>,
+    /// By query id; those that are neither counted nor shown by a sample are forgotten.
     pub texts: HashMap<i64, Arc<str>>,
     pub ddl_cursor: Option<DdlCursor>,
     pub catalog: Option<Catalog>,

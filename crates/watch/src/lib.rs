@@ -3,6 +3,7 @@
 mod differences;
 pub mod error;
 mod eyes;
+mod memory;
 pub mod rights;
 mod samplers;
 pub mod watcher;

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::eyes::Eyes;
+use crate::memory::{self, Hole};
 use crate::samplers::{SAMPLERS, Sampler};
 use pgward_incident::{causes, detectors};
 use pgward_model::prelude::*;
@@ -35,6 +36,8 @@ pub struct Watcher {
     due: BTreeMap<&'static str, Timestamp>,
     costs: BTreeMap<&'static str, Cost>,
     window: Window,
+    /// What the open incident's window has lost.
+    hole: Option<Hole>,
     ddl: Vec<DdlEvent>,
     incident: Option<Incident>,
     checksums: Option<bool>,
@@ -42,9 +45,8 @@ pub struct Watcher {
     n_incidents: u32,
 }
 
-/// Samples kept: two minutes of baseline and ten minutes of trouble.
+/// Two minutes tell a level; [`memory::BOUNDS`] allows for them and ten minutes of trouble.
 const BASELINE_KEPT_S: f64 = 120.0;
-const SAMPLES_MAX: usize = 720;
 /// The baseline ends this long before now, so that trouble is not learned while it begins.
 const BASELINE_GAP_S: f64 = 6.0; // longer than any detector needs to speak
 /// DDL is remembered this long.
@@ -89,6 +91,7 @@ impl Watcher {
             due: BTreeMap::new(),
             costs: BTreeMap::new(),
             window: Window::default(),
+            hole: None,
             ddl: Vec::new(),
             incident: None,
             checksums,
@@ -175,6 +178,7 @@ impl Watcher {
         let event = self.event(at, EventKind::Closed, &incident.id, what, sampled("detectors"));
         // Counters have moved and habits may have: what is normal is learned anew.
         self.window = Window { catalog: self.eyes.catalog.clone(), ..Window::default() };
+        self.hole = None;
         self.last_harm = None;
         Some((incident, case, event))
     }
@@ -211,11 +215,10 @@ impl Watcher {
     fn forget(&mut self, at: Timestamp) {
         let oldest = if self.incident.is_some() { self.window.baseline_until } else { at };
         self.window.samples.retain(|s| seconds_between(s.at, oldest) <= BASELINE_KEPT_S);
-        if self.window.samples.len() > SAMPLES_MAX {
-            // A long incident keeps its baseline, its beginning and its present.
-            let keep = self.window.baseline().len() + SAMPLES_MAX / 4;
-            let n = self.window.samples.len() - SAMPLES_MAX;
-            self.window.samples.drain(keep.min(SAMPLES_MAX / 2)..keep.min(SAMPLES_MAX / 2) + n);
+        if self.incident.is_some() {
+            memory::trim_middle(&mut self.window, &mut self.hole, memory::BOUNDS);
+        } else {
+            memory::trim_oldest(&mut self.window, memory::BOUNDS);
         }
         self.ddl.retain(|d| seconds_between(d.at, at) <= DDL_KEPT_S);
     }
@@ -286,7 +289,7 @@ impl Watcher {
     fn judge(&mut self, at: Timestamp) -> Vec<Event> {
         let Some(mut incident) = self.incident.take() else { return Vec::new() };
         // The window is lent to the case instead of copied; it comes back below.
-        let case = Case {
+        let mut case = Case {
             symptoms: incident.symptoms.clone(),
             onset: incident.onset(),
             window: std::mem::take(&mut self.window),
@@ -296,7 +299,7 @@ impl Watcher {
             checksums: self.checksums,
             server: self.options.server.clone(),
         };
-        let verdicts = causes::judge(&case);
+        let verdicts = verdicts(&mut case, self.hole.as_ref(), &incident.verdicts);
         self.window = case.window;
         self.eyes.catalog = case.catalog;
         self.ddl = case.ddl;
@@ -394,6 +397,29 @@ impl Watcher {
     }
 }
 
+/// Every cause's verdict. What was ruled out by samples that have been dropped since stays so,
+/// with its number and time, unless what is left says otherwise: they were judged when they
+/// came.
+fn verdicts(case: &mut Case, hole: Option<&Hole>, before: &[Judged]) -> Vec<Judged> {
+    let mut judged = causes::judge(case);
+    let Some(hole) = hole else { return judged };
+    hole.unmark(&mut case.window);
+    let left = causes::judge(case);
+    hole.mark(&mut case.window);
+    let ruled_out = |all: &[Judged], cause: &str| {
+        let of = all.iter().find(|j| j.cause == cause).map(|j| j.verdict.clone());
+        of.filter(|v| matches!(v, Verdict::RuledOut { .. }))
+    };
+    for now in judged.iter_mut().filter(|j| matches!(j.verdict, Verdict::Unknown { .. })) {
+        let earlier = ruled_out(before, &now.cause);
+        if let (Some(_), Some(earlier)) = (ruled_out(&left, &now.cause), earlier) {
+            now.verdict = earlier;
+        }
+    }
+    judged.sort_by_key(|j| matches!(j.verdict, Verdict::Unknown { .. }));
+    judged
+}
+
 /// Where the baseline of an incident that began at `since` ends: not after it, but a trouble
 /// that began before we looked must not take what baseline there is.
 fn baseline_end(window: &Window, since: Timestamp) -> Timestamp {
@@ -422,6 +448,36 @@ fn chain(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_dropped_samples_ruled_out_stays_and_the_rest_is_unknown() {
+        let at = |s: i64| Timestamp::from_second(1_795_219_200 + s).unwrap();
+        let samples = (0..900).map(|s| Sample { at: at(s), ..Sample::default() }).collect();
+        let mut case = Case {
+            symptoms: Vec::new(),
+            onset: at(121),
+            window: Window { samples, baseline_until: at(120), catalog: None },
+            catalog: None,
+            ddl: Vec::new(),
+            known_changes: Vec::new(),
+            checksums: None,
+            server: "test".to_owned(),
+        };
+        let of = |all: &[Judged]| all.iter().find(|j| j.cause == "crash_bug").unwrap().clone();
+        let before = verdicts(&mut case, None, &[]);
+        assert!(matches!(of(&before).verdict, Verdict::RuledOut { .. }));
+        let mut hole = None;
+        memory::trim_middle(&mut case.window, &mut hole, memory::BOUNDS);
+        assert!(hole.is_some());
+        let after = verdicts(&mut case, hole.as_ref(), &before);
+        assert_eq!(of(&after), of(&before));
+        let first = verdicts(&mut case, hole.as_ref(), &[]);
+        assert!(matches!(of(&first).verdict, Verdict::Unknown { .. }));
+        let gap = Gap { sampler: "log".to_owned(), why: "not readable".to_owned() };
+        case.window.samples.last_mut().unwrap().gaps.push(gap);
+        let blind = verdicts(&mut case, hole.as_ref(), &before);
+        assert!(matches!(of(&blind).verdict, Verdict::Unknown { .. }));
+    }
 
     #[test]
     fn trouble_older_than_all_samples_leaves_a_baseline() {

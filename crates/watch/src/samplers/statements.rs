@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::eyes::Eyes;
 use pgward_model::prelude::*;
 use pgward_pg::session::get;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub(super) static SAMPLER: Sampler = Sampler {
@@ -39,12 +40,9 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             blks_read: get(row, 6)?,
         });
     }
-    let unknown: Vec<i64> = counted
-        .iter()
-        .map(|s| s.query_id)
-        .filter(|id| !eyes.texts.contains_key(id))
-        .take(TEXTS_MAX)
-        .collect();
+    let ids: BTreeSet<i64> = counted.iter().map(|s| s.query_id).collect();
+    let unknown: Vec<i64> =
+        ids.iter().copied().filter(|id| !eyes.texts.contains_key(id)).take(TEXTS_MAX).collect();
     if !unknown.is_empty() {
         let texts = eyes
             .session()?
@@ -61,6 +59,29 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         }
         None => false, // its text comes with the next tick
     });
+    forget(&mut eyes.texts, &ids);
     sample.statements = Some(counted);
     Ok(())
+}
+
+/// Keeps the texts of statements that the server still counts or a sample still shows.
+fn forget(texts: &mut HashMap<i64, Arc<str>>, counted: &BTreeSet<i64>) {
+    texts.retain(|id, text| counted.contains(id) || Arc::strong_count(text) > 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_goes_with_its_last_sample() {
+        let mut texts: HashMap<i64, Arc<str>> =
+            (0..10_000).map(|id| (id, Arc::from("SELECT 1"))).collect();
+        let shown = texts.get(&7).cloned();
+        forget(&mut texts, &BTreeSet::from([1, 2]));
+        assert_eq!(texts.keys().copied().collect::<BTreeSet<_>>(), BTreeSet::from([1, 2, 7]));
+        drop(shown);
+        forget(&mut texts, &BTreeSet::from([1]));
+        assert_eq!(texts.len(), 1);
+    }
 }
