@@ -15,6 +15,7 @@ use pgward_pg::journal::{self, ChangeState, Key};
 use pgward_pg::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What applying may leave out and must know.
 #[derive(Debug, Clone, Default)]
@@ -372,6 +373,8 @@ impl<'a> Run<'a> {
         };
         let mut context =
             Context::new(format!("try {}", self.report.change_id)).observed_by(&mut observe);
+        // A trial is not worth a hiccup: it gives way to the first who waits for it.
+        context.wait_budget = Duration::from_millis(100);
         let outcome = guarded::run(&self.work, &self.control, &step, &mut context);
         match (found, outcome) {
             (Some(findings), _) => Ok(self.first_error(findings, planned)),

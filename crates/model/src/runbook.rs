@@ -105,9 +105,19 @@ impl Limits {
         rows_max: None,
     };
 
-    /// For steps that must be left to finish: `CONCURRENTLY`, restores.
-    pub const PATIENT: Limits =
-        Limits { lock_timeout_ms: 0, statement_timeout_ms: 0, waiters_max: 20, rows_max: None };
+    /// For steps that must be left to finish: `CONCURRENTLY`.
+    ///
+    /// Nobody queues behind them while they wait for old transactions, so they may wait long;
+    /// a transaction that is older still, or a build of half a day, is for a person to look at.
+    pub const PATIENT: Limits = Limits {
+        lock_timeout_ms: 10 * 60 * 1000,
+        statement_timeout_ms: 12 * 60 * 60 * 1000,
+        waiters_max: 20,
+        rows_max: None,
+    };
+
+    /// For restores, which copy much and lock late: 100 GB at 30 MB/s fit into an hour.
+    pub const RESTORE: Limits = Limits { statement_timeout_ms: 60 * 60 * 1000, ..Limits::SHORT };
 }
 
 /// A query and what it must answer.

@@ -148,6 +148,31 @@ fn those_who_wait_behind_a_step_are_let_through() {
 }
 
 #[test]
+fn a_step_that_nobody_watches_is_stopped() {
+    let server = server();
+    let target = server.target();
+    let (session, control) = act(&target);
+    let user = Session::connect(&target, Purpose::Private).unwrap();
+    user.simple("CREATE TABLE t (id int)").unwrap();
+
+    let step = sql(&["INSERT INTO t VALUES (1)", "SELECT pg_sleep(30)"], true, Limits::SHORT);
+    let looker = control.pid();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            until(
+                &user,
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')",
+            );
+            user.query("SELECT pg_terminate_backend($1)", &[&looker]).unwrap();
+        });
+        let error =
+            guarded::run(&session, &control, &step, &mut Context::new("blind")).unwrap_err();
+        assert!(matches!(error, Error::Unwatched { .. }), "{error}");
+    });
+    assert_eq!(count(&user, "SELECT count(*) FROM t"), 0);
+}
+
+#[test]
 fn a_failed_concurrent_build_leaves_no_invalid_index() {
     let server = server();
     let (session, control) = act(&server.target());

@@ -145,7 +145,7 @@ fn a_dropped_table_comes_back_with_all_that_hung_on_it() {
     let dropped = wal::dropper_of(&p.wal(), p.database(), file).unwrap();
     let side = p.side(Point::BeforeLsn(dropped.before_lock(Some(oid)).to_string()));
     let lost = [Relation::new("", "Orders"), Relation::new("public", "years")];
-    let report = restore::objects(&p.target(), &side, &lost, &Limits::PATIENT).unwrap();
+    let report = restore::objects(&p.target(), &side, &lost, &Limits::RESTORE).unwrap();
     assert_eq!(report.rows_restored, 1002);
     assert_eq!(report.notes, [""; 0]);
     assert_eq!(p.schema(), schema);
@@ -153,10 +153,10 @@ fn a_dropped_table_comes_back_with_all_that_hung_on_it() {
     assert_eq!(p.number("SELECT count(*) FROM customers"), 12);
     assert_eq!(p.number("SELECT count(*) FROM sums"), 10);
     assert_eq!(p.number(r#"INSERT INTO "Orders" (total) VALUES (1) RETURNING id"#), 1034);
-    let again = restore::objects(&p.target(), &side, &lost, &Limits::PATIENT).unwrap_err();
+    let again = restore::objects(&p.target(), &side, &lost, &Limits::RESTORE).unwrap_err();
     assert!(matches!(again, Error::Exists { .. }), "{again}");
     let never = [Relation::new("public", "never")];
-    let error = restore::objects(&p.target(), &side, &never, &Limits::PATIENT).unwrap_err();
+    let error = restore::objects(&p.target(), &side, &never, &Limits::RESTORE).unwrap_err();
     assert!(matches!(error, Error::NotOnSide { .. }), "{error}");
 }
 
@@ -201,7 +201,7 @@ fn a_damaged_block_is_written_back_and_nothing_else() {
     let target = p.target();
     let mut side = p.side(Point::Latest);
     let repair = |side: &SideServer, block: u32| {
-        restore::block(&target, &data_dir, side, &t, block, &evidence, &Limits::PATIENT)
+        restore::block(&target, &data_dir, side, &t, block, &evidence, &Limits::RESTORE)
     };
     let whole = repair(&side, 1).unwrap_err();
     assert!(whole.to_string().contains("nothing to restore"), "{whole}");
@@ -227,7 +227,7 @@ fn a_damaged_block_is_written_back_and_nothing_else() {
     let kept = std::fs::read_dir(&evidence).unwrap().count();
     assert_eq!(kept, 6);
     let elsewhere =
-        restore::block(&target, p.dir.path(), &side, &t, 1, &evidence, &Limits::PATIENT);
+        restore::block(&target, p.dir.path(), &side, &t, 1, &evidence, &Limits::RESTORE);
     assert!(matches!(elsewhere, Err(Error::NotLocal { .. })));
     let _ = &mut side;
 }

@@ -56,7 +56,7 @@ impl Restore {
             number: 1,
             title: title(&act),
             act,
-            limits: Limits::PATIENT,
+            limits: Limits::RESTORE,
             expectations: Vec::new(),
             undo: Undo::Nothing,
         };

@@ -56,7 +56,7 @@ fn restore(relation: &Relation, block: u32) -> Step {
     let mut restore = step(
         format!("restore block {block} of {relation}"),
         Act::RestoreBlock { relation: relation.clone(), block },
-        Limits::PATIENT,
+        Limits::RESTORE,
     );
     restore.expectations = vec![Expectation {
         claim: format!("block {block} of {relation} reads"),

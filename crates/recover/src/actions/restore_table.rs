@@ -73,7 +73,7 @@ fn restore(relations: Vec<Relation>, target_lsn: String) -> Step {
     let mut restore = step(
         format!("recover {names} to just before LSN {target_lsn} on the side and copy it back"),
         Act::RestoreObjects { relations, target_lsn },
-        Limits::PATIENT,
+        Limits::RESTORE,
     );
     restore.expectations = expectations;
     restore.undo =

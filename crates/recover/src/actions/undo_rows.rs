@@ -47,7 +47,7 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
             xid: culprit.xid,
             target_lsn: culprit.target_lsn.clone(),
         },
-        Limits::PATIENT,
+        Limits::RESTORE,
     );
     undo.expectations = vec![Expectation {
         claim: format!("no row of {relation} is as transaction {} left it", culprit.xid),
