@@ -37,6 +37,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The moment was wrong, another may be right: the session meant had changed, the lock was
+    /// not to be had, or clients would have waited too long.
+    pub fn is_momentary(&self) -> bool {
+        use pgward_pg::error::Error as Pg;
+        let Error::Pg(error) = self else { return false };
+        matches!(error, Pg::Refused { .. } | Pg::WaitersBehind { .. })
+            || error.sqlstate() == Some("55P03")
+    }
+
     /// The way out, where there is one.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

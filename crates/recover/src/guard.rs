@@ -42,8 +42,9 @@ pub fn run(
 /// One second's work.
 pub fn tick(watcher: &mut Watcher, responder: &mut Responder, tell: &mut impl FnMut(News<'_>)) {
     let mut events = watcher.tick();
+    let at = watcher.window().now();
     if let Some(mut incident) = watcher.incident().cloned() {
-        events.extend(responder.step(&mut incident, || watcher.case()));
+        events.extend(responder.step(at, &mut incident, || watcher.case()));
         if let Some(open) = watcher.incident_mut() {
             open.runbooks.clone_from(&incident.runbooks);
         }
@@ -53,7 +54,7 @@ pub fn tick(watcher: &mut Watcher, responder: &mut Responder, tell: &mut impl Fn
     }
     let waits = watcher
         .incident()
-        .is_some_and(|incident| responder.is_busy() || responder.has_more(incident));
+        .is_some_and(|incident| responder.is_busy() || responder.has_more(at, incident));
     if let Some(incident) = watcher.incident() {
         tell(News::Open(incident));
     }

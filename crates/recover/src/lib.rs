@@ -7,3 +7,4 @@ pub mod guard;
 pub mod moment;
 pub mod respond;
 pub mod restore;
+pub mod tries;

@@ -4,10 +4,10 @@
 use crate::actions::{self, Action, Cx};
 use crate::error::Error;
 use crate::execute::{self, Acting, Hands};
-use pgward_incident::causes;
+use crate::tries::{Ended, Tries};
+use pgward_incident::causes::{self, Cause};
 use pgward_model::prelude::*;
 use pgward_pg::clock;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
@@ -31,10 +31,7 @@ pub struct Responder {
     policy: Policy,
     approve: Approve,
     running: Option<Receiver<Progress>>,
-    /// Incident, action and object already tried.
-    tried: BTreeSet<String>,
-    /// Causes whose runbook has worked in this incident.
-    solved: Vec<(String, String)>,
+    tries: Tries,
     stable: Option<(String, u32)>,
     finished_at: Option<Timestamp>,
     /// What could not be planned or done, for the record.
@@ -46,8 +43,17 @@ pub struct Responder {
 enum Progress {
     Event(Event),
     Planned(Runbook),
-    Done { cause: String, incident: String, runbook: Runbook },
-    Failed(String),
+    Done(Runbook),
+    Failed { why: String, ended: Ended },
+}
+
+/// What to do next.
+struct Next {
+    cause: &'static Cause,
+    likely: Likely,
+    action: &'static Action,
+    /// Seconds until it may be planned.
+    pause_s: f64,
 }
 
 /// A verdict must stand for this many ticks before it is acted on.
@@ -64,8 +70,7 @@ impl Responder {
             policy,
             approve,
             running: None,
-            tried: BTreeSet::new(),
-            solved: Vec::new(),
+            tries: Tries::default(),
             stable: None,
             finished_at: None,
             failures: Vec::new(),
@@ -78,33 +83,39 @@ impl Responder {
         self.running.is_some()
     }
 
-    /// Is there a likely cause with an action that has not been tried?
-    pub fn has_more(&self, incident: &Incident) -> bool {
-        self.policy != Policy::Propose && self.next(incident).is_some()
+    /// Is there a likely cause with an action that may still be tried? `at` is the time of the
+    /// last sample.
+    pub fn has_more(&self, at: Timestamp, incident: &Incident) -> bool {
+        self.policy != Policy::Propose && self.next(at, incident).is_some()
     }
 
-    /// Looks at the incident once per tick. `case` is asked for only when a plan is made.
+    /// Looks at the incident once per tick; `at` is the time of the last sample. `case` is
+    /// asked for only when a plan is made.
     pub fn step(
         &mut self,
+        at: Timestamp,
         incident: &mut Incident,
         case: impl FnOnce() -> Option<Case>,
     ) -> Vec<Event> {
-        let events = self.collect(incident);
+        self.tries.look(at, incident);
+        let events = self.collect(at, incident);
         if self.is_busy() || !self.is_settled() {
             return events;
         }
-        let Some((cause, likely, action)) = self.next(incident) else { return events };
+        let Some(next) = self.next(at, incident).filter(|n| n.pause_s == 0.0) else {
+            return events;
+        };
         let ticks = match &self.stable {
-            Some((same, n)) if *same == cause => n + 1,
+            Some((same, n)) if *same == next.cause.id => n + 1,
             _ => 1,
         };
-        self.stable = Some((cause.clone(), ticks));
+        self.stable = Some((next.cause.id.to_owned(), ticks));
         if ticks < STABLE_TICKS {
             return events;
         }
         let Some(case) = case() else { return events };
-        self.tried.insert(key(&incident.id, action, &likely));
-        self.begin(incident, cause, likely, action, case);
+        self.tries.begin(key(next.action.id, &next.likely), next.cause);
+        self.begin(incident, next, case);
         events
     }
 
@@ -112,81 +123,68 @@ impl Responder {
         self.finished_at.is_none_or(|t| seconds_between(t, clock::now()) >= SETTLE_S)
     }
 
-    /// The next cause to act on: likely, with an untried action, explaining a symptom that
-    /// no solved cause explains.
-    fn next(&self, incident: &Incident) -> Option<(String, Likely, &'static str)> {
-        let solved: BTreeSet<&str> = self
-            .solved
-            .iter()
-            .filter(|(id, _)| *id == incident.id)
-            .filter_map(|(_, cause)| causes::cause(cause))
-            .flat_map(|c| c.explains.iter().copied())
-            .collect();
+    /// The next cause to act on: likely, with an action that may be tried, explaining a symptom
+    /// that no proven action has answered.
+    fn next(&self, at: Timestamp, incident: &Incident) -> Option<Next> {
         incident.verdicts.iter().find_map(|judged| {
             let likely = judged.verdict.likely().filter(|l| l.score >= SCORE_MIN)?;
             let cause = causes::cause(&judged.cause)?;
-            let open = incident.symptoms.iter().any(|s| {
-                cause.explains.contains(&s.detector.as_str())
-                    && !solved.contains(s.detector.as_str())
-            });
-            if !open {
+            if !self.tries.is_open(at, incident, cause) {
                 return None;
             }
-            let untried = likely
-                .actions
-                .iter()
-                .filter_map(|id| actions::action(id))
-                .find(|a| !self.tried.contains(&key(&incident.id, a.id, likely)))?;
-            Some((judged.cause.clone(), likely.clone(), untried.id))
+            let (action, pause_s) =
+                likely.actions.iter().filter_map(|id| actions::action(id)).find_map(|action| {
+                    let key = key(action.id, likely);
+                    Some((action, self.tries.pause_s(at, incident, cause, &key)?))
+                })?;
+            Some(Next { cause, likely: likely.clone(), action, pause_s })
         })
     }
 
-    fn begin(
-        &mut self,
-        incident: &Incident,
-        cause: String,
-        likely: Likely,
-        action: &'static str,
-        case: Case,
-    ) {
+    fn begin(&mut self, incident: &Incident, next: Next, case: Case) {
         let (send, receive) = channel();
         let hands = Arc::clone(&self.hands);
         let (policy, approve) = (self.policy, Arc::clone(&self.approve));
         let work = Work {
             incident: incident.id.clone(),
             server: incident.server.clone(),
-            cause,
-            action,
+            cause: next.cause.id,
+            action: next.action,
             send,
         };
         std::thread::spawn(move || {
-            if let Err(error) = work.run(&hands, policy, &approve, &likely, &case) {
-                let words = with_causes(&error);
+            if let Err(error) = work.run(&hands, policy, &approve, &next.likely, &case) {
+                let why = with_causes(&error);
                 work.tell(
                     EventKind::Failed,
-                    format!("{}: {words}", work.action),
+                    format!("{}: {why}", work.action.id),
                     Source::new(SourceKind::Journal, ""),
                 );
-                let _ = work.send.send(Progress::Failed(words));
+                let ended = if error.is_momentary() { Ended::NotNow } else { Ended::Given };
+                let _ = work.send.send(Progress::Failed { why, ended });
             }
         });
         self.running = Some(receive);
     }
 
-    fn collect(&mut self, incident: &mut Incident) -> Vec<Event> {
+    fn collect(&mut self, at: Timestamp, incident: &mut Incident) -> Vec<Event> {
         let mut events = Vec::new();
         loop {
             let Some(running) = &self.running else { return events };
             match running.try_recv() {
                 Ok(Progress::Event(event)) => events.push(event),
                 Ok(Progress::Planned(runbook)) => incident.runbooks.push(runbook),
-                Ok(Progress::Done { cause, incident, runbook }) => {
-                    self.solved.push((incident, cause));
+                Ok(Progress::Done(runbook)) => {
+                    self.tries.end(at, Ended::Done);
                     self.done.push(runbook);
                 }
-                Ok(Progress::Failed(why)) => self.failures.push(why),
+                Ok(Progress::Failed { why, ended }) => {
+                    self.tries.end(at, ended);
+                    self.failures.push(why);
+                }
                 Err(TryRecvError::Empty) => return events,
                 Err(TryRecvError::Disconnected) => {
+                    self.tries.end_if_open(at, Ended::Given);
                     self.running = None;
                     self.stable = None;
                     self.finished_at = Some(clock::now());
@@ -200,8 +198,8 @@ impl Responder {
 struct Work {
     incident: String,
     server: String,
-    cause: String,
-    action: &'static str,
+    cause: &'static str,
+    action: &'static Action,
     send: Sender<Progress>,
 }
 
@@ -214,25 +212,22 @@ impl Work {
         likely: &Likely,
         case: &Case,
     ) -> Result<(), Error> {
-        let action = actions::action(self.action)
-            .ok_or(Error::Plan { action: "respond", why: format!("no action {}", self.action) })?;
         let acting = hands.acting()?;
-        let outcome = self.run_with(hands, &acting, action, policy, approve, likely, case);
+        let outcome = self.run_with(hands, &acting, policy, approve, likely, case);
         hands.give_back(acting);
         outcome
     }
 
-    #[allow(clippy::too_many_arguments)] // what one response needs, and nobody else calls it
     fn run_with(
         &self,
         hands: &Hands,
         acting: &Acting,
-        action: &Action,
         policy: Policy,
         approve: &Approve,
         likely: &Likely,
         case: &Case,
     ) -> Result<(), Error> {
+        let action = self.action;
         let cx = Cx {
             session: &acting.session,
             vault: hands.vault.as_ref(),
@@ -266,11 +261,7 @@ impl Work {
             }
         }
         self.tell(EventKind::Recovered, format!("{}: done and proven", runbook.title), planned);
-        let _ = self.send.send(Progress::Done {
-            cause: self.cause.clone(),
-            incident: self.incident.clone(),
-            runbook,
-        });
+        let _ = self.send.send(Progress::Done(runbook));
         Ok(())
     }
 
@@ -279,7 +270,7 @@ impl Work {
             at: clock::now(),
             server: self.server.clone(),
             kind,
-            subject: self.cause.clone(),
+            subject: self.cause.to_owned(),
             actor: "pgward".to_owned(),
             what,
             source,
@@ -299,12 +290,13 @@ fn proposal(runbook: &Runbook) -> String {
     format!("proposes: {} ({steps}; {loses}: {})", runbook.title, runbook.loss.explain)
 }
 
-fn key(incident: &str, action: &str, likely: &Likely) -> String {
+/// The action and the object it is for: sessions for signals, else relations.
+fn key(action: &str, likely: &Likely) -> String {
     let pids = likely.pids.iter().map(|p| p.to_string()).collect::<Vec<_>>().join(",");
     let names = likely.relations.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let what =
         if action.starts_with("terminate") || action.starts_with("cancel") { pids } else { names };
-    format!("{incident} {action} {what}")
+    format!("{action} {what}")
 }
 
 /// An error with all its causes on one line.
