@@ -51,6 +51,21 @@ pub fn detect(window: &Window) -> Vec<Symptom> {
     DETECTORS.iter().flat_map(|d| (d.detect)(window)).collect()
 }
 
+/// Seconds a new level must have held to be taken for the usual one.
+pub const STEADY_S: f64 = statement_slow::STEADY_S;
+
+/// Is slowness that has held for [`STEADY_S`] all that harms, and what are the levels? One
+/// line a statement; `None` when a statement is not steady yet, when none is slow, or when
+/// another harm was seen within `quiet_s` seconds.
+pub fn settled(window: &Window, symptoms: &[Symptom], quiet_s: f64) -> Option<Vec<String>> {
+    let other = |s: &Symptom| {
+        s.weight == Weight::Harm
+            && s.detector != statement_slow::DETECTOR.id
+            && seconds_between(s.last_seen, window.now()) < quiet_s
+    };
+    if symptoms.iter().any(other) { None } else { statement_slow::settled(window) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

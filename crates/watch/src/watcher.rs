@@ -163,24 +163,34 @@ impl Watcher {
         events
     }
 
-    /// Closes the incident when users have felt nothing for long enough.
+    /// Closes the incident when users have felt nothing for long enough, or when all they feel
+    /// is a new level that holds and that no cause explains any more.
     pub fn close_if_healthy(&mut self) -> Option<(Incident, Case, Event)> {
         let at = self.window.now();
         let healthy =
             self.last_harm.is_none_or(|l| seconds_between(l, at) >= self.options.healthy_s);
-        if !healthy {
-            return None;
-        }
+        let what = if healthy {
+            format!("no harm for {} s", human(self.options.healthy_s))
+        } else {
+            self.accepted()?
+        };
         let case = self.case()?;
         let mut incident = self.incident.take()?;
         incident.closed = Some(at);
-        let what = format!("no harm for {} s", human(self.options.healthy_s));
         let event = self.event(at, EventKind::Closed, &incident.id, what, sampled("detectors"));
         // Counters have moved and habits may have: what is normal is learned anew.
         self.window = Window { catalog: self.eyes.catalog.clone(), ..Window::default() };
         self.hole = None;
         self.last_harm = None;
         Some((incident, case, event))
+    }
+
+    /// What is slow and will stay so, once it is to be taken for the usual.
+    fn accepted(&self) -> Option<String> {
+        let symptoms = &self.incident.as_ref()?.symptoms;
+        let levels = detectors::settled(&self.window, symptoms, self.options.healthy_s)?;
+        let explained = is_explained(self.case()?);
+        (!explained).then(|| format!("new level accepted: {}", levels.join("; ")))
     }
 
     /// Seconds since users last felt something; `None` when they never did.
@@ -397,6 +407,30 @@ impl Watcher {
     }
 }
 
+/// A cause below this score only coincides; from it on something was measured that explains.
+const EXPLAINS: f64 = 0.5;
+
+/// Is some cause likely even without what sessions did before the new level held? A lock queue
+/// of then does not explain it; what changed since the onset may still.
+fn is_explained(mut case: Case) -> bool {
+    let now = case.window.now();
+    let baseline_until = case.window.baseline_until;
+    let past =
+        |s: &&mut Sample| s.at > baseline_until && seconds_between(s.at, now) > detectors::STEADY_S;
+    for sample in case.window.samples.iter_mut().filter(past) {
+        let old = std::mem::take(sample);
+        *sample = Sample {
+            at: old.at,
+            ddl: old.ddl,
+            changes: old.changes,
+            damage: old.damage,
+            ..Sample::default()
+        };
+    }
+    let explains = |j: &Judged| j.verdict.likely().is_some_and(|l| l.score >= EXPLAINS);
+    causes::judge(&case).iter().any(explains)
+}
+
 /// Every cause's verdict. What was ruled out by samples that have been dropped since stays so,
 /// with its number and time, unless what is left says otherwise: they were judged when they
 /// came.
@@ -448,6 +482,68 @@ fn chain(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A statement that takes 0.1 ms until second 120 and 30 ms for the ten minutes after.
+    fn slowed() -> Case {
+        let at = |s: i64| Timestamp::from_second(1_795_219_200 + s).unwrap();
+        let sample = |s: i64| Sample {
+            at: at(s),
+            statements: Some(vec![StatementCounters {
+                query_id: 1,
+                role: "site".to_owned(),
+                text: "SELECT note FROM orders".into(),
+                calls: 100 * s,
+                total_ms: 10.0 * s.min(120) as f64 + 3000.0 * (s - 120).max(0) as f64,
+                rows: 0,
+                blks: 400 * s.min(120) + 200_000 * (s - 120).max(0),
+                blks_read: 0,
+            }]),
+            ..Sample::default()
+        };
+        let samples = (0..720).map(sample).collect();
+        Case {
+            symptoms: Vec::new(),
+            onset: at(121),
+            window: Window { samples, baseline_until: at(120), catalog: None },
+            catalog: None,
+            ddl: Vec::new(),
+            known_changes: Vec::new(),
+            checksums: None,
+            server: "test".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_new_level_is_accepted_unless_a_cause_or_another_harm_speaks() {
+        let case = slowed();
+        let symptoms = detectors::detect(&case.window);
+        let settled = |s: &[Symptom]| detectors::settled(&case.window, s, 60.0);
+        assert!(settled(&symptoms).is_some() && !is_explained(case.clone()));
+
+        let evidence = Evidence::measured("x", 1.0, "x", sampled("x"));
+        let now = case.window.now();
+        let queue = Symptom::new("lock_queue", now, now, Weight::Harm, "x", evidence);
+        assert_eq!(settled(&[queue]), None);
+
+        let event = DdlEvent {
+            at: case.onset,
+            pid: 7,
+            role: "deploy".to_owned(),
+            application: "psql".to_owned(),
+            client: String::new(),
+            command: "DROP INDEX".to_owned(),
+            object_kind: "index".to_owned(),
+            identity: "public.orders_note".to_owned(),
+            relation: Some(Relation::new("public", "orders")),
+            dropped: true,
+            old_definition: None,
+            xid: None,
+            lsn: None,
+            statement: "DROP INDEX orders_note".to_owned(),
+            seen_by: DdlWitness::EventTrigger,
+        };
+        assert!(is_explained(Case { ddl: vec![event], ..case.clone() }));
+    }
 
     #[test]
     fn what_dropped_samples_ruled_out_stays_and_the_rest_is_unknown() {

@@ -10,14 +10,59 @@ pub(super) static DETECTOR: Detector = Detector {
     rule: "mean time at least 5 times the baseline of that statement (twenty calls or more), and \
            the added time fills 0.3 of a session; at once when the blocks it reads have grown \
            threefold too (its work has changed), else in two intervals in a row (noise of a busy \
-           machine is shorter)",
+           machine is shorter). A level that has held for six minutes, and that no cause \
+           explains, is taken for the usual one",
     detect,
 };
 
 const TIMES: f64 = 5.0; // half of the tenfold slowdown that must be alarmed within 30 s
 const ADDED_SESSIONS: f64 = 0.3;
 
+/// A level that has held this long is the usual one: longer than the five minutes between two
+/// checkpoints (`checkpoint_timeout`), so that none of them makes it.
+pub(super) const STEADY_S: f64 = 360.0;
+const STEADY_PARTS: u32 = 6;
+/// Between the fastest and the slowest minute; a level that rises further is none yet.
+const STEADY_TIMES: f64 = 1.5;
+
 fn detect(window: &Window) -> Vec<Symptom> {
+    slow_now(window).iter().map(|(since, now, old)| symptom(window, *since, now, old)).collect()
+}
+
+/// The statements that are slow now, each with its new level and the old, once all of them
+/// have been steady for [`STEADY_S`]; `None` before that, and when none is slow.
+pub(super) fn settled(window: &Window) -> Option<Vec<String>> {
+    let run = window.last_seconds(STEADY_S);
+    let first = run.first()?;
+    let seconds = seconds_between(first.at, window.now());
+    if first.at <= window.baseline_until || seconds < STEADY_S - 5.0 {
+        return None;
+    }
+    let part_s = seconds / f64::from(STEADY_PARTS);
+    let parts: Vec<Vec<StatementDelta>> = (0..STEADY_PARTS)
+        .map(|i| {
+            let until = |n: u32| {
+                run.partition_point(|s| seconds_between(first.at, s.at) < f64::from(n) * part_s)
+            };
+            statement_deltas(run.get(until(i)..until(i + 1)).unwrap_or(&[]))
+        })
+        .collect();
+    let slow = slow_now(window);
+    let levels = slow.iter().map(|(_, now, old)| {
+        let times = parts.iter().map(|part| same(part, now).map(|d| d.ms_per_call));
+        let times: Vec<f64> = times.collect::<Option<_>>()?;
+        let least = times.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = times.iter().copied().fold(0.0, f64::max);
+        let mean = times.iter().sum::<f64>() / f64::from(STEADY_PARTS);
+        let (was, is) = (human(old.ms_per_call), human(mean));
+        (most <= STEADY_TIMES * least)
+            .then(|| format!("{was} → {is} ms per call of {}", cut(&now.text, 60)))
+    });
+    levels.collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
+}
+
+/// What is slow: since when, its present and its usual rates.
+fn slow_now(window: &Window) -> Vec<(Timestamp, StatementDelta, StatementDelta)> {
     if window.baseline_s() < BASELINE_S_MIN {
         return Vec::new();
     }
@@ -34,12 +79,12 @@ fn detect(window: &Window) -> Vec<Symptom> {
         .map(|first| statement_deltas(&[(*first).clone(), (*middle).clone()]))
         .unwrap_or_default();
     latest
-        .iter()
+        .into_iter()
         .filter_map(|now| {
-            let old = same(&before, now).filter(|b| b.calls >= 20)?;
+            let old = same(&before, &now).filter(|b| b.calls >= 20)?;
             let confirmed = now.blks_per_call > 3.0 * old.blks_per_call.max(1.0)
-                || same(&earlier, now).is_some_and(|e| is_slow(e, old));
-            (is_slow(now, old) && confirmed).then(|| symptom(window, middle.at, now, old))
+                || same(&earlier, &now).is_some_and(|e| is_slow(e, old));
+            (is_slow(&now, old) && confirmed).then(|| (middle.at, now, old.clone()))
         })
         .collect()
 }
@@ -98,11 +143,16 @@ mod tests {
     use crate::testing::{at, healthy};
 
     fn window(ms_after: f64, blks_after: i64) -> Window {
-        let mut samples = healthy(40);
+        run(40, |_| ms_after, blks_after)
+    }
+
+    /// 100 calls a second, which take 0.1 ms until second 35 and `ms_after(second)` then.
+    fn run(seconds: i64, ms_after: impl Fn(usize) -> f64, blks_after: i64) -> Window {
+        let mut samples = healthy(seconds);
         let (mut ms, mut blks) = (0.0, 0);
         for (i, sample) in samples.iter_mut().enumerate() {
             let slow = i > 35;
-            ms += 100.0 * if slow { ms_after } else { 0.1 };
+            ms += 100.0 * if slow { ms_after(i) } else { 0.1 };
             blks += 100 * if slow { blks_after } else { 4 };
             sample.statements = Some(vec![StatementCounters {
                 query_id: 1,
@@ -126,5 +176,14 @@ mod tests {
     #[test]
     fn twice_as_slow_is_no_alarm() {
         assert_eq!(detect(&window(0.2, 4)), []);
+    }
+
+    #[test]
+    fn a_level_that_holds_settles_and_one_that_rises_does_not() {
+        let told = vec!["0.1 → 30 ms per call of SELECT 1".to_owned()];
+        assert_eq!(settled(&run(440, |_| 30.0, 2000)), Some(told));
+        assert_eq!(settled(&run(300, |_| 30.0, 2000)), None); // too young
+        assert_eq!(settled(&run(440, |s| s as f64, 2000)), None); // rises
+        assert_eq!(settled(&run(440, |_| 0.1, 4)), None); // not slow at all
     }
 }
