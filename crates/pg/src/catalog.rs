@@ -108,11 +108,10 @@ pub fn fingerprint(session: &Session) -> Result<i64, Error> {
 /// # Errors
 /// [`Error::Query`] for anything but its absence.
 pub fn statements(session: &Session) -> Result<Vec<StatementTraffic>, Error> {
-    if !has_statements(session)? {
-        return Ok(Vec::new());
-    }
+    let sql = include_str!("../queries/statement_traffic.sql");
+    let Some(sql) = on_statements(session, sql)? else { return Ok(Vec::new()) };
     session
-        .query(include_str!("../queries/statement_traffic.sql"), &[])?
+        .query(&sql, &[])?
         .iter()
         .map(|row| {
             Ok(StatementTraffic {
@@ -126,16 +125,27 @@ pub fn statements(session: &Session) -> Result<Vec<StatementTraffic>, Error> {
         .collect()
 }
 
-/// Is the extension `pg_stat_statements` there, and loaded?
+/// A query on `pg_stat_statements`, which lives where its owner put it; `None` when the
+/// extension is not there or not loaded.
+///
+/// The schema comes from the catalog, not from `search_path`: else whoever may create a function
+/// of that name decides what the watcher reads.
 ///
 /// # Errors
 /// [`Error::Query`].
-pub fn has_statements(session: &Session) -> Result<bool, Error> {
-    session.query_one(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_stat_statements')
+pub fn on_statements(session: &Session, sql: &str) -> Result<Option<String>, Error> {
+    let rows = session.query(
+        "SELECT pg_catalog.quote_ident(n.nspname)
+         FROM pg_catalog.pg_extension e
+         JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+         WHERE e.extname = 'pg_stat_statements'
             AND pg_catalog.current_setting('pg_stat_statements.max', true) IS NOT NULL",
         &[],
-    )
+    )?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let schema: String = get(row, 0)?;
+    let qualified = format!("FROM {schema}.pg_stat_statements");
+    Ok(Some(sql.replace("FROM pg_stat_statements", &qualified)))
 }
 
 /// `system_identifier` of the cluster: who it is, whatever its host name.

@@ -38,9 +38,10 @@ impl Purpose {
 
     fn settings(self) -> &'static str {
         match self {
+            // Nothing of ours is found by a path that others can put something on.
             // 100 ms: what bystanders do not notice; 2 s: what one tick may cost at worst.
             Purpose::Watch => {
-                "-c lock_timeout=100 -c statement_timeout=2000 \
+                "-c search_path=pg_catalog -c lock_timeout=100 -c statement_timeout=2000 \
                  -c idle_in_transaction_session_timeout=5000 -c max_parallel_workers_per_gather=0 \
                  -c jit=off"
             }

@@ -16,7 +16,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 const SHOP: &str = "\
-CREATE EXTENSION pg_stat_statements;
+CREATE SCHEMA stats;
+CREATE EXTENSION pg_stat_statements SCHEMA stats;
 CREATE TABLE orders AS SELECT g AS id, 'x' AS note FROM generate_series(1, 1000) g;
 CREATE TABLE accounts AS SELECT g AS id FROM generate_series(1, 1000) g";
 

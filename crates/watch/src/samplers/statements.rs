@@ -4,6 +4,7 @@ use super::Sampler;
 use crate::error::Error;
 use crate::eyes::Eyes;
 use pgward_model::prelude::*;
+use pgward_pg::catalog;
 use pgward_pg::session::get;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,13 +21,14 @@ const TEXTS_MAX: usize = 200;
 
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let session = eyes.session()?;
-    if !pgward_pg::catalog::has_statements(session)? {
+    let counters = include_str!("../../queries/statements.sql");
+    let Some(counters) = catalog::on_statements(session, counters)? else {
         return Err(Error::Sampler {
             sampler: "statements",
             why: "pg_stat_statements is not there: load it through shared_preload_libraries, then CREATE EXTENSION pg_stat_statements".into(),
         });
-    }
-    let rows = session.query(include_str!("../../queries/statements.sql"), &[])?;
+    };
+    let rows = session.query(&counters, &[])?;
     let mut counted = Vec::with_capacity(rows.len());
     for row in &rows {
         counted.push(StatementCounters {
@@ -44,9 +46,12 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let unknown: Vec<i64> =
         ids.iter().copied().filter(|id| !eyes.texts.contains_key(id)).take(TEXTS_MAX).collect();
     if !unknown.is_empty() {
-        let texts = eyes
-            .session()?
-            .query(include_str!("../../queries/statement_texts.sql"), &[&unknown])?;
+        let session = eyes.session()?;
+        let texts = include_str!("../../queries/statement_texts.sql");
+        let texts = match catalog::on_statements(session, texts)? {
+            Some(texts) => session.query(&texts, &[&unknown])?,
+            None => Vec::new(),
+        };
         for row in &texts {
             eyes.texts.insert(get(row, 0)?, get::<String>(row, 1)?.into());
         }
