@@ -130,9 +130,7 @@ fn fill(scenario: &Scenario, server: &PrivateServer) -> Result<Marker, Error> {
     session.simple("VACUUM ANALYZE")?;
     install::install(&session)?;
     session.simple(&install::least_rights_sql("pgward"))?;
-    session.simple("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pgward TO deploy; \
-         GRANT USAGE ON SCHEMA pgward TO deploy; GRANT USAGE ON ALL SEQUENCES IN SCHEMA pgward TO deploy; \
-         GRANT pg_read_all_stats TO deploy")?;
+    session.simple(&install::deploy_rights_sql("deploy"))?;
     Ok(marker::mark(&session)?)
 }
 

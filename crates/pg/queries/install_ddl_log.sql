@@ -2,6 +2,100 @@
 -- They never break a command (every error becomes a warning) and never make it wait longer
 -- than their own lock_timeout. Superuser only.
 -- Since: 14
+
+-- The schema may be of a role that has applied a change first. Its owner could put a trigger on
+-- the log, or its own body into a function, and both would run with the installer's rights. So
+-- the schema is taken over, and what was made by others under these names is made anew; the
+-- journal stays theirs.
+DO $do$
+DECLARE
+    o record;
+BEGIN
+    FOR o IN
+        SELECT r.rolname
+        FROM pg_catalog.pg_namespace n
+        JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
+        WHERE n.nspname = 'pgward' AND NOT r.rolsuper AND r.rolname <> current_user
+    LOOP
+        ALTER SCHEMA pgward OWNER TO CURRENT_USER;
+        EXECUTE pg_catalog.format('GRANT USAGE ON SCHEMA pgward TO %I', o.rolname);
+    END LOOP;
+    FOR o IN
+        SELECT c.relname
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+        WHERE c.relnamespace = 'pgward'::pg_catalog.regnamespace
+            AND c.relname IN ('ddl_log', 'definitions')
+            AND NOT r.rolsuper AND r.rolname <> current_user
+    LOOP
+        EXECUTE pg_catalog.format('DROP TABLE pgward.%I', o.relname);
+    END LOOP;
+    FOR o IN
+        SELECT p.oid::pg_catalog.regprocedure AS called
+        FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_roles r ON r.oid = p.proowner
+        WHERE p.pronamespace = 'pgward'::pg_catalog.regnamespace
+            AND p.proname IN
+                ('redacted', 'remember_relation', 'forget_old', 'log_ddl', 'log_drop')
+            AND NOT r.rolsuper AND r.rolname <> current_user
+    LOOP
+        DROP EVENT TRIGGER IF EXISTS pgward_ddl_command_end;
+        DROP EVENT TRIGGER IF EXISTS pgward_sql_drop;
+        EXECUTE pg_catalog.format('DROP ROUTINE %s', o.called);
+    END LOOP;
+END
+$do$;
+
+CREATE TABLE IF NOT EXISTS pgward.ddl_log (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at              timestamptz NOT NULL,
+    pid             integer NOT NULL,
+    role            text NOT NULL,
+    application     text NOT NULL,
+    client          text NOT NULL,
+    command         text NOT NULL,
+    object_kind     text NOT NULL,
+    identity        text NOT NULL,
+    schema_name     text,
+    relation_name   text,
+    dropped         boolean NOT NULL,
+    old_definition  text,
+    xid             bigint,
+    lsn             pg_lsn,
+    statement       text NOT NULL
+);
+
+-- The latest definition of what cannot be read any more once it is dropped.
+CREATE TABLE IF NOT EXISTS pgward.definitions (
+    class_oid      oid NOT NULL,
+    object_oid     oid NOT NULL,
+    schema_name    text,
+    relation_name  text,
+    definition     text NOT NULL,
+    PRIMARY KEY (class_oid, object_oid)
+);
+
+-- Nobody but the owner writes them; an earlier README granted more.
+DO $do$
+DECLARE
+    o record;
+BEGIN
+    FOR o IN
+        SELECT DISTINCT c.relname, COALESCE(r.rolname, 'public') AS grantee, r.oid IS NULL AS everybody
+        FROM pg_catalog.pg_class c
+        CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+        LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+        WHERE c.relnamespace = 'pgward'::pg_catalog.regnamespace
+            AND c.relname IN ('ddl_log', 'definitions')
+            AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT'
+    LOOP
+        EXECUTE pg_catalog.format(
+            'REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON pgward.%I FROM %s',
+            o.relname, CASE WHEN o.everybody THEN 'PUBLIC' ELSE pg_catalog.quote_ident(o.grantee) END);
+    END LOOP;
+END
+$do$;
+
 CREATE OR REPLACE FUNCTION pgward.redacted(query text)
 RETURNS text
 LANGUAGE sql IMMUTABLE

@@ -21,8 +21,8 @@ const SHORT: &str = "SET LOCAL lock_timeout = 2000; SET LOCAL statement_timeout 
 const TURNS: &str =
     "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('pgward install'))";
 
-/// Creates the schema `pgward` with the journal and, where the role is a superuser, the event
-/// triggers of the DDL log. May be repeated.
+/// Creates the schema `pgward` with the journal and, where the role is a superuser, the DDL log
+/// with its event triggers, which nobody else may write or change. May be repeated.
 ///
 /// # Errors
 /// As [`Session::query`], when not even the schema can be created; a missing superuser is no
@@ -42,7 +42,7 @@ pub fn install(session: &Session) -> Result<Installed, Error> {
     Ok(installed)
 }
 
-/// Creates the schema and its tables alone: what a change that goes through pgward needs.
+/// Creates the schema and its journal alone: what a change that goes through pgward needs.
 ///
 /// # Errors
 /// As [`Session::query`].
@@ -59,7 +59,7 @@ pub fn install_journal(session: &Session) -> Result<(), Error> {
 /// As [`Session::query`].
 pub fn has_journal(session: &Session) -> Result<bool, Error> {
     session.query_one(
-        "SELECT pg_catalog.to_regclass('pgward.definitions') IS NOT NULL \
+        "SELECT pg_catalog.to_regclass('pgward.changes') IS NOT NULL \
             AND pg_catalog.has_table_privilege('pgward.journal', 'SELECT')",
         &[],
     )
@@ -99,6 +99,13 @@ pub fn uninstall(session: &Session) -> Result<(), Error> {
 pub fn least_rights_sql(role: &str) -> String {
     let role = quote_ident(role);
     include_str!("../queries/least_rights.sql").replace(":role", &role)
+}
+
+/// What a role that deploys needs besides, as SQL for a superuser to read and run after
+/// [`install`].
+pub fn deploy_rights_sql(role: &str) -> String {
+    let role = quote_ident(role);
+    include_str!("../queries/deploy_rights.sql").replace(":role", &role)
 }
 
 fn in_one(session: &Session, sql: &str) -> Result<(), Error> {

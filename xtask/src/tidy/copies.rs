@@ -11,11 +11,18 @@ struct Copy {
     filled: (&'static str, &'static str),
 }
 
-static COPIES: &[Copy] = &[Copy {
-    document: "README.md",
-    original: "crates/pg/queries/least_rights.sql",
-    filled: (":role", "pgward"),
-}];
+static COPIES: &[Copy] = &[
+    Copy {
+        document: "README.md",
+        original: "crates/pg/queries/least_rights.sql",
+        filled: (":role", "pgward"),
+    },
+    Copy {
+        document: "README.md",
+        original: "crates/pg/queries/deploy_rights.sql",
+        filled: (":role", "deploy"),
+    },
+];
 
 /// Copies that are no longer their originals.
 pub(crate) fn check(files: &[File]) -> Vec<Finding> {
@@ -51,12 +58,16 @@ mod tests {
     fn a_copy_that_fell_behind_is_found() {
         let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
         let original = file("crates/pg/queries/least_rights.sql", "GRANT x TO :role;\n");
-        let good = file("README.md", "```sql\nGRANT x TO pgward;\n```\n");
-        assert_eq!(check(&[original.clone(), good]), []);
-        let old = file("README.md", "```sql\nGRANT y TO pgward;\n```\n");
-        let findings = check(&[original.clone(), old]);
+        let deploy = file("crates/pg/queries/deploy_rights.sql", "GRANT z TO :role;\n");
+        let shown = |rights: &str| {
+            file("README.md", &format!("```sql\n{rights}\n```\n```sql\nGRANT z TO deploy;\n```\n"))
+        };
+        let good = shown("GRANT x TO pgward;");
+        assert_eq!(check(&[original.clone(), deploy.clone(), good]), []);
+        let old = shown("GRANT y TO pgward;");
+        let findings = check(&[original.clone(), deploy.clone(), old]);
         assert_eq!(findings.len(), 1);
         assert!(findings[0].what.contains("least_rights.sql"), "{findings:?}");
-        assert_eq!(check(&[original]).len(), 1);
+        assert_eq!(check(&[original, deploy]).len(), 2);
     }
 }
