@@ -1,4 +1,5 @@
--- Counters of user tables, and the file of each: TRUNCATE gives it a new one. Since: 14
+-- Counters of user tables, and the file of each: TRUNCATE gives it a new one, of no pages and of
+-- rows unknown (-1). Since: 14
 SELECT
     s.relid,
     s.schemaname::text,
@@ -12,7 +13,9 @@ SELECT
     s.n_tup_upd,
     s.n_tup_del,
     greatest(s.last_analyze, s.last_autoanalyze),
-    c.relfilenode
+    c.relfilenode,
+    c.relpages,
+    c.relpages = 0 AND c.reltuples < 0
 FROM pg_catalog.pg_stat_user_tables s
 JOIN pg_catalog.pg_class c ON c.oid = s.relid
 WHERE s.schemaname <> 'pgward'

@@ -28,12 +28,40 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             deleted: get(row, 10)?,
             last_analyze: get(row, 11)?,
         });
-        files.insert(get(row, 0)?, get(row, 12)?);
+        let file = FileNow {
+            node: get(row, 12)?,
+            pages: i64::from(get::<i32>(row, 13)?),
+            is_bare: get(row, 14)?,
+        };
+        files.insert(get(row, 0)?, file);
+    }
+    let bare = eyes.files.bare(&files);
+    if !bare.is_empty()
+        && let Err(error) = count_pages(eyes, &bare, &mut files)
+    {
+        // Somebody has locked one of them; the counters will tell, somewhat later.
+        let why = format!("pages of {} tables with new files: {error}", bare.len());
+        sample.gaps.push(Gap { sampler: SAMPLER.id.to_owned(), why });
     }
     let emptied = eyes.files.truncated(&tables, &files, sample.at);
     let events = emptied.iter().map(|(at, t)| differences::truncated(*at, t, &sample.sessions));
     sample.ddl.extend(events);
     sample.tables = Some(tables);
+    Ok(())
+}
+
+/// The pages of bare files; without a count none of them passes for empty.
+fn count_pages(
+    eyes: &mut Eyes,
+    bare: &[u32],
+    files: &mut HashMap<u32, FileNow>,
+) -> Result<(), Error> {
+    files.iter_mut().filter(|(oid, _)| bare.contains(oid)).for_each(|(_, f)| f.pages = i64::MAX);
+    for row in &eyes.session()?.query(include_str!("../../queries/table_pages.sql"), &[&bare])? {
+        if let (Some(file), Some(pages)) = (files.get_mut(&get(row, 0)?), get(row, 1)?) {
+            file.pages = pages;
+        }
+    }
     Ok(())
 }
 
@@ -43,9 +71,20 @@ pub(crate) struct Files {
     known: HashMap<u32, File>,
 }
 
+/// A table's file as the catalog shows it.
+#[derive(Debug, Clone, Copy)]
+struct FileNow {
+    node: u32,
+    /// As last counted by VACUUM or ANALYZE; those of the file itself when it is new and bare.
+    pages: i64,
+    /// Nothing has counted its pages or rows since it was made.
+    is_bare: bool,
+}
+
 #[derive(Debug)]
 struct File {
     node: u32,
+    pages: i64,
     n_live: i64,
     deleted: i64,
     /// When another file was seen, and the rows there were, until the counters have followed.
@@ -58,33 +97,44 @@ const COUNTERS_LATE_S: f64 = 15.0;
 const LEFT_MAX: f64 = 0.01;
 
 impl Files {
+    /// Tables with another file that nothing has counted yet.
+    fn bare(&self, files: &HashMap<u32, FileNow>) -> Vec<u32> {
+        let is_new = |oid: &u32, node| self.known.get(oid).is_some_and(|old| old.node != node);
+        files.iter().filter(|(oid, f)| f.is_bare && is_new(oid, f.node)).map(|(o, _)| *o).collect()
+    }
+
     /// Tables whose file is another one and whose rows are gone without having been deleted;
-    /// VACUUM FULL and other rewrites keep the rows.
+    /// VACUUM FULL and other rewrites keep the rows. The counters tell it, or at once a bare
+    /// file without pages: before 15, an idle backend does not report its counters at all.
     fn truncated<'a>(
         &mut self,
         tables: &'a [TableCounters],
-        files: &HashMap<u32, u32>,
+        files: &HashMap<u32, FileNow>,
         at: Timestamp,
     ) -> Vec<(Timestamp, &'a TableCounters)> {
         let mut found = Vec::new();
         let mut known = HashMap::with_capacity(tables.len());
         for table in tables {
-            let node = files.get(&table.oid).copied().unwrap_or(0);
-            let mut changed = None;
+            let Some(FileNow { node, pages, is_bare }) = files.get(&table.oid).copied() else {
+                continue;
+            };
+            let (mut changed, mut is_empty) = (None, false);
             if let Some(old) = self.known.get(&table.oid) {
                 let n_before = old.n_live - (table.deleted - old.deleted).max(0);
                 changed = old.changed.filter(|(t, _)| seconds_between(*t, at) < COUNTERS_LATE_S);
                 if old.node != node && n_before > 0 {
                     changed = Some((at, n_before));
+                    is_empty = is_bare && pages as f64 <= old.pages as f64 * LEFT_MAX;
                 }
             }
             if let Some((since, n_before)) = changed
-                && table.n_live as f64 <= n_before as f64 * LEFT_MAX
+                && (is_empty || table.n_live as f64 <= n_before as f64 * LEFT_MAX)
             {
                 found.push((since, table));
                 changed = None;
             }
-            let file = File { node, n_live: table.n_live, deleted: table.deleted, changed };
+            let pages = if is_bare { 0 } else { pages };
+            let file = File { node, pages, n_live: table.n_live, deleted: table.deleted, changed };
             known.insert(table.oid, file);
         }
         self.known = known;
@@ -114,14 +164,31 @@ mod tests {
 
     /// How many truncations a run of (file, live rows, deleted rows) two seconds apart shows.
     fn n_truncated(run: &[(u32, i64, i64)]) -> usize {
+        let counted = |(node, n_live, deleted): &(u32, i64, i64)| {
+            (FileNow { node: *node, pages: 500, is_bare: false }, *n_live, *deleted)
+        };
+        n_emptied(&run.iter().map(counted).collect::<Vec<_>>())
+    }
+
+    fn n_emptied(run: &[(FileNow, i64, i64)]) -> usize {
         let mut files = Files::default();
         let mut n = 0;
-        for (i, (node, n_live, deleted)) in run.iter().enumerate() {
+        for (i, (file, n_live, deleted)) in run.iter().enumerate() {
             let at = Timestamp::from_second(1_795_219_200 + 2 * i as i64).unwrap();
             let tables = [table(*n_live, *deleted)];
-            n += files.truncated(&tables, &HashMap::from([(16_384, *node)]), at).len();
+            n += files.truncated(&tables, &HashMap::from([(16_384, *file)]), at).len();
         }
         n
+    }
+
+    #[test]
+    fn a_bare_file_without_pages_tells_it_before_any_counter() {
+        let old = FileNow { node: 1, pages: 500, is_bare: false };
+        let of = |pages, is_bare| FileNow { node: 2, pages, is_bare };
+        let n = |new| n_emptied(&[(old, 500, 0), (new, 500, 0), (new, 500, 0)]);
+        assert_eq!((n(of(0, true)), n(of(5, true))), (1, 1)); // rows came since
+        assert_eq!(n(of(500, true)), 0); // ALTER TABLE rewrote it
+        assert_eq!(n(of(0, false)), 0); // VACUUM FULL found no row
     }
 
     #[test]
