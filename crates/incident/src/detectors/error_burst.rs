@@ -99,6 +99,15 @@ mod tests {
     }
 
     #[test]
+    fn nobody_hides_behind_our_name() {
+        let mut named = window(3, "42703");
+        for e in named.samples.iter_mut().flat_map(|s| &mut s.log) {
+            e.application = "pgward act 7".to_owned();
+        }
+        assert_eq!(detect(&named).len(), 1);
+    }
+
+    #[test]
     fn a_few_unique_violations_are_life() {
         assert_eq!(detect(&window(5, "23505")), []);
     }

@@ -8,8 +8,8 @@ pub(super) static DETECTOR: Detector = Detector {
     id: "relation_vanished",
     title: "A table in use has been dropped or emptied",
     rule: "DROP TABLE or TRUNCATE since the baseline, of a table that had rows. Harm when it was \
-           read or written in the baseline, or when statements fail for want of it; else, and \
-           for what went through pgward with its reason, a notice",
+           read or written in the baseline, or when statements fail for want of it, whoever did \
+           it; else, and for what went through pgward with its reason, a notice",
     detect,
 };
 
@@ -22,13 +22,18 @@ fn detect(window: &Window) -> Vec<Symptom> {
         .filter_map(|d| {
             let relation = d.relation.clone()?;
             let n_rows = rows_before(window, &relation)?;
-            let in_use = uses(window, &relation) > 0 || is_missed(recent, &relation);
+            let is_missed = is_missed(recent, &relation);
+            let in_use = is_missed || uses(window, &relation) > 0;
             (n_rows > 0 || in_use).then(|| {
                 Symptom::new(
                     DETECTOR.id,
                     d.at,
                     if is_back(window, &relation, d.at) { d.at } else { window.now() },
-                    if in_use && !is_ours(d) { Weight::Harm } else { Weight::Notice },
+                    if is_missed || (in_use && !is_ours(d)) {
+                        Weight::Harm
+                    } else {
+                        Weight::Notice
+                    },
                     format!("{relation} is gone: {} by role {}", d.command, d.role),
                     Evidence::measured(
                         format!(
@@ -104,7 +109,7 @@ fn is_ours(event: &DdlEvent) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, ddl, healthy, table};
+    use crate::testing::{at, ddl, healthy, log, table};
 
     #[test]
     fn a_used_table_is_missed_and_an_empty_one_is_not() {
@@ -118,6 +123,26 @@ mod tests {
             samples.last_mut().unwrap().ddl = vec![ddl(29, "DROP TABLE", "table", "orders")];
             let window = Window { samples, baseline_until: at(20), catalog: None };
             assert_eq!(detect(&window).len(), n_symptoms, "{rows}");
+        }
+    }
+
+    #[test]
+    fn a_name_like_ours_does_not_hide_that_statements_miss_the_table() {
+        for (missed, weight) in [(false, Weight::Notice), (true, Weight::Harm)] {
+            let mut samples = healthy(30);
+            for (i, scans) in [(10, 5), (15, 9)] {
+                let mut orders = table("orders", 1000);
+                orders.idx_scans = scans;
+                samples.get_mut(i).unwrap().tables = Some(vec![orders]);
+            }
+            let last = samples.last_mut().unwrap();
+            last.ddl = vec![ddl(29, "DROP TABLE", "table", "orders")];
+            last.ddl.iter_mut().for_each(|d| d.application = "pgward act 7".to_owned());
+            if missed {
+                last.log = vec![log(29, "ERROR", "42P01", "relation \"orders\" does not exist")];
+            }
+            let window = Window { samples, baseline_until: at(20), catalog: None };
+            assert_eq!(detect(&window).first().unwrap().weight, weight);
         }
     }
 }
