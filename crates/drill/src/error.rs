@@ -1,5 +1,7 @@
 //! What can go wrong around a drill, each with the object it happened to and the way out.
 
+use std::path::PathBuf;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -18,6 +20,18 @@ pub enum Error {
     NoScenario { id: String, known: String },
     #[error("{scenario}: {why}")]
     Stage { scenario: String, why: String },
+    #[error(
+        "{scenario}: the disk of {} is full, {free_mb} MB are left; the drill has ended, its \
+         server and its load are gone", dir.display()
+    )]
+    DiskFull {
+        scenario: String,
+        dir: PathBuf,
+        free_mb: u64,
+        /// What failed for it, if anything had yet.
+        #[source]
+        source: Option<Box<Error>>,
+    },
     #[error("{scenario}: interrupted; its server and its load are gone")]
     Interrupted { scenario: String },
 }
@@ -27,6 +41,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Pg(error) => error.hint(),
+            Error::DiskFull { .. }
+            | Error::Sandbox(pgward_sandbox::error::Error::NoRoom { .. }) => {
+                Some("free some space there, or set TMPDIR to a directory with more".into())
+            }
             Error::Sandbox(error) => error.hint(),
             Error::Watch(error) => error.hint(),
             Error::Change(error) => error.hint(),

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::roads;
 use crate::scenario::Scenario;
-use crate::stage::Stage;
+use crate::stage::{self, Stage};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
 use pgward_recover::execute::Hands;
@@ -66,7 +66,7 @@ const WARM_UP_S: u64 = 3;
 /// Runs one scenario once.
 ///
 /// # Errors
-/// When the stage cannot be set or the drill is interrupted; an answer that is wrong is no
+/// When the stage cannot be set, the drill is interrupted or its disk is full; an answer that is wrong is no
 /// error but a low score.
 pub fn run(
     scenario: &Scenario,
@@ -86,9 +86,19 @@ pub fn run(
     let scenario = &scenario.scaled(options.scale);
     tell(Progress::Phase("sets the stage: private server, data, base backup"));
     let stage = Stage::set(scenario, &options.installation, options.seed)?;
-    let guarded = start_guard(&stage, scenario, options)?;
+    play(scenario, options, &stage, tell)
+        .map_err(|error| stage::or_full_disk(scenario, &stage.parent(), error))
+}
+
+fn play(
+    scenario: &Scenario,
+    options: &Options,
+    stage: &Stage,
+    tell: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<Outcome>, Error> {
+    let guarded = start_guard(stage, scenario, options)?;
     tell(Progress::Phase("learns what is normal under live load"));
-    let theatre = Theatre { scenario, options, stage: &stage, guarded: &guarded };
+    let theatre = Theatre { scenario, options, stage, guarded: &guarded };
     theatre.wait(Duration::from_secs(WARM_UP_S + BASELINE_S), tell)?;
     let baseline = stage.load.take_baseline(Duration::from_secs(BASELINE_S));
     let mut outcomes = Vec::new();
@@ -119,7 +129,7 @@ impl Theatre<'_> {
     /// Lets time pass while the guard works; ends early on Ctrl-C or when the load breaks.
     ///
     /// # Errors
-    /// [`Error::Interrupted`]; the load's error.
+    /// [`Error::Interrupted`], [`Error::DiskFull`]; the load's error.
     pub(crate) fn wait(
         &self,
         time: Duration,
@@ -141,6 +151,7 @@ impl Theatre<'_> {
         if self.options.interrupted.load(Ordering::Relaxed) {
             return Err(Error::Interrupted { scenario: self.scenario.id.clone() });
         }
+        self.stage.has_room(self.scenario)?;
         if let Some(error) = self.stage.load.take_error() {
             return Err(error.into());
         }

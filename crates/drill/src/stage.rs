@@ -4,13 +4,13 @@ use crate::error::Error;
 use crate::scenario::Scenario;
 use pgward_pg::install;
 use pgward_pg::prelude::*;
-use pgward_pg::server::{GuardedDir, PrivateServer, ServerOptions};
+use pgward_pg::server::{GuardedDir, PrivateServer, ServerOptions, free_bytes};
 use pgward_sandbox::backup::{self, Vault};
 use pgward_sandbox::ledger::Ledger;
 use pgward_sandbox::load::Load;
 use pgward_sandbox::marker::{self, Marker};
 use pgward_sandbox::proxy::Proxy;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where a drill takes place. Fields are dropped in this order: the load ends before its
@@ -30,6 +30,8 @@ pub(crate) struct Stage {
 const DATABASE: &str = "shop";
 /// Extensions of every drill: what ran, and which pages are in memory.
 const EXTENSIONS: [&str; 2] = ["pg_stat_statements", "pg_buffercache"];
+/// A server without room for its next segment of WAL (16 MB by default) stops.
+const FREE_BYTES_MIN: u64 = 16 << 20;
 /// Roles of a drill: who deploys, who serves clients, who watches.
 const ROLES: [&str; 3] = ["deploy", "site", "pgward"];
 
@@ -68,6 +70,34 @@ impl Stage {
     ) -> Result<Stage, Error> {
         EXTENSIONS.iter().try_for_each(|extension| installation.require_extension(extension))?;
         let dir = GuardedDir::make()?;
+        let parent = parent(&dir);
+        Self::set_in(dir, scenario, installation, seed)
+            .map_err(|error| or_full_disk(scenario, &parent, error))
+    }
+
+    /// Is there room for the server to go on?
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`].
+    pub(crate) fn has_room(&self, scenario: &Scenario) -> Result<(), Error> {
+        let dir = self.parent();
+        match too_little_mb(&dir) {
+            Some(free_mb) => Err(disk_full(scenario, &dir, free_mb, None)),
+            None => Ok(()),
+        }
+    }
+
+    /// The directory that its own are made in.
+    pub(crate) fn parent(&self) -> PathBuf {
+        parent(&self.dir)
+    }
+
+    fn set_in(
+        dir: GuardedDir,
+        scenario: &Scenario,
+        installation: &Installation,
+        seed: u64,
+    ) -> Result<Stage, Error> {
         let vault = Vault::open(&dir.path().join("vault"))?;
         let server = start_server(scenario, installation, &vault)?;
         let marker = fill(scenario, &server)?;
@@ -132,6 +162,28 @@ fn fill(scenario: &Scenario, server: &PrivateServer) -> Result<Marker, Error> {
     session.simple(&install::least_rights_sql("pgward"))?;
     session.simple(&install::deploy_rights_sql("deploy"))?;
     Ok(marker::mark(&session)?)
+}
+
+fn parent(dir: &GuardedDir) -> PathBuf {
+    dir.path().parent().unwrap_or(dir.path()).to_owned()
+}
+
+/// The error itself, or the full disk of `dir` as what is behind it.
+pub(crate) fn or_full_disk(scenario: &Scenario, dir: &Path, error: Error) -> Error {
+    match (error, too_little_mb(dir)) {
+        (error @ (Error::DiskFull { .. } | Error::Interrupted { .. }), _) | (error, None) => error,
+        (error, Some(free_mb)) => disk_full(scenario, dir, free_mb, Some(Box::new(error))),
+    }
+}
+
+/// MB that are left on the disk of `dir`, when a server cannot go on with them.
+fn too_little_mb(dir: &Path) -> Option<u64> {
+    let free = free_bytes(dir).ok()?; // not known is not full
+    (free < FREE_BYTES_MIN).then_some(free >> 20)
+}
+
+fn disk_full(scenario: &Scenario, dir: &Path, free_mb: u64, source: Option<Box<Error>>) -> Error {
+    Error::DiskFull { scenario: scenario.id.clone(), dir: dir.to_owned(), free_mb, source }
 }
 
 fn wrong(scenario: &Scenario, why: &str) -> Error {
