@@ -1,7 +1,8 @@
 //! Causes of the form "this counter or this kind of log line must have grown".
 
-use crate::facts::{complete, count_log, logged, no_baseline, sampled};
+use crate::facts::{complete, count_log, logged, no_baseline, sampled, seconds_of};
 use pgward_model::prelude::*;
+use std::collections::BTreeMap;
 
 /// Lines of the log that a cause must leave; none, or no more than before, rules it out.
 /// The origin of 3: one stray line is no cause, and a steady rate belongs to normal life.
@@ -42,6 +43,54 @@ pub(crate) fn log_lines(
             .at(case.window.now()),
         ),
     }
+}
+
+/// What fails that did not fail before, told apart by a key.
+pub(crate) struct Fresh<'a, K> {
+    /// Lines since the onset whose key is new, or three times as frequent as in the baseline.
+    pub(crate) lines: Vec<&'a LogEntry>,
+    /// Their keys, with lines per second now and in the baseline.
+    pub(crate) keys: BTreeMap<K, (f64, f64)>,
+    /// Lines since the onset whose key failed all along.
+    pub(crate) n_old: usize,
+    /// All such lines per second, now and in the baseline.
+    pub(crate) all: (f64, f64),
+}
+
+/// Three times, as in [`log_lines`]: what trickled before it became a burst is part of it.
+pub(crate) fn fresh<'a, K: Ord>(
+    window: &'a Window,
+    wanted: impl Fn(&LogEntry) -> bool,
+    key: impl Fn(&'a LogEntry) -> K,
+) -> Fresh<'a, K> {
+    let (recent, baseline) = (window.recent(), window.baseline());
+    let lines = |samples: &'a [Sample]| {
+        samples.iter().flat_map(|s| &s.log).filter(|e| wanted(e)).collect::<Vec<_>>()
+    };
+    let rates = |samples: &'a [Sample]| {
+        let one_per_s = 1.0 / seconds_of(samples);
+        let mut rates: BTreeMap<K, f64> = BTreeMap::new();
+        lines(samples).into_iter().for_each(|e| *rates.entry(key(e)).or_default() += one_per_s);
+        rates
+    };
+    let (now, before) = (rates(recent), rates(baseline));
+    let all = (now.values().sum(), before.values().sum());
+    let keys: BTreeMap<K, (f64, f64)> = now
+        .into_iter()
+        .map(|(k, per_s)| {
+            let then = before.get(&k).copied().unwrap_or(0.0);
+            (k, (per_s, then))
+        })
+        .filter(|(_, (per_s, then))| *per_s > 3.0 * then)
+        .collect();
+    let (fresh, old): (Vec<_>, Vec<_>) =
+        lines(recent).into_iter().partition(|e| keys.contains_key(&key(e)));
+    Fresh { lines: fresh, keys, n_old: old.len(), all }
+}
+
+/// What failed for whom: the server's message names the object.
+pub(crate) fn role_and_message(entry: &LogEntry) -> (&str, &str) {
+    (entry.role.as_str(), entry.message.as_str())
 }
 
 /// A counter of `pg_stat_database` that must grow by at least `n_min` since the onset.

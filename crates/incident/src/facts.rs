@@ -85,11 +85,15 @@ pub(crate) fn is_reset(entry: &LogEntry) -> bool {
 /// How many log lines of a run of samples fulfil `wanted`, and how many that is a second.
 pub(crate) fn count_log(samples: &[Sample], wanted: impl Fn(&LogEntry) -> bool) -> (usize, f64) {
     let n = samples.iter().flat_map(|s| &s.log).filter(|e| wanted(e)).count();
-    let seconds = match (samples.first(), samples.last()) {
+    (n, n as f64 / seconds_of(samples))
+}
+
+/// Seconds that a run of samples covers, one at least.
+pub(crate) fn seconds_of(samples: &[Sample]) -> f64 {
+    match (samples.first(), samples.last()) {
         (Some(first), Some(last)) => seconds_between(first.at, last.at).max(1.0),
         _ => 1.0,
-    };
-    (n, n as f64 / seconds)
+    }
 }
 
 /// Lines of the log that have become frequent: the first, their rate and that of the baseline.

@@ -1,7 +1,8 @@
 //! A role of the application cannot log in any more.
 
 use super::Cause;
-use crate::facts::{complete, count_log, is_login_failure, logged, no_baseline};
+use crate::counted::{Fresh, fresh};
+use crate::facts::{complete, is_login_failure, logged, no_baseline};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -14,6 +15,9 @@ pub(super) static CAUSE: Cause = Cause {
     prevention: &["Rotate with two roles and an overlap; alarm 14 days before a password expires"],
     judge,
 };
+
+/// One or two are a person who mistypes.
+const N_MIN: usize = 3;
 
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = no_baseline(case) {
@@ -33,36 +37,32 @@ fn judge(case: &Case) -> Verdict {
         .collect();
     let wanted =
         |e: &LogEntry| is_login_failure(e) && known.contains(&(e.role.as_str(), host(&e.client)));
-    let (n, per_s) = count_log(case.window.recent(), wanted);
-    let (_, before) = count_log(case.window.baseline(), wanted);
-    let first = case.window.recent().iter().flat_map(|s| &s.log).find(|e| wanted(e));
-    match first {
-        Some(first) if n >= 3 && per_s > 3.0 * before => Verdict::Likely(Likely::new(
-            0.7,
-            format!(
-                "{n} logins of role {} failed, which had sessions before: {}",
-                first.role, first.detail
-            ),
-            Evidence::measured(
-                format!("failed logins of role {}", first.role),
-                per_s,
-                "failures/s",
-                logged(first),
-            )
-            .against(before)
-            .at(case.window.now()),
-        )),
-        _ => Verdict::ruled_out(
-            Evidence::measured(
-                format!("failed logins of the {} roles and addresses that work here", known.len()),
-                per_s,
-                "failures/s",
-                Source::new(SourceKind::Log, "FATAL, class 28"),
-            )
-            .against(before)
-            .at(case.window.now()),
-        ),
-    }
+    let Fresh { lines, keys, n_old, all } =
+        fresh(&case.window, wanted, |e| (e.role.as_str(), host(&e.client)));
+    let measured = |claim: String, (now, before): (f64, f64), source| {
+        Evidence::measured(claim, now, "failures/s", source).against(before).at(case.window.now())
+    };
+    let n = lines.len();
+    let Some(first) = lines.first().filter(|_| n >= N_MIN) else {
+        let claim = format!(
+            "failed logins of the {} roles and addresses that work here, {n_old} of those that \
+             failed before",
+            known.len()
+        );
+        return Verdict::ruled_out(measured(
+            claim,
+            all,
+            Source::new(SourceKind::Log, "FATAL, class 28"),
+        ));
+    };
+    let says = format!(
+        "{n} logins of role {} failed, which had sessions before: {}",
+        first.role, first.detail
+    );
+    let sum = |of: fn(&(f64, f64)) -> f64| keys.values().map(of).sum();
+    let claim = format!("failed logins of {} roles and addresses", keys.len());
+    let total = (sum(|r| r.0), sum(|r| r.1));
+    Verdict::Likely(Likely::new(0.7, says, measured(claim, total, logged(first))))
 }
 
 /// `10.0.0.1:4000` without the port.
@@ -91,5 +91,24 @@ mod tests {
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
         samples.last_mut().unwrap().gaps.push(Gap { sampler: "log".into(), why: "x".into() });
         assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_role_that_fails_anew_shows_beside_one_that_always_fails() {
+        let mut samples = healthy(35);
+        let failed = |s, role: &str| LogEntry {
+            role: role.to_owned(),
+            ..log(s, "FATAL", "28P01", "password authentication failed")
+        };
+        let mut batch = session(2, "active", &[]);
+        batch.role = "batch".to_owned();
+        for (s, sample) in (0..).zip(&mut samples) {
+            sample.sessions = vec![session(1, "active", &[]), batch.clone()];
+            sample.log = vec![failed(s, "batch"); 4];
+        }
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        samples.last_mut().unwrap().log.extend(vec![failed(34, "site"); 3]);
+        let verdict = judge(&case(samples, 30));
+        assert!(verdict.likely().unwrap().says.starts_with("3 logins of role site"));
     }
 }

@@ -1,32 +1,95 @@
 //! A role lost a right it needs.
 
 use super::Cause;
-use crate::counted::log_lines;
-use crate::facts::is_statement_error;
+use crate::counted::{Fresh, fresh, role_and_message};
+use crate::facts::{complete, is_statement_error, logged, no_baseline};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "auth_privilege",
     name: "Privileges lost",
-    necessary: "statements fail with 42501",
+    necessary: "statements fail with 42501 for a role and an object that were not refused before",
     explains: &["error_burst"],
     actions: &[],
     prevention: &["Compare rights before and after each migration; set default privileges"],
     judge,
 };
 
+/// One stray line is no cause.
+const N_MIN: usize = 3;
+/// Pairs of role and object that are named with their numbers.
+const PAIRS_MAX: usize = 5;
+
 fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = complete(case, "log", "the server log was not read") {
+        return unknown;
+    }
+    if let Some(unknown) = no_baseline(case) {
+        return unknown;
+    }
     let denied = |e: &LogEntry| is_statement_error(e) && e.sqlstate == "42501";
-    log_lines(case, "statements refused for want of a right (42501)", denied, 0.85, 3, |e, n| {
-        format!("{n} statements of role {} were refused: {}", e.role, e.message)
-    })
+    let Fresh { lines, keys, n_old, all } = fresh(&case.window, denied, role_and_message);
+    let measured = |claim: &str, (now, before): (f64, f64), source| {
+        Evidence::measured(claim, now, "refusals/s", source).against(before).at(case.window.now())
+    };
+    let n = lines.len();
+    let Some(first) = lines.first().filter(|_| n >= N_MIN) else {
+        let claim = format!(
+            "statements refused (42501), {n} for a role and an object that were not before and \
+             {n_old} for those that were"
+        );
+        let source = Source::new(SourceKind::Log, "SQLSTATE 42501");
+        return Verdict::ruled_out(measured(&claim, all, source));
+    };
+    let others = match keys.len() {
+        1 => String::new(),
+        n_pairs => format!(", and {} more pairs of role and object", n_pairs - 1),
+    };
+    let says = format!(
+        "{n} statements were refused that were not before: role {}, {}{others}",
+        first.role, first.message
+    );
+    let claim = format!("statements refused for {} new pairs of role and object", keys.len());
+    let sum = |of: fn(&(f64, f64)) -> f64| keys.values().map(of).sum();
+    let total = (sum(|r| r.0), sum(|r| r.1));
+    let mut likely = Likely::new(0.85, says, measured(&claim, total, logged(first)));
+    for ((role, message), rates) in keys.iter().take(PAIRS_MAX) {
+        let source = lines.iter().find(|e| role_and_message(e) == (*role, *message));
+        let source = logged(source.unwrap_or(first));
+        likely = likely.and(measured(&format!("role {role}: {message}"), *rates, source));
+    }
+    Verdict::Likely(likely)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, log};
+
+    const DENIED: &str = "permission denied for table orders";
+
     #[test]
     fn likely_ruled_out_and_unknown() {
-        let message = "permission denied for table orders";
-        crate::counted::tests::check_log(super::judge, "ERROR", "42501", message, 3);
+        crate::counted::tests::check_log(judge, "ERROR", "42501", DENIED, 3);
+    }
+
+    #[test]
+    fn another_pair_is_new_however_often_one_was_refused_before() {
+        let refused = |s, message: &str| log(s, "ERROR", "42501", message);
+        let mut samples = healthy(35);
+        for (s, sample) in (0..).zip(&mut samples) {
+            sample.log = vec![refused(s, "permission denied for table secrets"); 2];
+        }
+        let Verdict::RuledOut { evidence, .. } = judge(&case(samples.clone(), 30)) else {
+            panic!()
+        };
+        assert!(evidence.claim.contains("10 for those that were"), "{}", evidence.claim);
+
+        samples.last_mut().unwrap().log.extend(vec![refused(34, DENIED); 3]);
+        let verdict = judge(&case(samples, 30));
+        let likely = verdict.likely().unwrap();
+        assert!(likely.says.ends_with(&format!("role site, {DENIED}")), "{}", likely.says);
+        let numbers: Vec<_> = likely.evidence().iter().map(|e| (e.value, e.baseline)).collect();
+        assert_eq!(numbers, [(Some(0.75), Some(0.0)); 2]); // 3 in the 4 s since
     }
 }

@@ -1,13 +1,16 @@
 //! Code and schema do not fit: an object is missing.
 
 use super::Cause;
-use crate::facts::{complete, cut, ddl_source, errors_by_state, logged, mentions};
+use crate::counted::{Fresh, fresh, role_and_message};
+use crate::facts::{
+    against_before, complete, cut, ddl_source, is_statement_error, logged, mentions,
+};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "schema_missing_object",
     name: "Missing table, column or function",
-    necessary: "statements fail with 42P01, 42703, 42883 or 42704",
+    necessary: "statements fail with 42P01, 42703, 42883 or 42704 that did not before",
     explains: &["error_burst"],
     // Whether the schema or the application goes back is for a person to say.
     actions: &[],
@@ -24,23 +27,15 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "log", "the server log was not read") {
         return unknown;
     }
-    let mut errors: Vec<&LogEntry> = errors_by_state(case.window.recent())
-        .into_iter()
-        .filter(|(state, _)| STATES.contains(&state.as_str()))
-        .flat_map(|(_, entries)| entries)
-        .collect();
+    let missing = |e: &LogEntry| is_statement_error(e) && STATES.contains(&e.sqlstate.as_str());
+    let Fresh { lines: mut errors, keys, n_old, all } =
+        fresh(&case.window, missing, role_and_message);
     errors.sort_by_key(|e| e.at);
     let (Some(first), n) = (errors.first(), errors.len()) else {
-        return Verdict::ruled_out(
-            Evidence::measured(
-                "statements that failed because an object is missing",
-                0.0,
-                "errors",
-                Source::new(SourceKind::Log, "SQLSTATE 42P01, 42703, 42883, 42704"),
-            )
-            .against(0.0)
-            .at(case.window.now()),
-        );
+        let claim = format!("statements that fail for a missing object; {n_old} did so before");
+        let source = Source::new(SourceKind::Log, "SQLSTATE 42P01, 42703, 42883, 42704");
+        let evidence = Evidence::measured(claim, all.0, "errors/s", source);
+        return Verdict::ruled_out(against_before(evidence, case, |_| all.1).at(case.window.now()));
     };
     if n < 3 {
         return Verdict::unknown(format!("only {n} such errors: a typing mistake leaves as many"));
@@ -59,6 +54,7 @@ fn judge(case: &Case) -> Verdict {
             d.at.strftime("%H:%M:%S UTC")
         )
     });
+    let sum = |of: fn(&(f64, f64)) -> f64| keys.values().map(of).sum();
     let mut likely = Likely::new(
         if blamed.is_empty() { 0.5 } else { 0.75 },
         format!(
@@ -67,9 +63,17 @@ fn judge(case: &Case) -> Verdict {
             first.role,
             cut(&first.statement, 120)
         ),
-        Evidence::measured("statements that failed", n as f64, "errors", logged(first))
-            .against(0.0)
-            .at(first.at),
+        against_before(
+            Evidence::measured(
+                format!("{n} statements failed in a new way"),
+                sum(|r| r.0),
+                "errors/s",
+                logged(first),
+            ),
+            case,
+            |_| sum(|r| r.1),
+        )
+        .at(first.at),
     )
     .act(CAUSE.actions);
     if let Some(event) = blamed.last() {
@@ -86,9 +90,25 @@ fn names(entry: &LogEntry, relation: &Relation) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, log};
+
+    const MISSING: &str = "relation \"orders\" does not exist";
+
     #[test]
     fn likely_ruled_out_and_unknown() {
-        let message = "relation \"orders\" does not exist";
-        crate::counted::tests::check_log(super::judge, "ERROR", "42P01", message, 3);
+        crate::counted::tests::check_log(judge, "ERROR", "42P01", MISSING, 3);
+    }
+
+    #[test]
+    fn what_was_missing_all_along_is_no_cause() {
+        let mut samples = healthy(35);
+        for (s, sample) in (0..).zip(&mut samples) {
+            sample.log = vec![log(s, "ERROR", "42P01", MISSING)];
+        }
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        let other = log(34, "ERROR", "42P01", "relation \"carts\" does not exist");
+        samples.last_mut().unwrap().log.extend(vec![other; 3]);
+        assert!(judge(&case(samples, 30)).likely().unwrap().says.contains("carts"));
     }
 }
