@@ -9,35 +9,17 @@ pub(crate) fn between(
     after: &Catalog,
     sessions: &[SessionSample],
 ) -> Vec<DdlEvent> {
-    let mut events = Vec::new();
+    let mut found = Vec::new();
     for old in &before.relations {
         match after.relations.iter().find(|r| r.oid == old.oid) {
-            None => events.push(event(
-                after,
-                sessions,
-                "DROP TABLE",
-                "table",
-                old,
-                &old.relation.name,
-                true,
-                None,
-            )),
-            Some(new) => changed(&mut events, old, new, after, sessions),
+            None => found.push(difference("DROP TABLE", "table", old, &old.relation.name)),
+            Some(new) => changed(&mut found, old, new),
         }
     }
     for new in after.relations.iter().filter(|n| !before.relations.iter().any(|o| o.oid == n.oid)) {
-        events.push(event(
-            after,
-            sessions,
-            "CREATE TABLE",
-            "table",
-            new,
-            &new.relation.name,
-            false,
-            None,
-        ));
+        found.push(difference("CREATE TABLE", "table", new, &new.relation.name));
     }
-    events
+    found.into_iter().map(|d| event(after.taken_at, d, sessions)).collect()
 }
 
 /// A TRUNCATE told from a table's new file and lost rows.
@@ -46,22 +28,75 @@ pub(crate) fn truncated(
     table: &TableCounters,
     sessions: &[SessionSample],
 ) -> DdlEvent {
-    let by = author(sessions, "TRUNCATE", &table.relation.name);
+    let (table, name) = (&table.relation, &table.relation.name);
+    let command = "TRUNCATE";
+    event(at, Difference { command, kind: "table", table, name, gone: false, was: None }, sessions)
+}
+
+/// An object that is in one of two catalogs.
+struct Difference<'a> {
+    command: &'static str,
+    kind: &'static str,
+    table: &'a Relation,
+    name: &'a str,
+    gone: bool,
+    /// An index's definition.
+    was: Option<&'a str>,
+}
+
+fn difference<'a>(
+    command: &'static str,
+    kind: &'static str,
+    table: &'a RelationInfo,
+    name: &'a str,
+) -> Difference<'a> {
+    let gone = command.starts_with("DROP");
+    Difference { command, kind, table: &table.relation, name, gone, was: None }
+}
+
+fn changed<'a>(found: &mut Vec<Difference<'a>>, old: &'a RelationInfo, new: &'a RelationInfo) {
+    for (from, to, command) in [(old, new, "DROP INDEX"), (new, old, "CREATE INDEX")] {
+        let only = from
+            .indexes
+            .iter()
+            .filter(|i| !to.indexes.iter().any(|t| t.definition == i.definition));
+        found.extend(only.map(|i| Difference {
+            was: Some(&i.definition),
+            ..difference(command, "index", new, &i.name)
+        }));
+    }
+    for (from, to, gone) in [(old, new, true), (new, old, false)] {
+        let only = from.columns.iter().filter(|c| !to.columns.iter().any(|t| t.name == c.name));
+        found.extend(only.map(|c| Difference {
+            gone,
+            ..difference("ALTER TABLE", "table column", new, &c.name)
+        }));
+    }
+    if old.relation != new.relation {
+        let renamed = difference("ALTER TABLE", "table", new, &old.relation.name);
+        found.push(Difference { gone: true, ..renamed });
+    }
+}
+
+fn event(at: Timestamp, of: Difference<'_>, sessions: &[SessionSample]) -> DdlEvent {
+    let verb = of.command.split(' ').next().unwrap_or(of.command);
+    let by = author(sessions, verb, of.name);
+    let told = |field: fn(&SessionSample) -> &String| by.map(field).cloned().unwrap_or_default();
     DdlEvent {
         at,
         pid: by.map_or(0, |s| s.pid),
-        role: by.map_or(String::new(), |s| s.role.clone()),
-        application: by.map_or(String::new(), |s| s.application.clone()),
-        client: by.map_or(String::new(), |s| s.client.clone()),
-        command: "TRUNCATE".to_owned(),
-        object_kind: "table".to_owned(),
-        identity: table.relation.quoted(),
-        relation: Some(table.relation.clone()),
-        dropped: false,
-        old_definition: None,
+        role: told(|s| &s.role),
+        application: told(|s| &s.application),
+        client: told(|s| &s.client),
+        command: of.command.to_owned(),
+        object_kind: of.kind.to_owned(),
+        identity: Relation::new(of.table.schema.clone(), of.name).quoted(),
+        relation: Some(of.table.clone()),
+        dropped: of.gone,
+        old_definition: of.was.map(str::to_owned),
         xid: None,
         lsn: None,
-        statement: by.map_or(String::new(), |s| s.query.clone()),
+        statement: told(|s| &s.query),
         seen_by: DdlWitness::CatalogDifference,
     }
 }
@@ -71,115 +106,4 @@ fn author<'a>(sessions: &'a [SessionSample], verb: &str, name: &str) -> Option<&
     sessions.iter().find(|s| {
         s.query.trim_start().to_ascii_uppercase().starts_with(verb) && s.query.contains(name)
     })
-}
-
-fn changed(
-    events: &mut Vec<DdlEvent>,
-    old: &RelationInfo,
-    new: &RelationInfo,
-    after: &Catalog,
-    sessions: &[SessionSample],
-) {
-    for index in &old.indexes {
-        if !new.indexes.iter().any(|i| i.definition == index.definition) {
-            let definition = Some(index.definition.clone());
-            events.push(event(
-                after,
-                sessions,
-                "DROP INDEX",
-                "index",
-                new,
-                &index.name,
-                true,
-                definition,
-            ));
-        }
-    }
-    for index in &new.indexes {
-        if !old.indexes.iter().any(|i| i.definition == index.definition) {
-            let definition = Some(index.definition.clone());
-            events.push(event(
-                after,
-                sessions,
-                "CREATE INDEX",
-                "index",
-                new,
-                &index.name,
-                false,
-                definition,
-            ));
-        }
-    }
-    for column in &old.columns {
-        if !new.columns.iter().any(|c| c.name == column.name) {
-            events.push(event(
-                after,
-                sessions,
-                "ALTER TABLE",
-                "table column",
-                new,
-                &column.name,
-                true,
-                None,
-            ));
-        }
-    }
-    for column in &new.columns {
-        if !old.columns.iter().any(|c| c.name == column.name) {
-            events.push(event(
-                after,
-                sessions,
-                "ALTER TABLE",
-                "table column",
-                new,
-                &column.name,
-                false,
-                None,
-            ));
-        }
-    }
-    if old.relation != new.relation {
-        events.push(event(
-            after,
-            sessions,
-            "ALTER TABLE",
-            "table",
-            new,
-            &old.relation.name,
-            true,
-            None,
-        ));
-    }
-}
-
-#[allow(clippy::too_many_arguments)] // one row of a log has that many columns
-fn event(
-    after: &Catalog,
-    sessions: &[SessionSample],
-    command: &str,
-    object_kind: &str,
-    table: &RelationInfo,
-    name: &str,
-    dropped: bool,
-    old_definition: Option<String>,
-) -> DdlEvent {
-    let verb = command.split(' ').next().unwrap_or(command);
-    let by = author(sessions, verb, name);
-    DdlEvent {
-        at: after.taken_at,
-        pid: by.map_or(0, |s| s.pid),
-        role: by.map_or(String::new(), |s| s.role.clone()),
-        application: by.map_or(String::new(), |s| s.application.clone()),
-        client: by.map_or(String::new(), |s| s.client.clone()),
-        command: command.to_owned(),
-        object_kind: object_kind.to_owned(),
-        identity: Relation::new(table.relation.schema.clone(), name).quoted(),
-        relation: Some(table.relation.clone()),
-        dropped,
-        old_definition,
-        xid: None,
-        lsn: None,
-        statement: by.map_or(String::new(), |s| s.query.clone()),
-        seen_by: DdlWitness::CatalogDifference,
-    }
 }

@@ -168,3 +168,37 @@ fn a_truncate_is_seen_though_no_event_trigger_fires_for_it() {
     let event = seen.first().unwrap();
     assert_eq!((event.identity.as_str(), event.application.as_str()), ("public.accounts", "psql"));
 }
+
+#[test]
+fn ddl_is_told_from_two_catalogs_where_no_trigger_logs_it() {
+    let server = server();
+    let admin = Session::connect(&server.target(), Purpose::Application("psql")).unwrap();
+    admin.simple("CREATE INDEX i ON accounts (balance); CREATE TABLE carts (id int)").unwrap();
+    let mut watcher = watcher(&server.target());
+    watch(&mut watcher, 2, |_| false);
+    let change = "ALTER TABLE accounts ADD COLUMN note text; DROP INDEX i; \
+                  CREATE INDEX k ON accounts (id, balance); DROP TABLE carts; \
+                  ALTER TABLE accounts RENAME TO ledger; CREATE TABLE new (id int)";
+    admin.simple(&format!("BEGIN; {change}; COMMIT")).unwrap();
+    let seen = |w: &Watcher| {
+        let samples = w.window().samples.iter();
+        samples.flat_map(|s| s.ddl.clone()).collect::<Vec<_>>()
+    };
+    watch(&mut watcher, 20, |w| !seen(w).is_empty());
+    let events = seen(&watcher);
+    let told: std::collections::BTreeSet<(&str, &str, bool)> =
+        events.iter().map(|e| (e.command.as_str(), e.identity.as_str(), e.dropped)).collect();
+    let expected = [
+        ("ALTER TABLE", "public.accounts", true),
+        ("ALTER TABLE", "public.note", false),
+        ("CREATE INDEX", "public.k", false),
+        ("CREATE TABLE", "public.new", false),
+        ("DROP INDEX", "public.i", true),
+        ("DROP TABLE", "public.carts", true),
+    ];
+    // The rename changes the definition of the primary key's index too.
+    assert!(expected.iter().all(|e| told.contains(e)), "{told:#?}");
+    let dropped = events.iter().find(|e| e.identity == "public.i").unwrap();
+    assert!(dropped.old_definition.as_ref().unwrap().contains("(balance)"));
+    assert_eq!(dropped.relation, Some(Relation::new("public", "ledger")));
+}
