@@ -4,6 +4,43 @@ use crate::facts::{against_before, complete, cut, most_waiters, sampled, unseen_
 use crate::forest;
 use pgward_model::prelude::*;
 
+/// The root since the onset that keeps most others waiting, among those whose session is as
+/// wanted at that moment, and its session.
+pub(crate) fn worst_root<'a>(
+    case: &'a Case,
+    is_it: impl Fn(&SessionSample, Timestamp) -> bool,
+) -> Option<(forest::Root<'a>, &'a SessionSample)> {
+    let waits_long = |r: &forest::Root<'_>| {
+        r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= forest::QUEUE_S)
+    };
+    let recent = case.window.recent().iter().flat_map(forest::roots);
+    recent
+        .filter(waits_long)
+        .filter_map(|root| root.session.map(|session| (root, session)))
+        .filter(|(root, session)| is_it(session, root.at))
+        .max_by_key(|(root, _)| root.waiters.len())
+}
+
+/// No such root: unknown where a blocker cannot be seen, else ruled out by the claim's zero.
+pub(crate) fn no_root(case: &Case, claim: String) -> Verdict {
+    if let Some(unknown) = unseen_blocker(case) {
+        return unknown;
+    }
+    let evidence = waiting(claim, 0, case.window.now());
+    Verdict::ruled_out(against_before(evidence, case, most_waiters))
+}
+
+/// The number of sessions behind a root, against the most there were before.
+pub(crate) fn behind(case: &Case, root: &forest::Root<'_>, state: &str) -> Evidence {
+    let claim = format!("sessions wait behind pid {}, which {state}", root.pid);
+    against_before(waiting(claim, root.waiters.len(), root.at), case, most_waiters)
+}
+
+fn waiting(claim: String, n: usize, at: Timestamp) -> Evidence {
+    let source = sampled("sessions: pg_blocking_pids");
+    Evidence::measured(claim, n as f64, "sessions", source).at(at)
+}
+
 /// Likely when an active root of a queue since the onset fulfils `is_it`; ruled out when
 /// none does.
 pub(crate) fn active_root(
@@ -16,30 +53,9 @@ pub(crate) fn active_root(
     if let Some(unknown) = complete(case, "sessions", "sessions were not seen") {
         return unknown;
     }
-    let matching = |r: &forest::Root<'_>| {
-        r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= forest::QUEUE_S)
-            && r.session.is_some_and(|s| s.state == "active" && is_it(s, r.at))
-    };
-    let worst = case
-        .window
-        .recent()
-        .iter()
-        .flat_map(forest::roots)
-        .filter(matching)
-        .max_by_key(|r| r.waiters.len());
-    let found = worst.and_then(|root| root.session.map(|session| (root.clone(), session)));
+    let found = worst_root(case, |s, at| s.state == "active" && is_it(s, at));
     let Some((root, session)) = found else {
-        if let Some(unknown) = unseen_blocker(case) {
-            return unknown;
-        }
-        let evidence = Evidence::measured(
-            format!("sessions wait behind an active session that {does}"),
-            0.0,
-            "sessions",
-            sampled("sessions: pg_blocking_pids"),
-        )
-        .at(case.window.now());
-        return Verdict::ruled_out(against_before(evidence, case, most_waiters));
+        return no_root(case, format!("sessions wait behind an active session that {does}"));
     };
     let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, root.at));
     let n = root.waiters.len();
@@ -51,34 +67,14 @@ pub(crate) fn active_root(
     );
     let relations = root.waiters.iter().filter_map(|w| w.waits_for.as_ref()?.relation.clone());
     let relations: std::collections::BTreeSet<Relation> = relations.collect();
+    let source = sampled("sessions: pg_stat_activity.query_start");
+    let runs = format!("pid {} has run its statement", root.pid);
     Verdict::Likely(
-        Likely::new(
-            score,
-            says,
-            against_before(
-                Evidence::measured(
-                    format!("sessions wait behind pid {}, which {does}", root.pid),
-                    n as f64,
-                    "sessions",
-                    sampled("sessions: pg_blocking_pids"),
-                )
-                .at(root.at),
-                case,
-                most_waiters,
-            ),
-        )
-        .and(
-            Evidence::measured(
-                format!("pid {} has run its statement", root.pid),
-                runs_s,
-                "s",
-                sampled("sessions: pg_stat_activity.query_start"),
-            )
-            .at(root.at),
-        )
-        .by([root.pid])
-        .on(relations)
-        .act(actions),
+        Likely::new(score, says, behind(case, &root, does))
+            .and(Evidence::measured(runs, runs_s, "s", source).at(root.at))
+            .by([root.pid])
+            .on(relations)
+            .act(actions),
     )
 }
 

@@ -1,8 +1,9 @@
 //! A session that does nothing holds its transaction open, and others wait for its locks.
 
 use super::Cause;
-use crate::facts::{against_before, complete, cut, most_waiters, sampled, unseen_blocker, who};
+use crate::facts::{complete, cut, sampled, who};
 use crate::forest;
+use crate::roots::{behind, no_root, worst_root};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -23,35 +24,21 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "sessions", "sessions were not seen") {
         return unknown;
     }
-    let recent = case.window.recent();
-    let idle = |r: &forest::Root<'_>| {
-        r.session.is_some_and(|s| {
-            s.state.starts_with("idle in transaction") && idle_s(s, r.at) >= forest::QUEUE_S
-        }) && r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= forest::QUEUE_S)
-    };
-    let worst = recent.iter().flat_map(forest::roots).filter(idle).max_by_key(|r| r.waiters.len());
-    let Some(root) = worst else {
-        if let Some(unknown) = unseen_blocker(case) {
-            return unknown;
+    let idles = |s: &SessionSample| s.state.starts_with("idle in transaction");
+    match worst_root(case, |s, at| idles(s) && idle_s(s, at) >= forest::QUEUE_S) {
+        Some((root, session)) => likely(case, &root, session),
+        None => {
+            let recent = case.window.recent().iter();
+            let n_idle = recent.map(|s| s.sessions.iter().filter(|s| idles(s)).count()).max();
+            no_root(
+                case,
+                format!(
+                    "sessions wait behind an idle transaction ({} idle in transaction at most)",
+                    n_idle.unwrap_or(0)
+                ),
+            )
         }
-        let n_idle = recent
-            .iter()
-            .map(|s| {
-                s.sessions.iter().filter(|x| x.state.starts_with("idle in transaction")).count()
-            })
-            .max()
-            .unwrap_or(0);
-        let evidence = Evidence::measured(
-            format!("sessions behind an idle transaction ({n_idle} idle in transaction at most)"),
-            0.0,
-            "waiting sessions",
-            sampled("sessions"),
-        )
-        .at(case.window.now());
-        return Verdict::ruled_out(against_before(evidence, case, most_waiters));
-    };
-    let Some(session) = root.session else { return Verdict::unknown("the blocker's session") };
-    likely(case, &root, session)
+    }
 }
 
 fn idle_s(session: &SessionSample, at: Timestamp) -> f64 {
@@ -83,42 +70,28 @@ fn likely(case: &Case, root: &forest::Root<'_>, session: &SessionSample) -> Verd
     // A queue that starts at a waiting DDL is that DDL's; the idle reader contributes.
     let score = if ddl_between && session.xid.is_none() { 0.6 } else { 0.9 };
     Verdict::Likely(
-        Likely::new(
-            score,
-            says,
-            against_before(
+        Likely::new(score, says, behind(case, root, &format!("is {}", session.state)))
+            .and(
                 Evidence::measured(
-                    format!("sessions wait behind pid {}, which is {}", root.pid, session.state),
-                    n as f64,
-                    "sessions",
-                    sampled("sessions: pg_blocking_pids"),
+                    format!("age of the transaction of pid {}", root.pid),
+                    open_s,
+                    "s",
+                    sampled("sessions: pg_stat_activity.xact_start"),
                 )
                 .at(root.at),
-                case,
-                most_waiters,
-            ),
-        )
-        .and(
-            Evidence::measured(
-                format!("age of the transaction of pid {}", root.pid),
-                open_s,
-                "s",
-                sampled("sessions: pg_stat_activity.xact_start"),
             )
-            .at(root.at),
-        )
-        .and(
-            Evidence::measured(
-                format!("time pid {} has been idle in it", root.pid),
-                idle_s,
-                "s",
-                sampled("sessions: pg_stat_activity.state_change"),
+            .and(
+                Evidence::measured(
+                    format!("time pid {} has been idle in it", root.pid),
+                    idle_s,
+                    "s",
+                    sampled("sessions: pg_stat_activity.state_change"),
+                )
+                .at(root.at),
             )
-            .at(root.at),
-        )
-        .by([root.pid])
-        .on(relations)
-        .act(CAUSE.actions),
+            .by([root.pid])
+            .on(relations)
+            .act(CAUSE.actions),
     )
 }
 
