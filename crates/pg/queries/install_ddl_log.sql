@@ -241,7 +241,11 @@ BEGIN
                        'sequence') THEN d.object_name
                    WHEN pg_catalog.cardinality(d.address_names) = 3 THEN d.address_names[2]
                END) AS relation_name,
-               k.definition
+               k.definition,
+               -- Since 18 a column's NOT NULL is a constraint; it goes with the column or table,
+               -- and is no object that anybody misses.
+               NOT d.original AND d.classid = 'pg_catalog.pg_constraint'::regclass
+                   AND COALESCE(k.definition, '') LIKE 'NOT NULL %' AS is_not_null
         FROM pg_catalog.pg_event_trigger_dropped_objects() d
         LEFT JOIN pgward.definitions k
             ON k.class_oid = d.classid AND k.object_oid = d.objid AND d.objsubid = 0
@@ -268,6 +272,7 @@ BEGIN
                pg_catalog.pg_current_wal_insert_lsn(),
                pgward.redacted(pg_catalog.current_query())
         FROM dropped d
+        WHERE NOT d.is_not_null
         RETURNING id
     )
     SELECT pg_catalog.max(id) INTO newest FROM logged;

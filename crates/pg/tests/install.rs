@@ -80,6 +80,23 @@ fn a_role_that_deploys_cannot_write_the_ddl_log() {
     assert_eq!(count(admin, logged), 1);
 }
 
+/// Since 18 each NOT NULL is a constraint, and goes with its table.
+#[test]
+fn a_dropped_table_has_as_many_objects_on_every_major() {
+    let shop = shop();
+    shop.admin
+        .simple("CREATE TABLE orders (id int PRIMARY KEY, at timestamptz NOT NULL, n int NOT NULL)")
+        .unwrap();
+    assert!(install::install(&shop.admin).unwrap().ddl_log);
+    shop.admin.simple("DROP TABLE orders").unwrap();
+    let logged: String = shop
+        .admin
+        .query_one("SELECT string_agg(identity, ', ' ORDER BY id) FROM pgward.ddl_log", &[])
+        .unwrap();
+    assert_eq!(logged, "public.orders, public.orders_pkey, orders_pkey on public.orders");
+    assert_eq!(count(&shop.admin, "SELECT count(*) FROM pgward.definitions"), 0);
+}
+
 /// A schema that the deploying role made is a trap for the superuser who installs the log.
 #[test]
 fn what_stood_in_the_schema_before_runs_with_nobodys_rights() {
