@@ -53,11 +53,11 @@ impl Users {
     pub(crate) fn and_views(mut self, cx: &Context, relation: &Relation, column: &str) -> Self {
         let Some(catalog) = cx.catalog else { return self };
         let views = catalog.objects.iter().filter(|o| {
-            o.kind == "view"
+            o.kind.ends_with("view")
                 && o.uses.iter().any(|u| u.same_as(relation))
                 && has_word(&o.definition, column)
         });
-        self.objects.extend(views.map(|v| format!("view {}", v.identity)));
+        self.objects.extend(views.map(|v| format!("{} {}", v.kind, v.identity)));
         self
     }
 }
@@ -122,10 +122,10 @@ pub(crate) fn dependents(catalog: &Catalog, relation: &Relation) -> Vec<String> 
         let views = catalog
             .objects
             .iter()
-            .filter(|o| o.kind == "view" && o.uses.iter().any(|u| u.same_as(&used)));
+            .filter(|o| o.kind.ends_with("view") && o.uses.iter().any(|u| u.same_as(&used)));
         for view in views {
             if seen.insert(view.identity.clone()) {
-                found.push(format!("view {}", view.identity));
+                found.push(format!("{} {}", view.kind, view.identity));
                 next.extend(pgward_sql::relations(&format!("SELECT FROM {}", view.identity)));
             }
         }

@@ -28,6 +28,15 @@ fn examples_find_what_they_say() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+#[test]
+fn what_is_assumed_without_a_catalog_is_said() {
+    let sql = "ALTER TABLE a ALTER COLUMN g SET EXPRESSION AS (x + 2);";
+    let change = pgward_sql::change(vec![pgward_sql::read("example.sql", sql)]);
+    let found = check(&change, None, &Options::default());
+    let told = found.iter().find(|f| f.lint == "add_column_rewrites").unwrap();
+    assert!(told.message.contains("if it is stored, as is assumed"), "{}", told.message);
+}
+
 /// Fills a database; counters of scans are there once the session that made them is gone.
 fn catalog_of(server: &pgward_pg::server::PrivateServer, name: &str, setup: &str) -> Catalog {
     drop(common::database(server, name, setup));

@@ -39,15 +39,30 @@ CREATE POLICY pol ON t USING (true);
 CREATE RULE ru AS ON INSERT TO parent DO ALSO NOTHING;
 CREATE TABLE parted (k int, x int) PARTITION BY LIST (k);
 CREATE TABLE part1 PARTITION OF parted FOR VALUES IN (1);
+CREATE TABLE parted2 (k int) PARTITION BY LIST (k);
+CREATE TABLE one PARTITION OF parted2 FOR VALUES IN (1);
+CREATE TABLE rest PARTITION OF parted2 DEFAULT;
 CREATE TABLE loose (k int, x int);
 CREATE TABLE base (a int);
 CREATE TABLE derived (a int) INHERITS (base);
 CREATE TABLE viewed (a int);
 CREATE VIEW viewed1 AS SELECT a FROM viewed;
 CREATE VIEW viewed2 AS SELECT a FROM viewed1;
+CREATE MATERIALIZED VIEW filled AS SELECT a FROM viewed2;
+CREATE VIEW viewed3 AS SELECT a FROM filled;
 CREATE ROLE reader;
 CREATE SCHEMA other;
 ANALYZE;
+";
+
+/// Virtual columns, which 18 has brought.
+const VIRTUAL: &str = "
+CREATE TABLE seen (
+    id int,
+    g int GENERATED ALWAYS AS (id * 2) VIRTUAL,
+    h int GENERATED ALWAYS AS (id * 2) VIRTUAL NOT NULL
+);
+INSERT INTO seen VALUES (1);
 ";
 
 /// Statements that only some majors know, from the first of them.
@@ -55,6 +70,9 @@ const NEWER: &[(u32, &str)] = &[
     (15, "MERGE INTO t USING parent ON t.p = parent.id WHEN MATCHED THEN UPDATE SET a = 2"),
     (17, "ALTER TABLE made ALTER COLUMN g SET EXPRESSION AS (id * 3)"),
     (18, "ALTER TABLE t ADD COLUMN g int GENERATED ALWAYS AS (id * 2) VIRTUAL"),
+    (18, "ALTER TABLE seen ALTER COLUMN g SET EXPRESSION AS (id * 3)"),
+    (18, "ALTER TABLE seen ALTER COLUMN g TYPE bigint"),
+    (18, "ALTER TABLE seen ALTER COLUMN h SET EXPRESSION AS (id * 3)"),
     (18, "ALTER TABLE t ADD CONSTRAINT a_given NOT NULL a"),
     (18, "ALTER TABLE t ADD CONSTRAINT a_given NOT NULL a NOT VALID"),
     (18, "ALTER TABLE t ADD CONSTRAINT a_small CHECK (a < 0) NOT ENFORCED"),
@@ -202,15 +220,15 @@ const STATEMENTS: &[&str] = &[
     "GRANT SELECT ON t TO reader",
     "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "DROP FUNCTION trf() CASCADE",
+    "DROP TABLE part1",
+    "DROP TABLE rest",
+    "DROP TABLE one",
+    "DROP TABLE t CASCADE",
+    "DROP MATERIALIZED VIEW filled CASCADE",
     "DO $$ BEGIN ALTER TABLE t ADD COLUMN x int; EXECUTE 'UPDATE parent SET name = 1'; END $$",
     "DO $$ DECLARE n int; BEGIN SELECT count(*) INTO n FROM parent;
         IF n > 0 THEN DELETE FROM child; END IF; END $$",
 ];
-
-/// FIXME: the catalog holds neither partition parents nor what materialized views use, so
-/// the locks on `parted` and `m` are not claimed. The test fails as soon as they are.
-const UNDERCLAIMED: &[(&str, &str)] =
-    &[("parted", "DROP TABLE part1"), ("m", "DROP TABLE t CASCADE")];
 
 /// Statements that cannot run in a transaction: they are stopped by a lock that conflicts
 /// with SHARE UPDATE EXCLUSIVE and above on the first relation, and asked what they want.
@@ -230,23 +248,18 @@ fn locks_are_what_the_server_takes() {
     let setup = format!("{SCHEMA} CREATE TABLE base2 (k int, x int);");
     let worker = common::database(&server, "locks", &setup);
     let watcher = common::session(&server, "locks");
-    let catalog = pgward_pg::catalog::read(&watcher).unwrap();
     let mut wrong = Vec::new();
     let newer = NEWER.iter().filter(|(since, _)| worker.major() >= *since).map(|(_, sql)| sql);
+    if worker.major() >= 18 {
+        worker.simple(VIRTUAL).unwrap();
+    }
+    let catalog = pgward_pg::catalog::read(&watcher).unwrap();
     for sql in STATEMENTS.iter().chain(newer) {
         let claimed = claims(sql, &catalog);
         match observe(&worker, &watcher, sql) {
             Ok(seen) => wrong.extend(compare(sql, &claimed, &seen)),
             Err(failed) => wrong.push(failed),
         }
-    }
-    for (relation, sql) in UNDERCLAIMED {
-        let claimed = claims(sql, &catalog);
-        let faults = compare(sql, &claimed, &observe(&worker, &watcher, sql).unwrap());
-        assert!(
-            faults.iter().any(|f| f.contains(&format!("{relation}: the server took"))),
-            "{sql}"
-        );
     }
     for (relation, sql) in ALONE {
         let claimed = claims(sql, &catalog);

@@ -41,6 +41,17 @@ pub struct RelationInfo {
     pub columns: Vec<ColumnInfo>,
     pub indexes: Vec<IndexInfo>,
     pub constraints: Vec<ConstraintInfo>,
+    /// Of which table it is a partition.
+    #[serde(default)]
+    pub partition: Option<PartitionInfo>,
+}
+
+/// A partition's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionInfo {
+    pub parent: Relation,
+    /// `pg_get_expr(relpartbound)`: `FOR VALUES …` or `DEFAULT`.
+    pub bound: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +60,11 @@ pub struct ColumnInfo {
     /// `format_type`.
     pub data_type: String,
     pub not_null: bool,
+    /// The default, or the expression of a generated column.
     pub default: Option<String>,
+    /// `pg_attribute.attgenerated`: s (stored), v (virtual, since 18); `None` for a plain column.
+    #[serde(default)]
+    pub generated: Option<char>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,10 +95,10 @@ pub struct ConstraintInfo {
     pub references: Option<Relation>,
 }
 
-/// Any other object: view, function, sequence, trigger, type, policy.
+/// Any other object, and the text of a materialized view: view, function, sequence, trigger, type, policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectInfo {
-    /// `pg_identify_object` type: `view`, `function`, `sequence`, `trigger`, ...
+    /// `pg_identify_object` type: `view`, `materialized view`, `function`, `sequence`, `trigger`, ...
     pub kind: String,
     pub identity: String,
     /// Its text, where PostgreSQL can print one; empty otherwise.

@@ -4,7 +4,8 @@ SELECT
     a.attname::text,
     pg_catalog.format_type(a.atttypid, a.atttypmod),
     a.attnotnull,
-    pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+    pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+    a.attgenerated::text
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

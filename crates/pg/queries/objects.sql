@@ -1,4 +1,4 @@
--- Views, functions, sequences, triggers and policies with their texts and the relations
+-- Views, materialized ones too, functions, sequences, triggers and policies with their texts and the relations
 -- they use. Since: 14
 WITH skipped AS (
     SELECT n.oid
@@ -6,7 +6,8 @@ WITH skipped AS (
     WHERE n.nspname IN ('pg_catalog', 'information_schema', 'pgward')
        OR n.nspname ~ '^pg_(toast|temp)'
 )
-SELECT 'view', pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END,
+       pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
        pg_catalog.pg_get_viewdef(c.oid),
        ARRAY(
            SELECT DISTINCT un.nspname || '.' || u.relname
@@ -20,7 +21,7 @@ SELECT 'view', pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_iden
        )
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'v' AND n.oid NOT IN (SELECT oid FROM skipped)
+WHERE c.relkind IN ('v', 'm') AND n.oid NOT IN (SELECT oid FROM skipped)
 UNION ALL
 SELECT 'sequence', pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
        pg_catalog.format_type(q.seqtypid, NULL),

@@ -14,10 +14,16 @@ SELECT
     coalesce(s.idx_scan, 0),
     coalesce(s.n_tup_ins, 0),
     coalesce(s.n_tup_upd, 0),
-    coalesce(s.n_tup_del, 0)
+    coalesce(s.n_tup_del, 0),
+    pn.nspname::text,
+    p.relname::text,
+    pg_catalog.pg_get_expr(c.relpartbound, c.oid)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid
+LEFT JOIN pg_catalog.pg_inherits i ON c.relispartition AND i.inhrelid = c.oid
+LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm', 'f')
   AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pgward')

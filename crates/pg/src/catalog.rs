@@ -36,6 +36,7 @@ pub fn schema(session: &Session) -> Result<Catalog, Error> {
             data_type: get(&row, 2)?,
             not_null: get(&row, 3)?,
             default: get(&row, 4)?,
+            generated: get::<String>(&row, 5)?.chars().next(),
         };
         with(get(&row, 0)?, &mut |r| r.columns.push(column.clone()));
     }
@@ -161,6 +162,9 @@ fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {
         .query(include_str!("../queries/relations.sql"), &[])?
         .iter()
         .map(|row| {
+            let parent: Option<(String, String)> =
+                get::<Option<String>>(row, 13)?.zip(get(row, 14)?);
+            let bound: Option<String> = get(row, 15)?;
             Ok(RelationInfo {
                 oid: get(row, 0)?,
                 relation: Relation::new(get::<String>(row, 1)?, get::<String>(row, 2)?),
@@ -177,6 +181,10 @@ fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {
                 columns: Vec::new(),
                 indexes: Vec::new(),
                 constraints: Vec::new(),
+                partition: parent.zip(bound).map(|((schema, name), bound)| PartitionInfo {
+                    parent: Relation::new(schema, name),
+                    bound,
+                }),
             })
         })
         .collect()

@@ -1,6 +1,6 @@
 //! A new column, or a new expression of a generated one, rewrites the whole table.
 
-use crate::context::Context;
+use crate::context::{Context, Site};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter, NewDefault};
@@ -63,7 +63,10 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 Alter::AddColumn { column, .. } if column.default.rewrites() => {
                     why(&column.default)
                 }
-                Alter::SetExpression { column } => format!("{column} is generated again"),
+                Alter::SetExpression { column } => match rewrites(site, relation, cx, column) {
+                    Some(why) => why,
+                    None => continue,
+                },
                 _ => continue,
             };
             if !cx.existed(site, relation) {
@@ -76,6 +79,21 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             found.push(cx.sized(finding, relation));
         }
     }
+}
+
+/// Why SET EXPRESSION writes the table anew, if it does: a virtual column has nothing there.
+fn rewrites(site: &Site, relation: &Relation, cx: &Context, column: &str) -> Option<String> {
+    let writes = |e: &Effect| e.relation.same_as(relation) && e.rewrites;
+    if !site.effects.iter().any(writes) {
+        return None;
+    }
+    Some(match cx.table(relation) {
+        Some(_) => format!("{column} is generated again"),
+        None => format!(
+            "{column} is generated again, if it is stored, as is assumed without a catalog; a \
+             virtual one (since 18) is not written"
+        ),
+    })
 }
 
 fn why(default: &NewDefault) -> String {

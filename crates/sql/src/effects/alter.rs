@@ -19,7 +19,8 @@ pub(super) fn of_alter(relation: &Relation, kind: &str, command: &Alter) -> Vec<
             destroys: Destroys::Column(name.clone()),
             ..effect(relation, AccessExclusive)
         }),
-        // A virtual column (since 18) is not written anew, but the text does not tell it.
+        // The text does not tell a virtual column (since 18), which is not written anew: stored
+        // is assumed until the catalog says otherwise.
         Alter::SetType { .. } | Alter::SetExpression { .. } => {
             work(Effect { rewrites: true, builds_index: true, ..effect(relation, AccessExclusive) })
         }

@@ -46,12 +46,20 @@ fn refine(action: &Action, catalog: &Catalog, found: &mut [Effect]) {
     match command {
         Alter::SetType { column, data_type, using } => {
             let old = info.columns.iter().find(|c| c.name == *column);
-            if using.is_none() && old.is_some_and(|o| keeps_heap(&o.data_type, data_type)) {
+            let keeps = |o: &ColumnInfo| {
+                o.generated == Some('v') || (using.is_none() && keeps_heap(&o.data_type, data_type))
+            };
+            if old.is_some_and(keeps) {
                 e.rewrites = false;
                 e.builds_index = info.indexes.iter().any(|i| is_rebuilt(i, column));
                 e.scans =
                     info.constraints.iter().any(|c| c.kind == 'c' && names(&c.definition, column));
             }
+        }
+        Alter::SetExpression { column } if is_virtual(info, column) => {
+            e.rewrites = false;
+            e.builds_index = false;
+            e.scans = proves_not_null(info, column); // what was promised is proven again
         }
         Alter::SetNotNull { column } if proves_not_null(info, column) => e.scans = false,
         Alter::AddConstraint(c) if c.kind == 'p' => {
@@ -68,6 +76,11 @@ fn refine(action: &Action, catalog: &Catalog, found: &mut [Effect]) {
         }
         _ => {}
     }
+}
+
+/// Is it a virtual generated column, which has nothing in the heap (since 18)?
+fn is_virtual(info: &RelationInfo, column: &str) -> bool {
+    info.columns.iter().any(|c| c.name == column && c.generated == Some('v'))
 }
 
 /// A NOT NULL column, or a validated CHECK that says so (since PostgreSQL 12).
@@ -167,7 +180,7 @@ fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
             .into_iter()
             .map(|r| Effect { destroys: Destroys::AllRows, ..effect(&r, exclusive) })
             .collect(),
-        Action::Drop(d) if d.kind == "view" && d.cascade => of_views(&d.names, catalog),
+        Action::Drop(d) if d.cascade && is_view(&d.kind) => of_views(&d.names, catalog),
         Action::Drop(d) if d.cascade && d.kind.ends_with("function") => of_functions(d, catalog),
         Action::Reindex { kind: ReindexKind::Index, name, concurrently: false } => {
             let table = catalog.index(name).map(|(table, _)| &table.relation);
@@ -219,7 +232,8 @@ fn is_referenced(relation: &Relation, column: &str, catalog: &Catalog) -> bool {
     })
 }
 
-/// Dropping a table drops its foreign keys, which locks the tables on their other end.
+/// Dropping a table drops its foreign keys, which locks the tables on their other end. That of
+/// a partition locks its parent and the default partition, whose bounds it changes.
 fn of_drop_table(d: &Drop, catalog: &Catalog) -> Vec<Effect> {
     let mut found = Vec::new();
     for info in d.names.iter().filter_map(|n| catalog.relation(n)) {
@@ -229,6 +243,16 @@ fn of_drop_table(d: &Drop, catalog: &Catalog) -> Vec<Effect> {
                 .filter(|p| !p.same_as(&info.relation))
                 .map(|p| effect(p, LockMode::AccessExclusive)),
         );
+        if let Some(place) = &info.partition {
+            let of_parent = |r: &&RelationInfo| {
+                let is_default =
+                    |p: &PartitionInfo| p.parent == place.parent && p.bound == "DEFAULT";
+                r.oid != info.oid && r.partition.as_ref().is_some_and(is_default)
+            };
+            let default = catalog.relations.iter().find(of_parent).map(|r| &r.relation);
+            let locked = std::iter::once(&place.parent).chain(default);
+            found.extend(locked.map(|r| effect(r, LockMode::AccessExclusive)));
+        }
         if d.cascade {
             for (table, constraint) in catalog.referencing(&info.relation) {
                 found.push(Effect {
@@ -242,6 +266,11 @@ fn of_drop_table(d: &Drop, catalog: &Catalog) -> Vec<Effect> {
     found
 }
 
+/// Views and materialized views.
+fn is_view(kind: &str) -> bool {
+    matches!(kind, "view" | "materialized view")
+}
+
 /// Views on these relations, and views on those: CASCADE drops them all.
 fn of_views(names: &[Relation], catalog: &Catalog) -> Vec<Effect> {
     let mut seen = BTreeSet::new();
@@ -251,11 +280,11 @@ fn of_views(names: &[Relation], catalog: &Catalog) -> Vec<Effect> {
         let views = catalog
             .objects
             .iter()
-            .filter(|o| o.kind == "view" && o.uses.iter().any(|u| u.same_as(&used)));
+            .filter(|o| is_view(&o.kind) && o.uses.iter().any(|u| u.same_as(&used)));
         for view in views.filter(|v| seen.insert(v.identity.clone())) {
             let Some(name) = identity(&view.identity) else { continue };
             found.push(Effect {
-                destroys: Destroys::Object(format!("view {}", view.identity)),
+                destroys: Destroys::Object(format!("{} {}", view.kind, view.identity)),
                 ..effect(&name, LockMode::AccessExclusive)
             });
             next.push(name);
@@ -340,6 +369,76 @@ fn reach(named: &[Relation], catalog: &Catalog) -> Vec<Relation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn table(name: &str, partition: Option<PartitionInfo>, oid: u32) -> RelationInfo {
+        RelationInfo {
+            oid,
+            relation: Relation::new("public", name),
+            kind: 'r',
+            owner: String::new(),
+            relfilenode: 1,
+            n_rows: None,
+            table_bytes: 0.0,
+            seq_scans: 0,
+            idx_scans: 0,
+            rows_inserted: 0,
+            rows_updated: 0,
+            rows_deleted: 0,
+            columns: Vec::new(),
+            indexes: Vec::new(),
+            constraints: Vec::new(),
+            partition,
+        }
+    }
+
+    fn with(sql: &str, relations: Vec<RelationInfo>) -> Vec<Effect> {
+        let catalog = Catalog {
+            taken_at: Timestamp::UNIX_EPOCH,
+            server_version: 180_004,
+            database: String::new(),
+            relations,
+            objects: Vec::new(),
+            statements: Vec::new(),
+        };
+        effects_with(crate::read("t.sql", sql).statements.first().unwrap(), &catalog)
+    }
+
+    #[test]
+    fn a_virtual_column_is_not_written_anew() {
+        let rewrites = |generated, sql: &str| {
+            let mut made = table("made", None, 1);
+            made.columns.push(ColumnInfo {
+                name: "g".to_owned(),
+                data_type: "integer".to_owned(),
+                not_null: false,
+                default: Some("(id * 2)".to_owned()),
+                generated,
+            });
+            with(sql, vec![made]).first().unwrap().rewrites
+        };
+        for sql in [
+            "ALTER TABLE made ALTER COLUMN g SET EXPRESSION AS (id * 3)",
+            "ALTER TABLE made ALTER COLUMN g TYPE bigint",
+        ] {
+            assert!(!rewrites(Some('v'), sql), "{sql}");
+            assert!(rewrites(Some('s'), sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn dropping_a_partition_locks_its_parent_and_the_default_one() {
+        let place = |bound: &str| {
+            let parent = Relation::new("public", "parted");
+            Some(PartitionInfo { parent, bound: bound.to_owned() })
+        };
+        let one = table("one", place("FOR VALUES IN (1)"), 1);
+        let two = table("two", place("FOR VALUES IN (2)"), 2);
+        let rest = table("rest", place("DEFAULT"), 3);
+        let found = with("DROP TABLE one", vec![one, two, rest]);
+        let names: Vec<&str> = found.iter().map(|e| e.relation.name.as_str()).collect();
+        assert_eq!(names, ["one", "parted", "rest"]);
+        assert!(found.iter().all(|e| e.lock == LockMode::AccessExclusive));
+    }
 
     #[test]
     fn widening_keeps_the_heap() {
