@@ -135,6 +135,18 @@ fn a_change_goes_in_and_out_and_pgward_leaves_no_trace() {
 }
 
 #[test]
+fn a_table_that_is_there_is_not_restored() {
+    let shop = shop();
+    fs::create_dir(shop.dir.path().join("vault")).expect("a vault can be made");
+    let args = ["restore", "--table", "orders", "--transaction", "700", "--vault", "vault"];
+    let told = shop.run("postgres", &args, 2);
+    assert!(told.contains("orders: exists in production"), "{told}");
+    assert!(!told.contains("runbook"), "{told}");
+    let dry: Vec<&str> = args.into_iter().chain(["--dry-run"]).collect();
+    assert_eq!(shop.run("postgres", &dry, 2), told);
+}
+
+#[test]
 fn a_forgotten_transaction_is_named_and_ended() {
     let shop = shop();
     shop.run("postgres", &["install"], 0);

@@ -8,6 +8,7 @@ use pgward_pg::prelude::*;
 use pgward_recover::actions::Cx;
 use pgward_recover::execute::{self, Hands};
 use pgward_recover::moment;
+use pgward_recover::restore;
 use pgward_render::view;
 
 /// Bring a dropped table, a damaged block or changed rows back, and touch nothing else
@@ -83,6 +84,9 @@ impl Restore {
             installation: hands.installation.as_ref(),
             data_dir: hands.data_dir(session),
         };
+        if let Some(table) = &self.table {
+            restore::check_gone(session, &[relation(table)])?;
+        }
         // Planning reads only; who asked for a restore has allowed the switch of WAL it needs.
         if let (false, None, Some(vault)) = (self.dry_run, &cx.data_dir, cx.vault) {
             pgward_sandbox::backup::flush_wal(session, vault)?;

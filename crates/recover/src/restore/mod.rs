@@ -10,7 +10,7 @@ use pgward_pg::prelude::*;
 use std::time::Duration;
 
 pub use block::block;
-pub use objects::objects;
+pub use objects::{check_gone, objects};
 pub use rows::rows;
 
 /// What an executor has done.

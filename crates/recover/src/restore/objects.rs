@@ -125,15 +125,28 @@ fn with_schema(relations: &[Relation]) -> Vec<Relation> {
     relations.iter().map(|r| Relation::new(schema(r), &r.name)).collect()
 }
 
-fn check_names(here: &Session, there: &Session, relations: &[Relation]) -> Result<(), Error> {
-    let exists = |session: &Session, relation: &Relation| -> Result<bool, Error> {
-        let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
-        Ok(session.query_one(sql, &[&relation.quoted()])?)
-    };
-    for relation in relations {
-        if exists(here, relation)? {
-            return Err(Error::Exists { relation: relation.clone() });
+/// Are these relations gone from production, as those are that [`objects`] brings back? To be
+/// asked before it is planned: it costs nothing yet.
+///
+/// # Errors
+/// [`Error::Exists`] names the first that is still there.
+pub fn check_gone(production: &Session, relations: &[Relation]) -> Result<(), Error> {
+    for relation in with_schema(relations) {
+        if exists(production, &relation)? {
+            return Err(Error::Exists { relation });
         }
+    }
+    Ok(())
+}
+
+fn exists(session: &Session, relation: &Relation) -> Result<bool, Error> {
+    let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+    Ok(session.query_one(sql, &[&relation.quoted()])?)
+}
+
+fn check_names(here: &Session, there: &Session, relations: &[Relation]) -> Result<(), Error> {
+    check_gone(here, relations)?;
+    for relation in relations {
         if !exists(there, relation)? {
             let point = "the side server's point in time".to_owned();
             return Err(Error::NotOnSide { relation: relation.clone(), point });
