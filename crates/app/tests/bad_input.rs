@@ -108,6 +108,9 @@ fn words_that_nobody_knows() {
     let typo = scenario.replace("```expect", "```expct");
     fs::write(dir.join("typo.md"), typo).expect("writes");
     check(dir, &["explain", "no_such_id"], &["no_such_id", "pgward explain"]);
+    check(dir, &["explain", "drop_tabel"], &["did you mean drop_table?"]);
+    check(dir, &["explain", "Drop-Table"], &["did you mean drop_table?"]);
+    check(dir, &["explain", "idle_tx"], &["lock_idle_tx"]);
     check(dir, &["drill", "no_such"], &["no_such", "dropped_table"]);
     check(dir, &["drill", "no_such.md"], &["no_such.md", "cannot be read"]);
     check(dir, &["drill", "typo.md"], &["typo.md:", "`expct`", "way out"]);

@@ -24,13 +24,42 @@ impl Explain {
         };
         let found: Vec<&Explanation> = all.iter().filter(|e| e.id == id).collect();
         if found.is_empty() {
-            bail!("{id}: nothing of that id; `pgward explain` lists all");
+            let near = nearest(&id, all.iter().map(|e| e.id.as_str()));
+            let meant = match near.as_slice() {
+                [] => String::new(),
+                near => format!(" did you mean {}?", near.join(" or ")),
+            };
+            bail!("{id}: nothing of that id;{meant} `pgward explain` lists all");
         }
         for explanation in found {
             face::show(&view::explanation(explanation))?;
         }
         Ok(Exit::Quiet)
     }
+}
+
+/// How alike an id must be to be offered, from 0 to 1: two letters changed places reach 0.98,
+/// and words that mean nothing here, such as `no_such_id`, stay below.
+const ALIKE_MIN: f64 = 0.8;
+/// More would be a list, and there is one.
+const NEAR_MAX: usize = 3;
+
+/// The ids that may be meant, most alike first: spelled nearly so, or holding all of it.
+fn nearest<'a>(id: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let id = id.to_lowercase().replace('-', "_");
+    let alike = |k: &str| {
+        let holds = id.len() >= 4 && k.contains(&id);
+        strsim::jaro_winkler(&id, k).max(if holds { ALIKE_MIN } else { 0.0 })
+    };
+    let mut near: Vec<(f64, &str)> =
+        known.map(|k| (alike(k), k)).filter(|(alike, _)| *alike >= ALIKE_MIN).collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    near.dedup_by_key(|(_, k)| *k);
+    // One that is all but right leaves no doubt about the others.
+    let best = near.first().map_or(0.0, |(alike, _)| *alike);
+    let margin = if best >= 0.95 { 0.02 } else { 1.0 };
+    near.retain(|(alike, _)| best - alike <= margin);
+    near.into_iter().take(NEAR_MAX).map(|(_, k)| k).collect()
 }
 
 /// Everything that has an id.
