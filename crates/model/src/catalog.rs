@@ -50,8 +50,8 @@ pub struct RelationInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionInfo {
     pub parent: Relation,
-    /// `pg_get_expr(relpartbound)`: `FOR VALUES …` or `DEFAULT`.
-    pub bound: String,
+    /// Takes what fits no other one: `pg_partitioned_table.partdefid`.
+    pub is_default: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,5 @@
 -- Tables, partitioned tables, materialized and foreign tables with sizes and counters.
--- No size function: those wait behind a queued ALTER TABLE. Since: 14
+-- No size function, no bounds of partitions: those wait behind a queued ALTER TABLE. Since: 14
 SELECT
     c.oid,
     n.nspname::text,
@@ -17,12 +17,13 @@ SELECT
     coalesce(s.n_tup_del, 0),
     pn.nspname::text,
     p.relname::text,
-    pg_catalog.pg_get_expr(c.relpartbound, c.oid)
+    coalesce(pt.partdefid = c.oid, false)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid
 LEFT JOIN pg_catalog.pg_inherits i ON c.relispartition AND i.inhrelid = c.oid
 LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+LEFT JOIN pg_catalog.pg_partitioned_table pt ON pt.partrelid = i.inhparent
 LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm', 'f')
   AND c.relpersistence <> 't'

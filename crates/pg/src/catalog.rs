@@ -164,7 +164,7 @@ fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {
         .map(|row| {
             let parent: Option<(String, String)> =
                 get::<Option<String>>(row, 13)?.zip(get(row, 14)?);
-            let bound: Option<String> = get(row, 15)?;
+            let is_default = get(row, 15)?;
             Ok(RelationInfo {
                 oid: get(row, 0)?,
                 relation: Relation::new(get::<String>(row, 1)?, get::<String>(row, 2)?),
@@ -181,9 +181,9 @@ fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {
                 columns: Vec::new(),
                 indexes: Vec::new(),
                 constraints: Vec::new(),
-                partition: parent.zip(bound).map(|((schema, name), bound)| PartitionInfo {
+                partition: parent.map(|(schema, name)| PartitionInfo {
                     parent: Relation::new(schema, name),
-                    bound,
+                    is_default,
                 }),
             })
         })

@@ -245,8 +245,7 @@ fn of_drop_table(d: &Drop, catalog: &Catalog) -> Vec<Effect> {
         );
         if let Some(place) = &info.partition {
             let of_parent = |r: &&RelationInfo| {
-                let is_default =
-                    |p: &PartitionInfo| p.parent == place.parent && p.bound == "DEFAULT";
+                let is_default = |p: &PartitionInfo| p.parent == place.parent && p.is_default;
                 r.oid != info.oid && r.partition.as_ref().is_some_and(is_default)
             };
             let default = catalog.relations.iter().find(of_parent).map(|r| &r.relation);
@@ -427,13 +426,13 @@ mod tests {
 
     #[test]
     fn dropping_a_partition_locks_its_parent_and_the_default_one() {
-        let place = |bound: &str| {
+        let place = |is_default| {
             let parent = Relation::new("public", "parted");
-            Some(PartitionInfo { parent, bound: bound.to_owned() })
+            Some(PartitionInfo { parent, is_default })
         };
-        let one = table("one", place("FOR VALUES IN (1)"), 1);
-        let two = table("two", place("FOR VALUES IN (2)"), 2);
-        let rest = table("rest", place("DEFAULT"), 3);
+        let one = table("one", place(false), 1);
+        let two = table("two", place(false), 2);
+        let rest = table("rest", place(true), 3);
         let found = with("DROP TABLE one", vec![one, two, rest]);
         let names: Vec<&str> = found.iter().map(|e| e.relation.name.as_str()).collect();
         assert_eq!(names, ["one", "parted", "rest"]);
