@@ -13,9 +13,11 @@ mod diagnose;
 mod doctor;
 mod drill;
 mod explain;
+mod files;
 mod install;
 mod postmortem;
 mod restore;
+mod trace;
 mod undo;
 mod uninstall;
 mod watch;
@@ -38,6 +40,7 @@ enum Command {
     Watch(watch::Watch),
     Diagnose(diagnose::Diagnose),
     Check(check::Check),
+    Trace(trace::Trace),
     Apply(apply::Apply),
     Undo(undo::Undo),
     Backup(backup::Backup),
@@ -60,6 +63,7 @@ impl Cli {
             Command::Watch(command) => command.run(),
             Command::Diagnose(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Trace(command) => command.run(),
             Command::Apply(command) => command.run(),
             Command::Undo(command) => command.run(),
             Command::Backup(command) => command.run(),

@@ -36,6 +36,43 @@ pub fn progress(text: &str) {
     let _ = writeln!(err, "{text}");
 }
 
+/// A line on standard error that counts, shown on a terminal and only when it takes longer than
+/// a second.
+pub struct Progress {
+    what: &'static str,
+    n: usize,
+    began: std::time::Instant,
+    bar: Option<indicatif::ProgressBar>,
+    done: usize,
+}
+
+impl Progress {
+    pub fn new(what: &'static str, n: usize) -> Progress {
+        Progress { what, n, began: pgward_pg::clock::instant(), bar: None, done: 0 }
+    }
+
+    /// One more is done.
+    pub fn step(&mut self) {
+        self.done += 1;
+        if self.bar.is_none() && self.began.elapsed().as_secs_f64() > 1.0 {
+            let style =
+                indicatif::ProgressStyle::with_template("{msg} {pos} of {len} {wide_bar} {eta}");
+            let bar = indicatif::ProgressBar::new(self.n as u64).with_message(self.what);
+            self.bar = Some(style.map_or(bar.clone(), |s| bar.with_style(s)));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.done as u64);
+        }
+    }
+
+    /// Takes the line away.
+    pub fn end(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// `pgward failed`, a line for each cause, and the way out.
 pub fn failed(error: &anyhow::Error) {
     let mut err = anstream::stderr().lock();

@@ -13,6 +13,7 @@ mod known;
 mod plan;
 mod rehearse;
 mod rows;
+mod trace;
 mod undo;
 mod workload;
 
@@ -21,4 +22,5 @@ pub use error::Error;
 pub use gate::{GateOptions, gate, rendered};
 pub use known::{from_folder, known_changes};
 pub use rows::RowsRule;
+pub use trace::Tracer;
 pub use undo::{UndoOptions, UndoReport, UndoneStep, undo};

@@ -34,7 +34,7 @@ pub(crate) fn guarded(
     let report = guard(&change, &theatre.stage.direct(&file.role), &gate_options(theatre, file))?;
     // Whatever it did to production shows within a second or two.
     theatre.wait(Duration::from_secs(2), tell)?;
-    let harmed = harmed(theatre, baseline, since);
+    let n_harmed = felt(theatre, baseline, since);
     let why = match (report.stopper(), &report.apply) {
         (Some(finding), _) => format!("{}: {}", finding.lint, finding.message),
         (None, Some(applied)) => applied.says.clone(),
@@ -46,7 +46,7 @@ pub(crate) fn guarded(
     score.why = why;
     score.broken_truths = before.changed(&Production::read(theatre)?);
     truth::ledger(&mut score, &check);
-    scoring::guarded(&mut score, harmed.len());
+    scoring::guarded(&mut score, n_harmed);
     Ok(Outcome { score, record: None })
 }
 
@@ -311,6 +311,19 @@ fn real_harm(theatre: &Theatre<'_>, baseline: &Baseline, since: Timestamp) -> Ve
 
 fn harmed(theatre: &Theatre<'_>, baseline: &Baseline, since: Timestamp) -> Vec<Harmed> {
     theatre.stage.load.harmed(since, baseline)
+}
+
+/// Requests harmed by the change. A machine that is shared makes one late now and then: as many
+/// as three times what the time before makes likely, and one, are not laid at the change's door.
+/// A lock that is felt makes every client late, and a request that failed always counts.
+fn felt(theatre: &Theatre<'_>, baseline: &Baseline, since: Timestamp) -> usize {
+    let (late, failed): (Vec<_>, Vec<_>) =
+        harmed(theatre, baseline, since).into_iter().partition(|h| h.failed.is_none());
+    let before = harmed(theatre, baseline, baseline.from).into_iter().filter(|h| h.start < since);
+    let seconds_before = seconds_between(baseline.from, since).max(1.0);
+    let likely = before.count() as f64 * seconds_between(since, clock::now()) / seconds_before;
+    let late = if late.len() as f64 <= 1.0 + 3.0 * likely { 0 } else { late.len() };
+    failed.len() + late
 }
 
 fn end_of(harmed: &Harmed) -> Timestamp {

@@ -196,7 +196,8 @@ pub(crate) fn guarded(score: &mut Score, n_harmed: usize) {
         lose(60.0, "nothing stopped it".to_owned());
     }
     if n_harmed > 0 {
-        lose(25.0, format!("{n_harmed} requests of clients felt it"));
+        let s = if n_harmed == 1 { "" } else { "s" };
+        lose(25.0, format!("{n_harmed} request{s} of clients felt it"));
     }
     if !score.broken_truths.is_empty() {
         lose(15.0, "production is not as it was".to_owned());

@@ -64,6 +64,20 @@ pub struct Effect {
     pub existed_before: bool,
 }
 
+/// What a statement of a file does: said by `check`, seen by `trace`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementEffects {
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// From 1.
+    pub column: u32,
+    pub effects: Vec<Effect>,
+    /// Why it could not be understood, or what the server answered instead.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+}
+
 /// What cannot be got back from the database alone once committed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

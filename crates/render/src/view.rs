@@ -6,6 +6,7 @@ mod incident;
 mod postmortem;
 mod runbook;
 mod scoreboard;
+mod trace;
 mod verdicts;
 pub(crate) mod words;
 
@@ -15,4 +16,5 @@ pub use incident::incident;
 pub use postmortem::postmortem;
 pub use runbook::runbook;
 pub use scoreboard::scoreboard;
+pub use trace::trace;
 pub use verdicts::verdicts;

@@ -1,6 +1,6 @@
 //! `pgward apply`: takes a change to production through the gate.
 
-use super::check::{read_change, sources};
+use super::files::{read_change, sources};
 use super::{Database, Exit, Programs, VaultDir, layer, variable};
 use crate::face;
 use pgward_change::{ApplyOptions, GateOptions, Outcome, apply, gate};

@@ -1,0 +1,163 @@
+//! Reads what is to be judged: files, directories of migrations, standard input.
+
+use anyhow::{Context, bail};
+use pgward_model::prelude::*;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Migrations that build on each other, in their order.
+pub struct Chain {
+    pub files: Vec<ChangeFile>,
+}
+
+/// Bytes of SQL that are read: a dump is no change.
+const BYTES_MAX: u64 = 200 << 20;
+/// Directories below the one that is given.
+const DEPTH_MAX: usize = 16;
+/// Files of one run; the largest projects have some thousand migrations.
+const FILES_MAX: usize = 100_000;
+
+/// Files that go to production together, in the order given; a directory stands for the SQL
+/// files in it.
+///
+/// # Errors
+/// A file that is not there, not text, or too large; nothing to judge.
+pub fn read_change(paths: &[String]) -> anyhow::Result<Change> {
+    let files = chains(paths)?.into_iter().flat_map(|c| c.files).collect();
+    let change = pgward_sql::change(files);
+    if change.files.iter().all(|f| f.statements.is_empty()) {
+        bail!("{}: no SQL statement in it, so there is nothing to judge", paths.join(", "));
+    }
+    Ok(change)
+}
+
+/// Chains of migrations: the files given are one, and so is each directory that holds any.
+///
+/// # Errors
+/// As [`read_change`].
+pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
+    let mut given = Chain { files: Vec::new() };
+    let mut chains = Vec::new();
+    for path in paths {
+        if path == "-" {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+            given.files.push(read_text("-", bytes)?);
+        } else if Path::new(path).is_dir() {
+            for (_, files) in by_chain(path)? {
+                let files = files.iter().map(|f| read_file(f)).collect::<Result<_, _>>()?;
+                chains.push(Chain { files });
+            }
+        } else {
+            given.files.push(read_file(path)?);
+        }
+    }
+    if !given.files.is_empty() {
+        chains.insert(0, given);
+    }
+    Ok(chains)
+}
+
+/// The SQL files below a directory by the chain they belong to.
+fn by_chain(dir: &str) -> anyhow::Result<BTreeMap<PathBuf, Vec<String>>> {
+    let mut chains: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    let mut n_files = 0;
+    let visible =
+        |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().to_string_lossy().starts_with('.');
+    for entry in walkdir::WalkDir::new(dir).max_depth(DEPTH_MAX).into_iter().filter_entry(visible) {
+        let entry = entry.with_context(|| format!("{dir}: cannot be read"))?;
+        let path = entry.path();
+        if !entry.file_type().is_file() || path.extension().is_none_or(|e| e != "sql") {
+            continue;
+        }
+        n_files += 1;
+        if n_files > FILES_MAX {
+            bail!("{dir}: more than {FILES_MAX} SQL files below it; give a directory with fewer");
+        }
+        chains.entry(chain_of(path)).or_default().push(path.display().to_string());
+    }
+    if chains.is_empty() {
+        bail!("{dir}: no file ends in .sql here; give the files or another directory");
+    }
+    for files in chains.values_mut() {
+        files.sort_by(|a, b| natural(a, b));
+    }
+    Ok(chains)
+}
+
+/// Where each migration has a directory of its own, the one above holds the chain.
+fn chain_of(file: &Path) -> PathBuf {
+    let parent = file.parent().unwrap_or(Path::new(""));
+    let own =
+        matches!(file.file_stem().and_then(|s| s.to_str()), Some("migration" | "up" | "down"));
+    let chain = if own { parent.parent().unwrap_or(parent) } else { parent };
+    chain.to_path_buf()
+}
+
+/// `V2__b.sql` comes before `V10__a.sql`.
+fn natural(a: &str, b: &str) -> std::cmp::Ordering {
+    key(a).cmp(&key(b)).then_with(|| a.cmp(b))
+}
+
+/// Runs of digits by their value, everything else as it is written.
+fn key(text: &str) -> Vec<(Option<u128>, String)> {
+    let mut parts: Vec<(bool, String)> = Vec::new();
+    for c in text.chars() {
+        match parts.last_mut() {
+            Some((digits, part)) if *digits == c.is_ascii_digit() => part.push(c),
+            _ => parts.push((c.is_ascii_digit(), c.to_string())),
+        }
+    }
+    parts
+        .into_iter()
+        .map(|(digits, part)| match part.parse::<u128>() {
+            Ok(number) if digits => (Some(number), String::new()),
+            _ => (None, part),
+        })
+        .collect()
+}
+
+fn read_file(path: &str) -> anyhow::Result<ChangeFile> {
+    let metadata = std::fs::metadata(path).with_context(|| format!("{path}: no such file"))?;
+    if metadata.len() > BYTES_MAX {
+        bail!("{path}: {} is no change but a dump", human_bytes(metadata.len() as f64));
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("{path}: cannot be read"))?;
+    read_text(path, bytes)
+}
+
+fn read_text(path: &str, bytes: Vec<u8>) -> anyhow::Result<ChangeFile> {
+    if bytes.contains(&0) {
+        bail!("{path}: a binary file, not SQL");
+    }
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let line = 1 + e.as_bytes().iter().take(at).filter(|b| **b == b'\n').count();
+        anyhow::anyhow!("{path}:{line}: not UTF-8; save the file as UTF-8")
+    })?;
+    Ok(pgward_sql::read(path, &text))
+}
+
+/// Texts of the files by name, for the report.
+pub fn sources(change: &Change) -> BTreeMap<String, String> {
+    change.files.iter().map(|f| (f.path.clone(), f.text.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_are_compared_as_numbers() {
+        let mut names = ["V10__a.sql", "V2__b.sql", "V2.1__c.sql", "R__z.sql", "V02__a.sql"];
+        names.sort_by(|a, b| natural(a, b));
+        assert_eq!(names, ["R__z.sql", "V2.1__c.sql", "V02__a.sql", "V2__b.sql", "V10__a.sql"]);
+    }
+
+    #[test]
+    fn a_migration_with_a_directory_of_its_own_belongs_to_the_one_above() {
+        assert_eq!(chain_of(Path::new("m/2024_a/up.sql")), Path::new("m"));
+        assert_eq!(chain_of(Path::new("m/2024_a.sql")), Path::new("m"));
+    }
+}
