@@ -43,6 +43,7 @@ pub fn run(
 pub fn tick(watcher: &mut Watcher, responder: &mut Responder, tell: &mut impl FnMut(News<'_>)) {
     let mut events = watcher.tick();
     let at = watcher.window().now();
+    responder.clock_offset = watcher.clock_offset();
     if let Some(mut incident) = watcher.incident().cloned() {
         events.extend(responder.step(at, &mut incident, || watcher.case()));
         if let Some(open) = watcher.incident_mut() {

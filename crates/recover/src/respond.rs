@@ -34,6 +34,8 @@ pub struct Responder {
     tries: Tries,
     stable: Option<(String, u32)>,
     finished_at: Option<Timestamp>,
+    /// What the server's clock is ahead of ours: events tell the server's time, as samples do.
+    pub clock_offset: jiff::SignedDuration,
     /// What could not be planned or done, for the record.
     pub failures: Vec<String>,
     /// Actions carried out, in order.
@@ -73,6 +75,7 @@ impl Responder {
             tries: Tries::default(),
             stable: None,
             finished_at: None,
+            clock_offset: jiff::SignedDuration::ZERO,
             failures: Vec::new(),
             done: Vec::new(),
         }
@@ -148,6 +151,7 @@ impl Responder {
         let work = Work {
             incident: incident.id.clone(),
             server: incident.server.clone(),
+            clock_offset: self.clock_offset,
             cause: next.cause.id,
             action: next.action,
             send,
@@ -198,6 +202,7 @@ impl Responder {
 struct Work {
     incident: String,
     server: String,
+    clock_offset: jiff::SignedDuration,
     cause: &'static str,
     action: &'static Action,
     send: Sender<Progress>,
@@ -266,8 +271,9 @@ impl Work {
     }
 
     fn tell(&self, kind: EventKind, what: String, source: Source) {
+        let now = clock::now();
         let _ = self.send.send(Progress::Event(Event {
-            at: clock::now(),
+            at: now.checked_add(self.clock_offset).unwrap_or(now),
             server: self.server.clone(),
             kind,
             subject: self.cause.to_owned(),

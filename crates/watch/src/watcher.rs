@@ -117,6 +117,11 @@ impl Watcher {
         &self.window
     }
 
+    /// What the server's clock is ahead of ours.
+    pub fn clock_offset(&self) -> jiff::SignedDuration {
+        self.eyes.clock_offset
+    }
+
     /// Changes learned after the start, such as those refused meanwhile.
     pub fn learn(&mut self, changes: Vec<KnownChange>) {
         self.options.known_changes.extend(changes);
