@@ -11,6 +11,8 @@ pub enum Error {
     Sandbox(#[from] pgward_sandbox::error::Error),
     #[error("{action} cannot be planned: {why}")]
     Plan { action: &'static str, why: String },
+    #[error("{action} waits: {why}")]
+    NotYet { action: &'static str, why: String },
     #[error("{}: {what}", path.display())]
     File {
         path: PathBuf,
@@ -41,9 +43,12 @@ impl Error {
     /// not to be had, or clients would have waited too long.
     pub fn is_momentary(&self) -> bool {
         use pgward_pg::error::Error as Pg;
-        let Error::Pg(error) = self else { return false };
-        matches!(error, Pg::Refused { .. } | Pg::WaitersBehind { .. })
-            || error.sqlstate() == Some("55P03")
+        match self {
+            Error::NotYet { .. } => true,
+            Error::Pg(Pg::Refused { .. } | Pg::WaitersBehind { .. }) => true,
+            Error::Pg(error) => error.sqlstate() == Some("55P03"),
+            _ => false,
+        }
     }
 
     /// The way out, where there is one.

@@ -127,9 +127,9 @@ impl Responder {
     }
 
     /// The next cause to act on: likely, with an action that may be tried, explaining a symptom
-    /// that no proven action has answered.
+    /// that no proven action has answered; what must still wait comes after what need not.
     fn next(&self, at: Timestamp, incident: &Incident) -> Option<Next> {
-        incident.verdicts.iter().find_map(|judged| {
+        let possible = incident.verdicts.iter().filter_map(|judged| {
             let likely = judged.verdict.likely().filter(|l| l.score >= SCORE_MIN)?;
             let cause = causes::cause(&judged.cause)?;
             if !self.tries.is_open(at, incident, cause) {
@@ -141,7 +141,8 @@ impl Responder {
                     Some((action, self.tries.pause_s(at, incident, cause, &key)?))
                 })?;
             Some(Next { cause, likely: likely.clone(), action, pause_s })
-        })
+        });
+        possible.min_by(|a, b| a.pause_s.total_cmp(&b.pause_s))
     }
 
     fn begin(&mut self, incident: &Incident, next: Next, case: Case) {
@@ -159,12 +160,13 @@ impl Responder {
         std::thread::spawn(move || {
             if let Err(error) = work.run(&hands, policy, &approve, &next.likely, &case) {
                 let why = with_causes(&error);
+                let momentary = error.is_momentary();
                 work.tell(
-                    EventKind::Failed,
+                    if momentary { EventKind::Note } else { EventKind::Failed },
                     format!("{}: {why}", work.action.id),
                     Source::new(SourceKind::Journal, ""),
                 );
-                let ended = if error.is_momentary() { Ended::NotNow } else { Ended::Given };
+                let ended = if momentary { Ended::NotNow } else { Ended::Given };
                 let _ = work.send.send(Progress::Failed { why, ended });
             }
         });
@@ -184,7 +186,9 @@ impl Responder {
                 }
                 Ok(Progress::Failed { why, ended }) => {
                     self.tries.end(at, ended);
-                    self.failures.push(why);
+                    if ended == Ended::Given {
+                        self.failures.push(why);
+                    }
                 }
                 Err(TryRecvError::Empty) => return events,
                 Err(TryRecvError::Disconnected) => {

@@ -18,6 +18,10 @@ pub(super) static ACTION: Action = Action {
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let relation =
         likely.relations.first().ok_or_else(|| refuse(&ACTION, "no table is to blame"))?;
+    if let Some(pid) = still_writing(likely, case) {
+        let why = format!("pid {pid} still has its transaction open, and the locks of its rows");
+        return Err(Error::NotYet { action: ACTION.id, why });
+    }
     let measured: Vec<&Symptom> = case
         .symptoms
         .iter()
@@ -68,6 +72,14 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         loss,
         vec![undo],
     ))
+}
+
+/// The session to blame, while it is in a transaction by the last sample: what it holds must be
+/// freed first, and what it has not committed is not there to be undone.
+fn still_writing(likely: &Likely, case: &Case) -> Option<Pid> {
+    let now = case.window.samples.iter().rev().find(|s| !s.sessions.is_empty())?;
+    let blamed = |s: &&SessionSample| likely.pids.contains(&s.pid) && s.xact_start.is_some();
+    now.sessions.iter().find(blamed).map(|s| s.pid)
 }
 
 /// A script goes on at once; what committed longer before may be another's.
