@@ -18,7 +18,7 @@ pub(super) static ACTION: Action = Action {
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let relation =
         likely.relations.first().ok_or_else(|| refuse(&ACTION, "no table is to blame"))?;
-    if let Some(pid) = still_writing(likely, case) {
+    if let Some(pid) = still_writing(likely, &case.window) {
         let why = format!("pid {pid} still has its transaction open, and the locks of its rows");
         return Err(Error::NotYet { action: ACTION.id, why });
     }
@@ -76,8 +76,8 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
 
 /// The session to blame, while it is in a transaction by the last sample: what it holds must be
 /// freed first, and what it has not committed is not there to be undone.
-fn still_writing(likely: &Likely, case: &Case) -> Option<Pid> {
-    let now = case.window.samples.iter().rev().find(|s| !s.sessions.is_empty())?;
+fn still_writing(likely: &Likely, window: &Window) -> Option<Pid> {
+    let now = window.samples.iter().rev().find(|s| !s.sessions.is_empty())?;
     let blamed = |s: &&SessionSample| likely.pids.contains(&s.pid) && s.xact_start.is_some();
     now.sessions.iter().find(blamed).map(|s| s.pid)
 }
@@ -217,5 +217,20 @@ mod tests {
             let proof = proof(ended_s, xid, other);
             assert_eq!(proof.is_some(), is_proven, "{ended_s} {xid:?} {other}: {proof:?}");
         }
+    }
+
+    #[test]
+    fn nothing_is_undone_while_the_session_to_blame_is_in_its_transaction() {
+        let start = Timestamp::UNIX_EPOCH;
+        let fact = Evidence::stated("x", Source::new(SourceKind::Sample, ""));
+        let likely = Likely::new(0.9, "x", fact).by([2]);
+        let seen = |blamed: SessionSample| {
+            let sessions = vec![session(1, start, "SELECT 1", None), blamed];
+            let samples = vec![Sample { at: start, sessions, ..Sample::default() }];
+            still_writing(&likely, &Window { samples, ..Window::default() })
+        };
+        let within = session(2, start, SCRIPT, None);
+        assert_eq!(seen(within.clone()), Some(2));
+        assert_eq!(seen(SessionSample { xact_start: None, ..within }), None);
     }
 }
