@@ -76,6 +76,12 @@ pub(crate) static KINDS: &[Kind] = &[
         template: Some(include_str!("../templates/scenario.md")),
     },
     Kind {
+        name: "output",
+        dir: "crates/render/src/outputs",
+        registration: Registration::Slice { member: "OUTPUT" },
+        template: None,
+    },
+    Kind {
         name: "command",
         dir: "crates/app/src/cli",
         registration: Registration::Call,

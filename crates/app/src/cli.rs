@@ -98,6 +98,11 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Everything that has an id, in words.
+pub fn explanations() -> Vec<pgward_render::view::Explanation> {
+    explain::all()
+}
+
 /// Which database.
 #[derive(Args, Clone)]
 pub struct Database {

@@ -29,6 +29,17 @@ pub fn line(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Prints a text that another program reads, byte for byte.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn raw(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
 /// Prints one line of progress to standard error, when somebody may be reading it.
 pub fn progress(text: &str) {
     let mut err = anstream::stderr().lock();

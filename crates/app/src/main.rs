@@ -6,6 +6,7 @@ mod cli;
 mod coverage;
 mod face;
 mod record;
+mod shape;
 
 use clap::Parser;
 use std::process::ExitCode;

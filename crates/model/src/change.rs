@@ -1,6 +1,6 @@
 //! A change: the unit that goes to production.
 
-use crate::finding::{Finding, Layer};
+use crate::finding::{Finding, Layer, Silenced};
 use crate::runbook::{Runbook, Undo};
 use crate::statement::Statement;
 use jiff::Timestamp;
@@ -30,9 +30,37 @@ pub struct GateReport {
     /// Layers that ran, in order, with the seconds each took.
     pub layers: Vec<LayerRun>,
     pub findings: Vec<Finding>,
+    /// What comments and `pgward.toml` have silenced or lowered, in the order of the text.
+    #[serde(default)]
+    pub silenced: Vec<Silenced>,
+    /// The kept catalog that stood for the live one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<KeptCatalog>,
+    /// Files that were read for what they make and not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
     pub rehearsal: Option<Rehearsal>,
     /// What would run, with limits and undo.
     pub runbook: Option<Runbook>,
+}
+
+/// A catalog that was read earlier and kept in a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptCatalog {
+    pub file: String,
+    pub database: String,
+    pub taken_at: Timestamp,
+    /// Between `taken_at` and the check.
+    pub age_s: f64,
+}
+
+/// A change of which only the files touched since a commit are judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Since {
+    /// As given: a commit, a branch, a tag.
+    pub revision: String,
+    pub n_files_judged: usize,
+    pub n_files_unchanged: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

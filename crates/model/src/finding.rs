@@ -74,6 +74,37 @@ pub struct Finding {
     pub fix: Option<Fix>,
 }
 
+/// A finding that somebody has answered for: it is gone, or weighs less.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silenced {
+    pub lint: String,
+    pub layer: Layer,
+    /// As in [`Finding::file`].
+    pub file: String,
+    pub span: Span,
+    /// What the lint gave.
+    pub was: Severity,
+    /// What is left of it; `None`: nothing.
+    pub now: Option<Severity>,
+    /// As it is written; never empty.
+    pub reason: String,
+    pub by: SilencedBy,
+}
+
+/// Where it is said that a finding is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SilencedBy {
+    /// `-- pgward: allow LINT reason` before the statement.
+    Comment,
+    /// `pgward.toml`.
+    Config,
+}
+
+/// Ids of findings that no lint gives but a later layer: they may be allowed as lints may.
+pub const LAYER_TESTS: [&str; 4] =
+    ["broken_statement", "rehearsal_failed", "rows_above_expectation", "slower_plan"];
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
     pub advice: String,

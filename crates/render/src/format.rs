@@ -9,6 +9,7 @@ mod terminal;
 
 pub use html::html;
 pub use markdown::{Markdown, markdown};
+pub(crate) use markdown::{diagnostic, escaped};
 pub use svg::scoreboard_svg;
 pub use terminal::{plain, terminal};
 

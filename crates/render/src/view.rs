@@ -11,6 +11,7 @@ mod verdicts;
 pub(crate) mod words;
 
 pub use explanation::{Example, Explanation, explanation};
+pub(crate) use findings::diagnostic as diagnostic_of;
 pub use findings::{findings, gate};
 pub use incident::incident;
 pub use postmortem::postmortem;

@@ -3,6 +3,7 @@
 use super::files::{read_change, sources};
 use super::{Database, Exit, Programs, VaultDir, layer, variable};
 use crate::face;
+use crate::shape::{self, Shape};
 use pgward_change::{GateOptions, gate};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
@@ -31,8 +32,8 @@ pub struct Check {
     #[arg(long, value_name = "LAYER", value_delimiter = ',', value_parser = layer)]
     without: Vec<Layer>,
     /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    format: Format,
+    #[arg(long, value_parser = shape::parser(), default_value = "terminal")]
+    format: Shape,
     #[command(flatten)]
     vault: VaultDir,
     #[command(flatten)]
@@ -54,8 +55,9 @@ impl Check {
             Some(target) => self.live_report(&change, &target, vars)?,
         };
         match self.format {
-            Format::Json => face::line(&serde_json::to_string(&report)?)?,
-            Format::Terminal => face::show(&view::gate(&report, &sources(&change)))?,
+            Shape::Json => face::line(&serde_json::to_string(&report)?)?,
+            Shape::Terminal => face::show(&view::gate(&report, &sources(&change)))?,
+            Shape::Output(output) => shape::print(output, &report, &sources(&change))?,
         }
         let findings = report.findings.iter().any(|f| f.severity >= Severity::Warning);
         Ok(if findings { Exit::Findings } else { Exit::Quiet })
@@ -93,6 +95,9 @@ fn static_report(change: &Change, vars: BTreeMap<String, String>, off: bool) -> 
             skipped: off.then(|| "switched off".to_owned()),
         }],
         findings,
+        silenced: Vec::new(),
+        catalog: None,
+        since: None,
         rehearsal: None,
         runbook: None,
     }

@@ -99,7 +99,8 @@ fn fenced(language: &str, text: &str) -> String {
     format!("{fence}{language}\n{}\n{fence}", text.trim_end())
 }
 
-fn diagnostic(d: &Diagnostic) -> String {
+/// Message, source lines, evidence and fix, without a line break at the end.
+pub(crate) fn diagnostic(d: &Diagnostic) -> String {
     let word = match d.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -173,7 +174,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// Characters that Markdown reads as marks; an underscore within a word is none.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::new();
     for (i, c) in chars.iter().enumerate() {

@@ -1,14 +1,18 @@
 //! Findings of a change, each at its place in the source, and the gate's answer.
 
-use super::words::evidence_text;
+use super::words::{day_and_clock, evidence_text};
 use crate::document::*;
-use pgward_model::change::{GateReport, LayerRun, Rehearsal};
+use crate::place::path;
+use jiff::tz::TimeZone;
+use pgward_model::change::{GateReport, KeptCatalog, LayerRun, Rehearsal, Since};
 use pgward_model::evidence::{human, human_duration};
-use pgward_model::prelude::{Evidence, Finding, Severity, SourceKind};
+use pgward_model::prelude::{Evidence, Finding, Severity, Silenced, SilencedBy, SourceKind};
 use std::collections::BTreeMap;
 
 /// Lines of a long statement that are shown.
 const LINES_MAX: usize = 6;
+/// Silenced findings that are listed; all of them are in the JSON.
+const SILENCED_MAX: usize = 10;
 
 /// The findings in the order given; `sources` holds the text of each file.
 pub fn findings(report: &[Finding], sources: &BTreeMap<String, String>) -> Document {
@@ -38,6 +42,9 @@ pub fn gate(report: &GateReport, sources: &BTreeMap<String, String>) -> Document
         lines: vec![answer],
     }];
     rows.extend(report.layers.iter().map(|run| layer_row(run, report)));
+    rows.extend(report.catalog.iter().map(catalog_row));
+    rows.extend(report.since.iter().map(since_row));
+    rows.extend(silenced_rows(&report.silenced));
     document.push(Block::Rows(Rows { indent: 0, rows }));
     if let Some(rehearsal) = &report.rehearsal {
         document.blocks.extend(rehearsed(rehearsal));
@@ -67,6 +74,54 @@ fn layer_row(run: &LayerRun, report: &GateReport) -> Row {
         key: Text::new(run.layer.id(), tone),
         lines: vec![took],
     }
+}
+
+/// Which catalog stood for the live one, and how far it may be behind.
+fn catalog_row(kept: &KeptCatalog) -> Row {
+    let at = day_and_clock(kept.taken_at, &TimeZone::UTC);
+    let age = human_duration(kept.age_s);
+    Row {
+        label: Text::new("catalog", Tone::Label),
+        key: Text::code(&kept.file),
+        lines: vec![Text::plain(format!("{} of {at} UTC, {age} old", kept.database))],
+    }
+}
+
+fn since_row(since: &Since) -> Row {
+    let (judged, unchanged) = (since.n_files_judged, since.n_files_unchanged);
+    Row {
+        label: Text::new("since", Tone::Label),
+        key: Text::code(&since.revision),
+        lines: vec![Text::plain(format!("{judged} files judged, {unchanged} unchanged"))],
+    }
+}
+
+/// Each finding that somebody has answered for, with the reason.
+fn silenced_rows(silenced: &[Silenced]) -> Vec<Row> {
+    let row = |key: Text, line: Text| Row {
+        label: Text::new("allowed", Tone::Label),
+        key,
+        lines: vec![line],
+    };
+    let mut rows: Vec<Row> = silenced
+        .iter()
+        .take(SILENCED_MAX)
+        .map(|s| {
+            let done = if s.now.is_some() { "lowered" } else { "silenced" };
+            let by = match s.by {
+                SilencedBy::Comment => "",
+                SilencedBy::Config => " in pgward.toml",
+            };
+            let place = format!("{done}{by}: {}:{}", path(&s.file), s.span.line);
+            let line = Text::new(place, Tone::Dim).then(format!("  {}", s.reason), Tone::Plain);
+            row(Text::code(&s.lint), line)
+        })
+        .collect();
+    if silenced.len() > SILENCED_MAX {
+        let more = format!("… and {} more", silenced.len() - SILENCED_MAX);
+        rows.push(row(Text::default(), Text::plain(more)));
+    }
+    rows
 }
 
 fn rehearsed(rehearsal: &Rehearsal) -> Vec<Block> {
@@ -144,7 +199,8 @@ fn count(report: &[Finding]) -> Text {
     Text::new(parts.join(", "), tone)
 }
 
-fn diagnostic(finding: &Finding, sources: &BTreeMap<String, String>) -> Diagnostic {
+/// A finding at its place in the source.
+pub(crate) fn diagnostic(finding: &Finding, sources: &BTreeMap<String, String>) -> Diagnostic {
     let source = sources.get(&finding.file).map(String::as_str);
     // What the statement itself says stands beside the underline.
     let beside = finding.evidence().iter().position(|e| {

@@ -1,6 +1,7 @@
 //! A lock queue as it happens: a forgotten transaction, a migration behind it, the site behind
 //! the migration. Hand-made, with the numbers such an incident has.
 
+#![allow(dead_code, reason = "each test uses its part")]
 // Data is long, and what is wrong in it shall fail the test.
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
@@ -628,6 +629,9 @@ pub(crate) fn gate() -> GateReport {
             },
         ],
         findings,
+        silenced: Vec::new(),
+        catalog: None,
+        since: None,
         rehearsal: Some(Rehearsal {
             clone: "backup 20261121T0400".into(),
             steps: vec![RehearsedStep {

@@ -1,0 +1,104 @@
+//! Where a finding stands, as other programs count it, and by what it is known again.
+
+use pgward_model::prelude::{Finding, Span};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// A place in a text. Lines and columns count from 1, columns in UTF-16 code units; the end
+/// column is one past the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Region {
+    pub(crate) line: u32,
+    pub(crate) column: usize,
+    pub(crate) end_line: u32,
+    pub(crate) end_column: usize,
+}
+
+/// The region of a span, without white space at its end. A span that does not fit the text, or
+/// has none, is the point where it begins.
+pub(crate) fn region(span: Span, source: Option<&str>) -> Region {
+    let parts = source.and_then(|text| Some((text.get(..span.start)?, text.get(..span.end)?)));
+    let Some((before, upto)) = parts else {
+        let column = span.column as usize;
+        return Region { line: span.line, column, end_line: span.line, end_column: column };
+    };
+    let upto = upto.trim_end();
+    let written = upto.get(before.len()..).unwrap_or("");
+    let n_breaks = written.bytes().filter(|b| *b == b'\n').count() as u32;
+    Region {
+        line: span.line,
+        column: column_after(before),
+        end_line: span.line + n_breaks,
+        end_column: column_after(if written.is_empty() { before } else { upto }),
+    }
+}
+
+/// The column that follows a text; a byte order mark has no width.
+fn column_after(text: &str) -> usize {
+    let line = text.rsplit('\n').next().unwrap_or("");
+    line.strip_prefix('\u{feff}').unwrap_or(line).encode_utf16().count() + 1
+}
+
+/// A path as those take it who know the repository's root: `/` between its parts, no `./`;
+/// standard input has a name that no file has.
+pub(crate) fn path(file: &str) -> String {
+    if file == "-" {
+        return "<stdin>".to_owned();
+    }
+    let file = file.replace('\\', "/");
+    file.strip_prefix("./").unwrap_or(&file).to_owned()
+}
+
+/// A name for each finding that stays the same when lines above it come or go, and that no two
+/// share: 32 hex digits over lint, path, statement without its white space, and how many of the
+/// same came before.
+pub(crate) fn fingerprints(
+    findings: &[Finding],
+    sources: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    findings
+        .iter()
+        .map(|finding| {
+            let text = sources.get(&finding.file);
+            let written = text.and_then(|t| t.get(finding.span.start..finding.span.end));
+            let words: Vec<&str> = written.unwrap_or(&finding.message).split_whitespace().collect();
+            let what = format!("{}\0{}\0{}", finding.lint, path(&finding.file), words.join(" "));
+            let same = seen.entry(what.clone()).or_default();
+            *same += 1;
+            let mut hash = Sha256::new();
+            hash.update(&what);
+            hash.update(same.to_string());
+            hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(text: &str, part: &str, line: u32) -> Span {
+        let start = text.find(part).unwrap();
+        Span { start, end: start + part.len(), line, column: 1 }
+    }
+
+    #[test]
+    fn columns_are_utf_16_and_the_end_is_one_past() {
+        let text = "SELECT 'é𝄞'; DROP TABLE a\n  CASCADE \n;";
+        let got = region(span(text, "DROP TABLE a\n  CASCADE \n", 1), Some(text));
+        assert_eq!(got, Region { line: 1, column: 15, end_line: 2, end_column: 10 });
+        let text = "\u{feff}DROP TABLE a;";
+        let got = region(span(text, "DROP TABLE a", 1), Some(text));
+        assert_eq!((got.column, got.end_column), (1, 13));
+    }
+
+    #[test]
+    fn a_span_of_another_text_is_a_point() {
+        let span = Span { start: 90, end: 99, line: 7, column: 3 };
+        let point = Region { line: 7, column: 3, end_line: 7, end_column: 3 };
+        assert_eq!((region(span, Some("é")), region(span, None)), (point, point));
+        let inside = Span { start: 1, end: 2, ..span };
+        assert_eq!(region(inside, Some("é")), point);
+    }
+}
