@@ -3,6 +3,7 @@
 pub mod action;
 mod effects;
 pub mod expect;
+pub mod frameworks;
 mod lex;
 mod predicate;
 mod split;
