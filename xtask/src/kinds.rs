@@ -70,6 +70,12 @@ pub(crate) static KINDS: &[Kind] = &[
         template: None,
     },
     Kind {
+        name: "framework",
+        dir: "crates/sql/src/frameworks",
+        registration: Registration::Slice { member: "FRAMEWORK" },
+        template: None,
+    },
+    Kind {
         name: "scenario",
         dir: "crates/drill/scenarios",
         registration: Registration::Included { by: "crates/drill/src/scenario.rs" },
