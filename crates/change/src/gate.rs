@@ -6,6 +6,7 @@ use crate::plan::{self, Plan};
 use crate::rehearse::{self, Stage};
 use crate::rows::RowsRule;
 use crate::workload;
+use pgward_lint::{FileOptions, Options};
 use pgward_model::prelude::*;
 use pgward_pg::journal::{self, ChangeState};
 use pgward_pg::prelude::*;
@@ -25,16 +26,25 @@ pub struct GateOptions {
     /// How a clone is made; `None`: no PostgreSQL is installed here, nothing is rehearsed.
     pub clone: Option<CloneOptions>,
     pub rows: RowsRule,
+    /// What `pgward.toml` says of single files, by their path.
+    pub files: BTreeMap<String, FileOptions>,
+    /// Paths of the files to be judged; the others only make what these meet. `None`: all.
+    pub only: Option<BTreeSet<String>>,
 }
 
 /// The change as it would be sent: given variables replaced, unset ones as the tool that
 /// replaces them would leave them. It keeps the id of what was written.
 pub fn rendered(change: &Change, vars: &BTreeMap<String, String>) -> Change {
-    let files = change
-        .files
-        .iter()
-        .map(|f| pgward_sql::read(&f.path, &pgward_sql::template::render(&f.text, vars)))
-        .collect();
+    rendered_by(change, &Options { vars: vars.clone(), ..Options::default() })
+}
+
+/// As [`rendered`], where files have values of their own.
+fn rendered_by(change: &Change, options: &Options) -> Change {
+    let sent = |f: &ChangeFile| {
+        let text = pgward_sql::template::render(&f.text, &options.vars_of(&f.path));
+        pgward_sql::read(&f.path, &text)
+    };
+    let files = change.files.iter().map(sent).collect();
     Change { id: change.id.clone(), ..pgward_sql::change(files) }
 }
 
@@ -50,13 +60,21 @@ pub fn gate(
     production: &Target,
     options: &GateOptions,
 ) -> Result<GateReport, Error> {
-    let sent = rendered(change, &options.vars);
+    let mut lint = Options {
+        vars: options.vars.clone(),
+        files: options.files.clone(),
+        only: options.only.clone(),
+        ..Options::default()
+    };
+    let sent = rendered_by(change, &lint);
     let plan = plan::plan(&sent);
+    lint.transaction_per_file = plan.one_transaction_a_file();
     let mut gate = Gate {
         change,
         sent: &sent,
         plan: &plan,
         options,
+        lint: &lint,
         report: GateReport {
             change_id: change.id.clone(),
             stopped_by: None,
@@ -93,6 +111,7 @@ struct Gate<'a> {
     sent: &'a Change,
     plan: &'a Plan<'a>,
     options: &'a GateOptions,
+    lint: &'a Options,
     report: GateReport,
 }
 
@@ -109,7 +128,9 @@ impl Gate<'_> {
         };
         let seconds = clock::instant().duration_since(began).as_secs_f64();
         self.report.layers.push(LayerRun { layer, seconds, skipped });
-        let found: Vec<Finding> = found.into_iter().map(|f| self.weighed(f)).collect();
+        let judged = found.into_iter().filter(|f| f.file.is_empty() || self.lint.judges(&f.file));
+        let judged: Vec<Finding> = judged.collect();
+        let found: Vec<Finding> = judged.into_iter().map(|f| self.weighed(f)).collect();
         if found.iter().any(|f| f.severity == Severity::Error) {
             self.report.stopped_by = Some(layer);
         }
@@ -118,32 +139,40 @@ impl Gate<'_> {
     }
 
     /// What the author knows of and gave a reason for does not stop the change.
-    fn weighed(&self, finding: Finding) -> Finding {
-        weighed(self.sent, finding)
-    }
-
-    fn look_at_text(&self) -> (Vec<Finding>, Skipped) {
-        let findings = pgward_lint::check(self.change, None, &self.lint_options());
-        (findings, None)
-    }
-
-    fn lint_options(&self) -> pgward_lint::Options {
-        pgward_lint::Options {
-            vars: self.options.vars.clone(),
-            transaction_per_file: self.plan.one_transaction_a_file(),
+    fn weighed(&mut self, finding: Finding) -> Finding {
+        let was = finding.severity;
+        let finding = weighed(self.sent, finding);
+        if finding.severity < was {
+            self.report.silenced.push(Silenced {
+                lint: finding.lint.clone(),
+                layer: finding.layer,
+                file: finding.file.clone(),
+                span: finding.span,
+                was,
+                now: Some(finding.severity),
+                reason: reason(self.sent, &finding.lint).unwrap_or_default(),
+                by: SilencedBy::Comment,
+            });
         }
+        finding
+    }
+
+    fn look_at_text(&mut self) -> (Vec<Finding>, Skipped) {
+        let judged = pgward_lint::judge(self.change, None, self.lint);
+        self.report.silenced.extend(judged.silenced);
+        (judged.findings, None)
     }
 
     fn look_at_catalog(
-        &self,
+        &mut self,
         session: &Session,
         catalog: &Catalog,
     ) -> Result<(Vec<Finding>, Skipped), Error> {
-        let mut findings: Vec<Finding> =
-            pgward_lint::check(self.sent, Some(catalog), &self.lint_options())
-                .into_iter()
-                .filter(|f| f.layer == Layer::Catalog)
-                .collect();
+        let judged = pgward_lint::judge(self.sent, Some(catalog), self.lint);
+        let silenced = judged.silenced.into_iter().filter(|s| s.layer == Layer::Catalog);
+        self.report.silenced.extend(silenced);
+        let mut findings = judged.findings;
+        findings.retain(|f| f.layer == Layer::Catalog);
         findings.extend(estimate::check(session, self.plan, catalog, self.options.rows)?);
         Ok((findings, None))
     }
@@ -199,17 +228,19 @@ pub(crate) fn weighed(change: &Change, mut finding: Finding) -> Finding {
     if pgward_lint::lints::LINTS.iter().any(|l| l.id == finding.lint) {
         return finding;
     }
-    let allowed = change.files.iter().any(|file| {
-        file.statements.iter().any(|s| {
-            pgward_sql::expect::allowances(file, s)
-                .iter()
-                .any(|a| a.lint == finding.lint && !a.reason.is_empty())
-        })
-    });
-    if allowed && finding.severity == Severity::Error {
+    if finding.severity == Severity::Error && reason(change, &finding.lint).is_some() {
         finding.severity = Severity::Warning;
     }
     finding
+}
+
+/// Why the author of a change accepts what a test finds, at whichever statement it is said.
+fn reason(change: &Change, test: &str) -> Option<String> {
+    let of_file = |file: &ChangeFile| {
+        let all = file.statements.iter().flat_map(|s| pgward_sql::expect::allowances(file, s));
+        all.filter(|a| a.lint == test && !a.reason.is_empty()).map(|a| a.reason).next()
+    };
+    change.files.iter().find_map(of_file)
 }
 
 /// Is it known of every statement what it touches? Not of DO blocks, function calls, ...

@@ -1,8 +1,9 @@
 //! Runs all lints over a change and honours what its author declares.
 
+use crate::Options;
+use crate::allow;
 use crate::context::Context;
 use crate::lints::LINTS;
-use crate::{Lint, Options};
 use pgward_model::prelude::*;
 
 /// What all lints say of a change, in the order of the text, strongest first at one place.
@@ -10,35 +11,33 @@ use pgward_model::prelude::*;
 /// A finding's layer is `Static` where the text alone shows it and `Catalog` where the live
 /// catalog was needed, so that either can stand without the other.
 pub fn check(change: &Change, catalog: Option<&Catalog>, options: &Options) -> Vec<Finding> {
+    judge(change, catalog, options).findings
+}
+
+/// Findings, and those that somebody has answered for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Judged {
+    pub findings: Vec<Finding>,
+    /// In the order of the text.
+    pub silenced: Vec<Silenced>,
+}
+
+/// As [`check`], with what was silenced or lowered.
+pub fn judge(change: &Change, catalog: Option<&Catalog>, options: &Options) -> Judged {
     let cx = Context::new(change, catalog, options);
-    let mut found = Vec::new();
+    let mut judged = Judged::default();
     for lint in LINTS {
         let mut here = Vec::new();
         (lint.check)(&cx, &mut here);
-        found.extend(here.into_iter().filter_map(|f| declared(&cx, lint, f)));
+        let here = here.into_iter().filter(|f| options.judges(&f.file));
+        let silenced = &mut judged.silenced;
+        judged.findings.extend(here.filter_map(|f| allow::answered(&cx, lint, f, silenced)));
     }
-    let order = |f: &Finding| {
-        let file = change.files.iter().position(|file| file.path == f.file);
-        (file, f.span.start, std::cmp::Reverse(f.severity), f.lint.clone(), f.layer)
-    };
-    found.sort_by_key(order);
-    found
-}
-
-/// `-- pgward: allow LINT reason` makes an error a warning and silences the rest. It does
-/// not answer for rows at stake: those must be declared by number.
-fn declared(cx: &Context, lint: &Lint, mut finding: Finding) -> Option<Finding> {
-    let site =
-        cx.sites.iter().find(|s| s.statement.span == finding.span && s.file.path == finding.file);
-    let allowed = site.is_some_and(|s| s.allows(lint.id));
-    if !allowed || (lint.guards_rows && finding.layer == Layer::Catalog) {
-        return Some(finding);
-    }
-    match finding.severity {
-        Severity::Error => {
-            finding.severity = Severity::Warning;
-            Some(finding)
-        }
-        Severity::Warning | Severity::Note => None,
-    }
+    let place = |file: &str| change.files.iter().position(|f| f.path == file);
+    judged.findings.sort_by_key(|f| {
+        let severity = std::cmp::Reverse(f.severity);
+        (place(&f.file), f.span.start, severity, f.lint.clone(), f.layer)
+    });
+    judged.silenced.sort_by_key(|s| (place(&s.file), s.span.start));
+    judged
 }

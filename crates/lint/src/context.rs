@@ -48,7 +48,7 @@ impl<'a> Context<'a> {
         for file in &change.files {
             let transactions = pgward_sql::splits_transactions(file);
             let mut vars = template::definitions(&file.text);
-            vars.extend(options.vars.clone());
+            vars.extend(options.vars_of(&file.path));
             for (written, inside) in file.statements.iter().zip(&transactions.inside) {
                 let placeholders = template::placeholders(&written.text);
                 let statement = as_sent(written, &placeholders, &vars);
@@ -56,7 +56,7 @@ impl<'a> Context<'a> {
                     Some(catalog) => pgward_sql::effects_with(&statement, catalog),
                     None => statement.effects.clone(),
                 };
-                let wrapped = options.transaction_per_file && !transactions.own();
+                let wrapped = options.wraps(&file.path) && !transactions.own();
                 sites.push(Site {
                     file,
                     actions: pgward_sql::actions(&statement),
@@ -205,9 +205,10 @@ impl Site<'_> {
         finding
     }
 
-    /// Has the author declared, with a reason, that he accepts this lint here?
-    pub fn allows(&self, lint: &str) -> bool {
-        self.allowances.iter().any(|a| a.lint == lint && !a.reason.is_empty())
+    /// Why the author accepts this lint here, where he does and says why.
+    pub fn allowance(&self, lint: &str) -> Option<&str> {
+        let said = self.allowances.iter().find(|a| a.lint == lint && !a.reason.is_empty());
+        said.map(|a| a.reason.as_str())
     }
 
     /// Has the author declared this many rows? Statistics may be a tenth behind

@@ -1,15 +1,17 @@
 //! Says what is dangerous in a change before it runs, one file per lint.
 
+mod allow;
 mod check;
 mod context;
 mod indexes;
 pub mod lints;
 mod users;
 
-pub use check::check;
+pub use check::{Judged, check, judge};
 pub use context::Context;
 use pgward_model::prelude::*;
-use std::collections::BTreeMap;
+use pgward_sql::expect::Allowance;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One rule over statements, with the live catalog where there is one.
 pub struct Lint {
@@ -32,6 +34,13 @@ pub struct Lint {
     pub check: fn(&Context, &mut Vec<Finding>),
 }
 
+impl Lint {
+    /// Can it find something with a catalog that the text alone does not show? Its examples say.
+    pub fn asks_catalog(&self) -> bool {
+        self.examples.iter().any(|e| !e.catalog.is_empty() && !e.finds.is_empty())
+    }
+}
+
 /// A piece of SQL and whether the lint must say something about it; run as a test.
 pub struct Example {
     pub sql: &'static str,
@@ -48,4 +57,46 @@ pub struct Options {
     pub vars: BTreeMap<String, String>,
     /// The caller wraps each file in one transaction of its own.
     pub transaction_per_file: bool,
+    /// What `pgward.toml` says of single files, by their path.
+    pub files: BTreeMap<String, FileOptions>,
+    /// Paths of the files to be judged; the others only make what these meet. `None`: all.
+    pub only: Option<BTreeSet<String>>,
+}
+
+/// What is said of one file by those who keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileOptions {
+    /// Values of template variables; those of [`Options`] go before.
+    pub vars: BTreeMap<String, String>,
+    /// Is the file wrapped in one transaction? `None`: as [`Options`] says.
+    pub transaction: Option<bool>,
+    /// Lints that are accepted here, each with its reason.
+    pub allow: Vec<Allowance>,
+    /// What a lint's findings weigh here, by its id.
+    pub severity: BTreeMap<String, Severity>,
+}
+
+impl Options {
+    /// Values of the variables of a file.
+    pub fn vars_of(&self, file: &str) -> BTreeMap<String, String> {
+        let mut vars = self.files.get(file).map(|f| f.vars.clone()).unwrap_or_default();
+        vars.extend(self.vars.clone());
+        vars
+    }
+
+    /// Does the caller wrap this file in one transaction?
+    pub fn wraps(&self, file: &str) -> bool {
+        let own = self.files.get(file).and_then(|f| f.transaction);
+        own.unwrap_or(self.transaction_per_file)
+    }
+
+    /// Is this file to be judged?
+    pub fn judges(&self, file: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(file))
+    }
+}
+
+/// May this be allowed: is it a lint, or a test of a later layer?
+pub fn is_known(id: &str) -> bool {
+    lints::LINTS.iter().any(|l| l.id == id) || LAYER_TESTS.contains(&id)
 }

@@ -5,6 +5,9 @@ mod add_column_not_null;
 mod add_column_rewrites;
 mod add_foreign_key_blocks;
 mod add_unique_builds_index;
+mod allow_unknown;
+mod allow_unused;
+mod allow_without_reason;
 mod alter_system;
 mod alter_type_rewrites;
 mod change_without_where;
@@ -47,6 +50,9 @@ pub static LINTS: &[&Lint] = &[
     &add_column_rewrites::LINT,
     &add_foreign_key_blocks::LINT,
     &add_unique_builds_index::LINT,
+    &allow_unknown::LINT,
+    &allow_unused::LINT,
+    &allow_without_reason::LINT,
     &alter_system::LINT,
     &alter_type_rewrites::LINT,
     &change_without_where::LINT,

@@ -71,7 +71,8 @@ fn of_table(cx: &Context, site: &Site, name: &Relation, found: &mut Vec<Finding>
     if empty && dependents.is_empty() {
         return;
     }
-    let declared = info.n_rows.is_some_and(|n| site.declares_rows(n)) && site.allows(LINT.id);
+    let declared =
+        info.n_rows.is_some_and(|n| site.declares_rows(n)) && site.allowance(LINT.id).is_some();
     let severity = if declared { Severity::Warning } else { Severity::Error };
     let used_by = match dependents.as_slice() {
         [] => String::new(),

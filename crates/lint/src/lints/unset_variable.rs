@@ -31,9 +31,10 @@ pub(super) static LINT: Lint = Lint {
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         let own = template::definitions(&site.file.text);
+        let given = cx.options.vars_of(&site.file.path);
         let mut seen = std::collections::BTreeSet::new();
         for p in site.placeholders.iter().filter(|p| p.place == Place::Code) {
-            let value = cx.options.vars.get(&p.name).or(own.get(&p.name));
+            let value = given.get(&p.name).or(own.get(&p.name));
             let state = match value {
                 Some(value) if !value.trim().is_empty() => continue,
                 Some(_) => "is empty",
