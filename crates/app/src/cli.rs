@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod apply;
 mod backup;
+mod catalog;
 mod check;
 mod diagnose;
 mod doctor;
@@ -40,6 +41,7 @@ enum Command {
     Watch(watch::Watch),
     Diagnose(diagnose::Diagnose),
     Check(check::Check),
+    Catalog(catalog::Catalog),
     Trace(trace::Trace),
     Apply(apply::Apply),
     Undo(undo::Undo),
@@ -63,6 +65,7 @@ impl Cli {
             Command::Watch(command) => command.run(),
             Command::Diagnose(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Catalog(command) => command.run(),
             Command::Trace(command) => command.run(),
             Command::Apply(command) => command.run(),
             Command::Undo(command) => command.run(),

@@ -3,10 +3,13 @@
 #![allow(unreachable_pub)] // a binary has no outside
 
 mod cli;
+mod config;
 mod coverage;
 mod face;
+mod kept;
 mod record;
 mod shape;
+mod since;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,0 +1,71 @@
+//! `--since`: which of the files a commit does not have as they are now, asked of git.
+
+use anyhow::{Context, bail};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Of `files`, those that are new or changed since the revision, committed or not. Where the
+/// branches have parted, since they parted. Standard input counts as changed.
+///
+/// # Errors
+/// No git, no repository, no such revision, no common ancestor.
+pub fn changed(revision: &str, files: &[String]) -> anyhow::Result<BTreeSet<String>> {
+    let folder = folder_of(files);
+    let top = git(&folder, &["rev-parse", "--show-toplevel"])
+        .with_context(|| format!("--since {revision}: {} is in no repository", folder.display()))?;
+    let top = PathBuf::from(line(&top));
+    let named = format!("{revision}^{{commit}}");
+    let commit = git(&folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &named])
+        .with_context(|| format!("--since {revision}: no such commit, branch or tag"))?;
+    // Only a hash from here on, which is neither an option nor a path.
+    let parted = git(&top, &["merge-base", line(&commit), "HEAD"]).with_context(|| {
+        format!(
+            "--since {revision}: no common ancestor with HEAD; a shallow clone lacks it \
+             (fetch more of the history)"
+        )
+    })?;
+    let diff =
+        ["diff", "--name-only", "-z", "--no-renames", "--diff-filter=d", line(&parted), "--"];
+    let new = ["ls-files", "--others", "-z", "--"];
+    let mut paths = BTreeSet::new();
+    for arguments in [&diff[..], &new[..]] {
+        let names = git(&top, arguments).with_context(|| format!("--since {revision}"))?;
+        let names = names.split('\0').filter(|name| !name.is_empty());
+        paths.extend(names.map(|name| top.join(name)));
+    }
+    let is_changed = |file: &&String| {
+        *file == "-" || std::fs::canonicalize(file).is_ok_and(|path| paths.contains(&path))
+    };
+    Ok(files.iter().filter(is_changed).cloned().collect())
+}
+
+/// Where git is asked: in the folder of the first file.
+fn folder_of(files: &[String]) -> PathBuf {
+    let first = files.iter().find(|f| *f != "-");
+    let path = first.and_then(|f| std::fs::canonicalize(f).ok());
+    path.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned()
+}
+
+fn line(answer: &str) -> &str {
+    answer.trim_end_matches('\n')
+}
+
+/// What git prints.
+fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new("git");
+    // Paths come as they are, and no repository starts programs of its own.
+    command.args(["-c", "core.quotePath=false", "-c", "core.fsmonitor=false"]);
+    command.arg("-C").arg(folder).args(arguments).env("LC_ALL", "C");
+    let output = command.output().context("the program git cannot be started; install it")?;
+    if !output.status.success() {
+        let told = String::from_utf8_lossy(&output.stderr);
+        let told = told.trim().lines().next().unwrap_or("").to_owned();
+        bail!("git {}: {}", arguments.first().unwrap_or(&""), ending(&told));
+    }
+    String::from_utf8(output.stdout).context("git names a file whose path is not UTF-8")
+}
+
+fn ending(told: &str) -> &str {
+    if told.is_empty() { "no answer" } else { told.strip_prefix("fatal: ").unwrap_or(told) }
+}

@@ -1,0 +1,214 @@
+//! `pgward check` as a build server uses it: formats, pgward.toml, a kept catalog, --since.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../../pg/tests/common/installation.rs"]
+mod installation;
+
+use pgward_pg::prelude::*;
+use pgward_pg::server::{PrivateServer, ServerOptions};
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A directory with these files.
+fn with(files: &[(&str, &str)]) -> TempDir {
+    let dir = tempfile::Builder::new().prefix("pgward-test-").tempdir().unwrap();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    dir
+}
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgward"));
+    for name in ["DATABASE_URL", "PGWARD_VAULT", "PGPASSWORD", "GIT_DIR", "GIT_INDEX_FILE"] {
+        command.env_remove(name);
+    }
+    command.current_dir(dir).args(args).output().unwrap()
+}
+
+/// Standard output of a run that must end with this exit code.
+#[track_caller]
+fn told(dir: &Path, args: &[&str], code: i32) -> String {
+    let output = run(dir, args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn json(dir: &Path, args: &[&str], code: i32) -> serde_json::Value {
+    serde_json::from_str(&told(dir, args, code)).unwrap()
+}
+
+/// Exit code 2 and every word of `says` on standard error.
+#[track_caller]
+fn fails(dir: &Path, args: &[&str], says: &[&str]) {
+    let output = run(dir, args);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+    for word in says {
+        assert!(error.contains(word), "{args:?}: `{word}` is not in: {error}");
+    }
+    assert!(!error.contains("panicked") && error.lines().count() <= 6, "{args:?}: {error}");
+}
+
+/// Lints of a report with the file they are found in.
+fn lints(report: &serde_json::Value) -> Vec<(String, String)> {
+    let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+    let findings = report["findings"].as_array().unwrap().iter();
+    findings.map(|f| (text(&f["lint"]), text(&f["file"]))).collect()
+}
+
+fn has(report: &serde_json::Value, lint: &str, file: &str) -> bool {
+    lints(report).contains(&(lint.to_owned(), file.to_owned()))
+}
+
+#[test]
+fn every_format_is_written_whole() {
+    let dir = with(&[("m/1.sql", "DROP TABLE orders;\n")]);
+    let check = |format: &str| told(dir.path(), &["check", "m", "--format", format], 1);
+    let sarif: serde_json::Value = serde_json::from_str(&check("sarif")).unwrap();
+    let driver = &sarif["runs"][0]["tool"]["driver"];
+    assert_eq!(driver["semanticVersion"], env!("CARGO_PKG_VERSION"));
+    let rules = driver["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), pgward_lint::lints::LINTS.len());
+    assert!(rules.iter().all(|r| r["help"]["text"].as_str().is_some_and(|t| !t.is_empty())));
+    let gitlab: serde_json::Value = serde_json::from_str(&check("gitlab")).unwrap();
+    assert_eq!(gitlab[0]["location"]["path"], "m/1.sql");
+    assert!(check("github").starts_with("::error file=m/1.sql,line=1,col=1,"));
+    assert!(check("junit").contains("name=\"drop_table (1:1)\""));
+    assert!(check("markdown").contains("`drop_table`"));
+    assert!(check("terminal").contains("error[drop_table]"));
+    let quiet = with(&[("1.sql", "SELECT 1;\n")]);
+    assert_eq!(told(quiet.path(), &["check", "1.sql", "--format", "gitlab"], 0).trim(), "[]");
+}
+
+#[test]
+fn what_is_allowed_is_told_with_its_reason() {
+    let sql = "-- pgward: allow drop_table moved to the archive\nDROP TABLE orders;\n\
+               -- pgward: allow drop_tabel typo\nSELECT 1;\n";
+    let config =
+        "[check.paths.old]\nallow = [{ lint = \"lock_timeout_missing\", reason = \"agreed\" }]\n";
+    let dir = with(&[
+        ("1.sql", sql),
+        ("old/2.sql", "ALTER TABLE a ADD COLUMN b int;"),
+        ("new/2.sql", "ALTER TABLE a ADD COLUMN b int;"),
+        ("pgward.toml", config),
+    ]);
+    let files = ["check", "1.sql", "old/2.sql", "new/2.sql"];
+    let report = json(dir.path(), &[&files[..], &["--format", "json"]].concat(), 1);
+    let silenced = report["silenced"].as_array().unwrap();
+    assert_eq!(silenced.len(), 2, "{silenced:?}");
+    assert_eq!(silenced[0]["reason"], "moved to the archive");
+    assert_eq!((&silenced[0]["was"], &silenced[0]["now"]), (&"error".into(), &"warning".into()));
+    assert_eq!((&silenced[1]["by"], &silenced[1]["file"]), (&"config".into(), &"old/2.sql".into()));
+    assert_eq!(report["stopped_by"], serde_json::Value::Null);
+    assert!(
+        has(&report, "allow_unknown", "1.sql") && has(&report, "lock_timeout_missing", "new/2.sql")
+    );
+    assert!(!has(&report, "lock_timeout_missing", "old/2.sql"));
+    let shown = told(dir.path(), &files, 1);
+    for word in ["lowered: 1.sql:2  moved to the archive", "in pgward.toml: old/2.sql:1  agreed"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    std::fs::write(dir.path().join("other.toml"), "[check]\nalow = []\n").unwrap();
+    let other = ["check", "1.sql", "--config", "other.toml"];
+    fails(dir.path(), &other, &["other.toml:2", "`alow`"]);
+    fails(dir.path(), &["check", "1.sql", "--config", "no.toml"], &["no.toml", "no such"]);
+}
+
+#[test]
+fn a_kept_catalog_stands_for_the_live_one() {
+    let options = ServerOptions::new(installation::installation()).set("fsync", "off");
+    let server = PrivateServer::create(&options).unwrap();
+    let session = Session::connect(&server.target(), Purpose::Private).unwrap();
+    let setup = "CREATE ROLE reader LOGIN PASSWORD 'reader';
+                 CREATE TABLE public.orders (id bigint, note text);
+                 INSERT INTO public.orders SELECT n, 'x' FROM generate_series(1, 1000) n;
+                 CREATE VIEW public.notes AS SELECT note FROM public.orders;
+                 ANALYZE public.orders;";
+    session.simple(setup).unwrap();
+    let url = format!("postgres://reader:reader@127.0.0.1:{}/postgres", server.port());
+    let dir = with(&[("1.sql", "TRUNCATE orders;\n"), ("no.json", "{}"), ("cut.json", "")]);
+    let dir = dir.path();
+    let kept = told(dir, &["catalog", "--database", &url], 0);
+    let words: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!(words["pgward_catalog"], 1);
+    std::fs::write(dir.join("kept.json"), &kept).unwrap();
+    server.stop();
+    let report = json(dir, &["check", "1.sql", "--catalog", "kept.json", "--format", "json"], 1);
+    let findings = report["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|f| f["layer"] == "catalog"), "{findings:#?}");
+    assert_eq!(report["catalog"]["taken_at"], words["taken_at"]);
+    assert!(report["catalog"]["age_s"].as_f64().unwrap() < 300.0);
+    let shown = told(dir, &["check", "1.sql", "--catalog", "kept.json"], 1);
+    assert!(shown.contains("kept.json") && shown.contains(" old"), "{shown}");
+    let with_catalog = |file: &str, says: &[&str]| {
+        fails(
+            dir,
+            &["check", "1.sql", "--catalog", file],
+            &[&[file, "pgward catalog"], says].concat(),
+        );
+    };
+    std::fs::write(dir.join("cut.json"), &kept[..kept.len() / 2]).unwrap();
+    let other = kept.replacen("\"pgward_catalog\":1", "\"pgward_catalog\":2", 1);
+    std::fs::write(dir.join("other.json"), other).unwrap();
+    with_catalog("no.json", &["not a catalog"]);
+    with_catalog("cut.json", &["catalog"]);
+    with_catalog("other.json", &["format 2"]);
+    fails(dir, &["check", "1.sql", "--catalog", "none.json"], &["none.json", "no such catalog"]);
+}
+
+fn git(dir: &Path, args: &[&str]) {
+    let as_somebody = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"];
+    let output = Command::new("git").args(as_somebody).args(args).current_dir(dir).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn only_what_changed_since_a_commit_is_judged() {
+    let dir = with(&[("m/1.sql", "DROP TABLE a;\n"), ("m/2.sql", "CREATE TABLE b (c int);\n")]);
+    let dir = dir.path();
+    git(dir, &["init", "-q", "-b", "main"]);
+    git(dir, &["add", "."]);
+    git(dir, &["commit", "-q", "-m", "first"]);
+    let since = |code: i32| json(dir, &["check", "m", "--since", "main", "--format", "json"], code);
+    let nothing = since(0);
+    assert_eq!(lints(&nothing), []);
+    assert_eq!(nothing["since"]["n_files_unchanged"], 2);
+    git(dir, &["checkout", "-q", "-b", "work"]);
+    let change = "DROP TABLE d;\nALTER TABLE b DROP COLUMN c;\n";
+    std::fs::write(dir.join("m/3 é.sql"), change).unwrap();
+    let untracked = since(1);
+    assert!(
+        has(&untracked, "drop_table", "m/3 é.sql") && !has(&untracked, "drop_table", "m/1.sql")
+    );
+    git(dir, &["add", "."]);
+    git(dir, &["commit", "-q", "-m", "second"]);
+    // What the other branch does meanwhile is not ours.
+    git(dir, &["checkout", "-q", "main"]);
+    std::fs::write(dir.join("m/1.sql"), "DROP TABLE a, e;\n").unwrap();
+    git(dir, &["commit", "-q", "-a", "-m", "third"]);
+    git(dir, &["checkout", "-q", "work"]);
+    let committed = since(1);
+    assert_eq!(lints(&committed), lints(&untracked));
+    assert_eq!(committed["since"]["n_files_judged"], 1);
+    fails(dir, &["check", "m", "--since", "no-such"], &["--since no-such", "no such commit"]);
+    fails(dir, &["check", "m", "--since=--output=x"], &["--output=x", "no such commit"]);
+    assert!(!dir.join("x").exists());
+    let elsewhere = with(&[("1.sql", "SELECT 1;")]);
+    let outside = ["check", "1.sql", "--since", "main"];
+    fails(elsewhere.path(), &outside, &["--since main", "in no repository"]);
+    let output = Command::new(env!("CARGO_BIN_EXE_pgward"))
+        .current_dir(dir)
+        .args(["check", "m", "--since", "main"])
+        .env("PATH", "/no/such")
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && error.contains("git cannot be started"), "{error}");
+}
