@@ -1,10 +1,13 @@
-//! The product's promise on one page: symptom × cause × action × drill, checked across rooms
-//! and written to `docs/coverage.md`.
+//! Pages of `docs/` made from the members of each kind: the product's promise (symptom × cause ×
+//! action × drill, checked across rooms), and what each lint finds.
 #![cfg(test)]
 
 use pgward_drill::scenario::{self, Scenario};
 use pgward_incident::causes::{CAUSES, Cause};
 use pgward_incident::detectors::DETECTORS;
+use pgward_lint::Lint;
+use pgward_lint::lints::LINTS;
+use pgward_model::finding::Severity;
 use pgward_recover::actions::ACTIONS;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -86,6 +89,55 @@ fn the_coverage_page_is_what_the_code_says() {
     writeln!(page, "\n## Open\n\n- causes without a drill: {}", list(undrilled)).unwrap();
     writeln!(page, "- actions that no drill uses: {}", list(unused)).unwrap();
     must_be("coverage.md", &page);
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+/// What a lint's file says of it, with its examples.
+fn section(lint: &Lint) -> String {
+    let mut text = format!("\n## {}\n\n{}.\n\n", lint.id, sentence(lint.title));
+    for (name, said) in [("harm", lint.harm), ("instead", lint.instead), ("source", lint.source)] {
+        writeln!(text, "- {name}: {said}").unwrap();
+    }
+    writeln!(text, "- weighs at most: {}", word(lint.severity)).unwrap();
+    if lint.guards_rows {
+        text.push_str("- rows at stake are allowed by `-- pgward: expect rows N` only\n");
+    }
+    for found in [true, false] {
+        let examples: Vec<&str> =
+            lint.examples.iter().filter(|e| e.finds.is_empty() != found).map(|e| e.sql).collect();
+        let caption = if found { "Found:" } else { "Fine:" };
+        write!(text, "\n{caption}\n\n```sql\n{}\n```\n", examples.join("\n\n")).unwrap();
+    }
+    text
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[test]
+fn the_page_of_lints_is_what_their_files_say() {
+    let mut page = String::from(
+        "# Lints\n\nWhat `pgward check` finds. Made by a test from `crates/lint/src/lints`; the \
+         examples are run against real servers. Some speak only with a catalog, and a large \
+         table weighs more than a small one.\n\n| lint | at most | what is wrong |\n\
+         | --- | --- | --- |\n",
+    );
+    for lint in LINTS {
+        let title = lint.title.replace('|', "\\|");
+        let (id, severity) = (lint.id, word(lint.severity));
+        writeln!(page, "| [{id}](#{id}) | {severity} | {title} |").unwrap();
+    }
+    page.extend(LINTS.iter().map(|lint| section(lint)));
+    must_be("lints.md", &page);
 }
 
 /// `docs/scoreboard.jsonl` is the output of `pgward drill all --format json`.

@@ -212,3 +212,69 @@ fn only_what_changed_since_a_commit_is_judged() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(2) && error.contains("git cannot be started"), "{error}");
 }
+
+/// The root of the repository.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+#[test]
+fn the_action_checks_what_it_is_given() {
+    let dir = with(&[("a b/1.sql", "DROP TABLE orders;\n"), ("2.sql", "SELECT 1;\n")]);
+    let dir = dir.path();
+    let act = |inputs: &[(&str, &str)]| {
+        let mut command = Command::new(root().join(".ci/action"));
+        command.current_dir(dir).env("PGWARD_PROGRAM", env!("CARGO_BIN_EXE_pgward"));
+        command.env_remove("DATABASE_URL").envs(inputs.iter().copied()).output().unwrap()
+    };
+    let found = act(&[("PGWARD_FILES", "a b/1.sql\n\n2.sql\n")]);
+    assert_eq!(found.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert!(text.starts_with("::error file=a b/1.sql,"), "{text}");
+    let to_file = [("PGWARD_FORMAT", "sarif"), ("PGWARD_OUTPUT", "out.sarif")];
+    let quiet = act(&[&to_file[..], &[("PGWARD_FILES", "2.sql")]].concat());
+    assert_eq!((quiet.status.code(), quiet.stdout.len()), (Some(0), 0));
+    let written = std::fs::read_to_string(dir.join("out.sarif")).unwrap();
+    assert!(serde_json::from_str::<serde_json::Value>(&written).is_ok());
+    for (name, value) in [
+        ("PGWARD_SINCE", "no-such"),
+        ("PGWARD_CATALOG", "no-such"),
+        ("PGWARD_CONFIG", "no-such"),
+        ("PGWARD_FORMAT", "no-such"),
+    ] {
+        let refused = act(&[("PGWARD_FILES", "2.sql"), (name, value)]);
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && error.contains("no-such"), "{name}: {error}");
+    }
+    assert_eq!(act(&[("PGWARD_FILES", "--help")]).status.code(), Some(2));
+}
+
+#[test]
+fn the_action_hands_over_every_input() {
+    let action = std::fs::read_to_string(root().join("action.yml")).unwrap();
+    let script = std::fs::read_to_string(root().join(".ci/action")).unwrap();
+    let (inputs, steps) = action.split_once("\nruns:\n").unwrap();
+    let declared: Vec<&str> = inputs
+        .lines()
+        .filter_map(|l| l.strip_prefix("  ")?.strip_suffix(':'))
+        .filter(|name| !name.starts_with(' '))
+        .collect();
+    assert!(declared.len() >= 7, "{declared:?}");
+    for name in declared {
+        let value = format!("${{{{ inputs.{name} }}}}");
+        let line = steps.lines().find(|l| l.contains(&value)).unwrap_or_else(|| panic!("{name}"));
+        let variable = line.trim().split(':').next().unwrap();
+        assert!(script.contains(&format!("${{{variable}:")), "{variable}");
+    }
+}
+
+#[test]
+fn the_hook_runs_on_the_files_it_is_given() {
+    let hooks = std::fs::read_to_string(root().join(".pre-commit-hooks.yaml")).unwrap();
+    let entry = hooks.lines().find_map(|l| l.trim().strip_prefix("entry: ")).unwrap();
+    let mut words = entry.split(' ');
+    assert_eq!(words.next(), Some("pgward"));
+    let dir = with(&[("1.sql", "DROP TABLE orders;\n"), ("2.sql", "SELECT 1;\n")]);
+    let arguments: Vec<&str> = words.chain(["1.sql", "2.sql"]).collect();
+    assert!(told(dir.path(), &arguments, 1).contains("drop_table"));
+}
