@@ -9,12 +9,13 @@ use std::process::Command;
 /// branches have parted, since they parted. Standard input counts as changed.
 ///
 /// # Errors
-/// No git, no repository, no such revision, no common ancestor.
+/// No git, no repository, a file outside of it, no such revision, no common ancestor.
 pub fn changed(revision: &str, files: &[String]) -> anyhow::Result<BTreeSet<String>> {
     let folder = folder_of(files);
     let top = git(&folder, &["rev-parse", "--show-toplevel"])
         .with_context(|| format!("--since {revision}: {} is in no repository", folder.display()))?;
     let top = PathBuf::from(line(&top));
+    let top = std::fs::canonicalize(&top).unwrap_or(top);
     let named = format!("{revision}^{{commit}}");
     let commit = git(&folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &named])
         .with_context(|| format!("--since {revision}: no such commit, branch or tag"))?;
@@ -34,10 +35,18 @@ pub fn changed(revision: &str, files: &[String]) -> anyhow::Result<BTreeSet<Stri
         let names = names.split('\0').filter(|name| !name.is_empty());
         paths.extend(names.map(|name| top.join(name)));
     }
-    let is_changed = |file: &&String| {
-        *file == "-" || std::fs::canonicalize(file).is_ok_and(|path| paths.contains(&path))
-    };
-    Ok(files.iter().filter(is_changed).cloned().collect())
+    let mut changed = BTreeSet::new();
+    for file in files {
+        let path = std::fs::canonicalize(file).unwrap_or_default();
+        if file != "-" && !path.starts_with(&top) {
+            bail!("--since {revision}: {file} is not in the repository {}", top.display());
+        }
+        // A changed submodule is named as a whole.
+        if file == "-" || path.ancestors().any(|part| paths.contains(part)) {
+            changed.insert(file.clone());
+        }
+    }
+    Ok(changed)
 }
 
 /// Where git is asked: in the folder of the first file.

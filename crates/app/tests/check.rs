@@ -203,6 +203,12 @@ fn only_what_changed_since_a_commit_is_judged() {
     let elsewhere = with(&[("1.sql", "SELECT 1;")]);
     let outside = ["check", "1.sql", "--since", "main"];
     fails(elsewhere.path(), &outside, &["--since main", "in no repository"]);
+    let other = elsewhere.path().join("1.sql").display().to_string();
+    fails(
+        dir,
+        &["check", "m/1.sql", &other, "--since", "main"],
+        &[&other, "not in the repository"],
+    );
     let output = Command::new(env!("CARGO_BIN_EXE_pgward"))
         .current_dir(dir)
         .args(["check", "m", "--since", "main"])

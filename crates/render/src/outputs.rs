@@ -43,17 +43,15 @@ impl Report<'_> {
         self.sources.get(&finding.file).map(String::as_str)
     }
 
-    /// Findings of one file, in the order given.
-    fn of_file(&self, file: &str) -> Vec<&Finding> {
-        self.gate.findings.iter().filter(|f| f.file == file).collect()
-    }
-
-    /// Files that were read and those that findings name, each once.
-    fn files(&self) -> Vec<&str> {
-        let named = self.gate.findings.iter().map(|f| f.file.as_str());
-        let all: std::collections::BTreeSet<&str> =
-            self.sources.keys().map(String::as_str).chain(named).collect();
-        all.into_iter().collect()
+    /// The findings of each file, in the order given: of those that were read, also where there
+    /// are none.
+    fn by_file(&self) -> BTreeMap<&str, Vec<&Finding>> {
+        let mut files: BTreeMap<&str, Vec<&Finding>> =
+            self.sources.keys().map(|file| (file.as_str(), Vec::new())).collect();
+        for finding in &self.gate.findings {
+            files.entry(&finding.file).or_default().push(finding);
+        }
+        files
     }
 }
 

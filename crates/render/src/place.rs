@@ -4,6 +4,10 @@ use pgward_model::prelude::{Finding, Span};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
+/// A longer line is none that anybody opens, and with a finding every few bytes, to count its
+/// columns again and again takes minutes.
+const LINE_BYTES_MAX: usize = 100_000;
+
 /// A place in a text. Lines and columns count from 1, columns in UTF-16 code units; the end
 /// column is one past the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,29 +18,35 @@ pub(crate) struct Region {
     pub(crate) end_column: usize,
 }
 
-/// The region of a span, without white space at its end. A span that does not fit the text, or
-/// has none, is the point where it begins.
+/// The region of a span, without white space at its end. It is the point where the span begins,
+/// in characters, where the span does not fit the text, there is none, or a line is endless.
 pub(crate) fn region(span: Span, source: Option<&str>) -> Region {
-    let parts = source.and_then(|text| Some((text.get(..span.start)?, text.get(..span.end)?)));
-    let Some((before, upto)) = parts else {
-        let column = span.column as usize;
-        return Region { line: span.line, column, end_line: span.line, end_column: column };
-    };
-    let upto = upto.trim_end();
-    let written = upto.get(before.len()..).unwrap_or("");
+    let column = span.column as usize;
+    let point = Region { line: span.line, column, end_line: span.line, end_column: column };
+    source.and_then(|text| exact(span, text)).unwrap_or(point)
+}
+
+fn exact(span: Span, text: &str) -> Option<Region> {
+    let written = text.get(span.start..span.end)?.trim_end();
     let n_breaks = written.bytes().filter(|b| *b == b'\n').count() as u32;
-    Region {
+    Some(Region {
         line: span.line,
-        column: column_after(before),
+        column: column_after(text.get(..span.start)?)?,
         end_line: span.line + n_breaks,
-        end_column: column_after(if written.is_empty() { before } else { upto }),
-    }
+        end_column: column_after(text.get(..span.start + written.len())?)?,
+    })
 }
 
 /// The column that follows a text; a byte order mark has no width.
-fn column_after(text: &str) -> usize {
-    let line = text.rsplit('\n').next().unwrap_or("");
-    line.strip_prefix('\u{feff}').unwrap_or(line).encode_utf16().count() + 1
+fn column_after(text: &str) -> Option<usize> {
+    let begin = text.len().saturating_sub(LINE_BYTES_MAX);
+    let near = text.as_bytes().get(begin..)?;
+    let line = match near.iter().rposition(|b| *b == b'\n') {
+        Some(at) => text.get(begin + at + 1..)?,
+        None if begin == 0 => text,
+        None => return None,
+    };
+    Some(line.strip_prefix('\u{feff}').unwrap_or(line).encode_utf16().count() + 1)
 }
 
 /// A path as those take it who know the repository's root: `/` between its parts, no `./`;
@@ -98,6 +108,9 @@ mod tests {
         let span = Span { start: 90, end: 99, line: 7, column: 3 };
         let point = Region { line: 7, column: 3, end_line: 7, end_column: 3 };
         assert_eq!((region(span, Some("é")), region(span, None)), (point, point));
+        let long = "x".repeat(LINE_BYTES_MAX + 100);
+        let far = Span { start: long.len() - 9, end: long.len(), ..span };
+        assert_eq!(region(far, Some(&long)), point);
         let inside = Span { start: 1, end: 2, ..span };
         assert_eq!(region(inside, Some("é")), point);
     }

@@ -8,6 +8,7 @@ use crate::place;
 use pgward_model::prelude::*;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
+use std::collections::BTreeMap;
 use std::io;
 
 pub(super) static OUTPUT: Output =
@@ -38,9 +39,8 @@ enum Outcome {
 
 fn written(report: &Report, xml: &mut Xml) -> io::Result<()> {
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let suites: Vec<(&str, Vec<Case>)> =
-        report.files().into_iter().map(|file| (file, cases(report, file))).collect();
-    let all: Vec<&Case> = suites.iter().flat_map(|(_, cases)| cases).collect();
+    let suites = suites(report);
+    let all: Vec<&Case> = suites.values().flatten().collect();
     let (n_tests, n_failures) = (all.len().to_string(), failures(&all).to_string());
     xml.create_element("testsuites")
         .with_attributes([("name", "pgward"), ("tests", &n_tests), ("failures", &n_failures)])
@@ -92,24 +92,27 @@ fn one(xml: &mut Xml, file: &str, case: &Case) -> io::Result<()> {
     Ok(())
 }
 
-/// A file without a word is one case that passes, so that it is seen to have been read.
-fn cases(report: &Report, file: &str) -> Vec<Case> {
-    let found = report.of_file(file).into_iter().map(|f| Case {
-        name: format!("{} ({}:{})", f.lint, f.span.line, f.span.column),
-        line: f.span.line,
-        outcome: outcome(f),
-    });
-    let silenced = report.gate.silenced.iter().filter(|s| s.file == file && s.now.is_none());
-    let silenced = silenced.map(|s| Case {
-        name: format!("{} ({}:{})", s.lint, s.span.line, s.span.column),
-        line: s.span.line,
-        outcome: Outcome::Skipped { why: s.reason.clone() },
-    });
-    let mut cases: Vec<Case> = found.chain(silenced).collect();
-    if cases.is_empty() {
+/// The cases of each file. One without a word is one case that passes, so that it is seen to have
+/// been read.
+fn suites(report: &Report) -> BTreeMap<String, Vec<Case>> {
+    let case = |lint: &str, span: &Span, outcome: Outcome| Case {
+        name: format!("{lint} ({}:{})", span.line, span.column),
+        line: span.line,
+        outcome,
+    };
+    let mut suites: BTreeMap<String, Vec<Case>> = BTreeMap::new();
+    for (file, findings) in report.by_file() {
+        let cases = findings.iter().map(|f| case(&f.lint, &f.span, outcome(f)));
+        suites.insert(file.to_owned(), cases.collect());
+    }
+    for s in report.gate.silenced.iter().filter(|s| s.now.is_none()) {
+        let skipped = Outcome::Skipped { why: s.reason.clone() };
+        suites.entry(s.file.clone()).or_default().push(case(&s.lint, &s.span, skipped));
+    }
+    for cases in suites.values_mut().filter(|cases| cases.is_empty()) {
         cases.push(Case { name: "pgward check".to_owned(), line: 1, outcome: Outcome::Passed });
     }
-    cases
+    suites
 }
 
 fn outcome(finding: &Finding) -> Outcome {

@@ -49,8 +49,7 @@ fn print(report: &Report) -> String {
     let mut comment = Comment::default();
     comment.add(&head(report));
     let mut n_hidden = 0;
-    for file in report.files() {
-        let findings = report.of_file(file);
+    for (file, findings) in report.by_file() {
         if !findings.is_empty() {
             n_hidden += fold(report, &mut comment, file, &findings);
         }
