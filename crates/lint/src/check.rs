@@ -2,9 +2,10 @@
 
 use crate::Options;
 use crate::allow;
-use crate::context::Context;
+use crate::context::{Context, Site};
 use crate::lints::LINTS;
 use pgward_model::prelude::*;
+use pgward_sql::Chain;
 
 /// What all lints say of a change, in the order of the text, strongest first at one place.
 ///
@@ -14,30 +15,72 @@ pub fn check(change: &Change, catalog: Option<&Catalog>, options: &Options) -> V
     judge(change, catalog, options).findings
 }
 
-/// Findings, and those that somebody has answered for.
+/// Findings, those that somebody has answered for, and what each statement does.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Judged {
     pub findings: Vec<Finding>,
     /// In the order of the text.
     pub silenced: Vec<Silenced>,
+    pub statements: Vec<StatementEffects>,
 }
 
-/// As [`check`], with what was silenced or lowered.
+/// As [`check`], with what was silenced or lowered: the files go to production together.
 pub fn judge(change: &Change, catalog: Option<&Catalog>, options: &Options) -> Judged {
-    let cx = Context::new(change, catalog, options);
-    let mut judged = Judged::default();
+    let mut chain = Chain::new(catalog);
+    judged(&Context::new(&change.files, catalog, &mut chain, options))
+}
+
+/// Judges migrations that build on each other, each a change of its own: it meets what `live`
+/// and the files before it have left.
+pub fn judge_chain(files: &[ChangeFile], live: Option<&Catalog>, options: &Options) -> Judged {
+    let (mut before, mut after) = (Chain::new(live), Chain::new(live));
+    let mut all = Judged::default();
+    for file in files {
+        before.begin_file();
+        after.begin_file();
+        let known = (live.is_some() || before.is_whole()).then(|| before.catalog());
+        let cx = Context::new(std::slice::from_ref(file), known, &mut after, options);
+        let mut here = judged(&cx);
+        if live.is_none() {
+            // The state comes from the text of other files, not from a server.
+            here.findings.iter_mut().for_each(|f| f.layer = Layer::Static);
+            here.silenced.iter_mut().for_each(|s| s.layer = Layer::Static);
+        }
+        all.findings.append(&mut here.findings);
+        all.silenced.append(&mut here.silenced);
+        all.statements.append(&mut here.statements);
+        let done: Vec<_> = cx.sites.into_iter().map(|site| site.actions).collect();
+        done.iter().for_each(|actions| drop(before.run(actions)));
+    }
+    all
+}
+
+fn judged(cx: &Context<'_>) -> Judged {
+    let mut judged =
+        Judged { statements: cx.sites.iter().map(said).collect(), ..Judged::default() };
     for lint in LINTS {
         let mut here = Vec::new();
-        (lint.check)(&cx, &mut here);
-        let here = here.into_iter().filter(|f| options.judges(&f.file));
+        (lint.check)(cx, &mut here);
+        let here = here.into_iter().filter(|f| cx.options.judges(&f.file));
         let silenced = &mut judged.silenced;
-        judged.findings.extend(here.filter_map(|f| allow::answered(&cx, lint, f, silenced)));
+        judged.findings.extend(here.filter_map(|f| allow::answered(cx, lint, f, silenced)));
     }
-    let place = |file: &str| change.files.iter().position(|f| f.path == file);
+    let place = |file: &str| cx.files.iter().position(|f| f.path == file);
     judged.findings.sort_by_key(|f| {
         let severity = std::cmp::Reverse(f.severity);
         (place(&f.file), f.span.start, severity, f.lint.clone(), f.layer)
     });
     judged.silenced.sort_by_key(|s| (place(&s.file), s.span.start));
     judged
+}
+
+fn said(site: &Site<'_>) -> StatementEffects {
+    let unparsed = site.statement.kind == StatementKind::Unparsed;
+    StatementEffects {
+        file: site.file.path.clone(),
+        line: site.statement.span.line,
+        column: site.statement.span.column,
+        effects: site.effects.clone(),
+        error: unparsed.then(|| "not understood".to_owned()),
+    }
 }

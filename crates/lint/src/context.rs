@@ -3,6 +3,7 @@
 
 use crate::{Lint, Options};
 use pgward_model::prelude::*;
+use pgward_sql::Chain;
 use pgward_sql::action::Action;
 use pgward_sql::expect::{self, Allowance};
 use pgward_sql::template::{self, Placeholder};
@@ -10,7 +11,7 @@ use std::ops::RangeInclusive;
 
 /// A change, ready for all lints.
 pub struct Context<'a> {
-    pub change: &'a Change,
+    pub files: &'a [ChangeFile],
     pub catalog: Option<&'a Catalog>,
     pub options: &'a Options,
     /// Every statement of every file, in order.
@@ -39,27 +40,34 @@ pub struct Site<'a> {
 const SMALL_BYTES: f64 = 10.0 * 1024.0 * 1024.0;
 
 impl<'a> Context<'a> {
+    /// `catalog` is how things stand before the files; `chain` stands there too and is taken
+    /// through them.
     pub(crate) fn new(
-        change: &'a Change,
+        files: &'a [ChangeFile],
         catalog: Option<&'a Catalog>,
+        chain: &mut Chain,
         options: &'a Options,
     ) -> Self {
         let mut sites = Vec::new();
-        for file in &change.files {
+        for file in files {
             let transactions = pgward_sql::splits_transactions(file);
             let mut vars = template::definitions(&file.text);
             vars.extend(options.vars_of(&file.path));
             for (written, inside) in file.statements.iter().zip(&transactions.inside) {
                 let placeholders = template::placeholders(&written.text);
                 let statement = as_sent(written, &placeholders, &vars);
-                let effects = match catalog {
-                    Some(catalog) => pgward_sql::effects_with(&statement, catalog),
-                    None => statement.effects.clone(),
+                let actions = pgward_sql::actions(&statement);
+                let effects = match statement.kind {
+                    StatementKind::Unparsed => {
+                        chain.run_unread(&statement.text);
+                        Vec::new()
+                    }
+                    _ => chain.run(&actions),
                 };
                 let wrapped = options.wraps(&file.path) && !transactions.own();
                 sites.push(Site {
                     file,
-                    actions: pgward_sql::actions(&statement),
+                    actions,
                     effects,
                     placeholders,
                     in_transaction: *inside || wrapped,
@@ -70,7 +78,7 @@ impl<'a> Context<'a> {
                 });
             }
         }
-        Self { change, catalog, options, sites }
+        Self { files, catalog, options, sites }
     }
 
     /// The table of that name in the live catalog.
@@ -82,10 +90,9 @@ impl<'a> Context<'a> {
     /// `IF NOT EXISTS` finds; without it the text decides.
     pub fn existed(&self, site: &Site, relation: &Relation) -> bool {
         let made_here = site
-            .statement
             .effects
             .iter()
-            .chain(&site.effects)
+            .chain(&site.statement.effects)
             .find_map(|e| e.relation.same_as(relation).then_some(e.existed_before));
         made_here.unwrap_or(true) || self.table(relation).is_some()
     }

@@ -7,7 +7,7 @@ mod indexes;
 pub mod lints;
 mod users;
 
-pub use check::{Judged, check, judge};
+pub use check::{Judged, check, judge, judge_chain};
 pub use context::Context;
 use pgward_model::prelude::*;
 use pgward_sql::expect::Allowance;

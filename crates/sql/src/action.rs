@@ -140,6 +140,10 @@ pub struct CreateTable {
     pub temporary: bool,
     pub if_not_exists: bool,
     pub columns: Vec<NewColumn>,
+    /// Those of the table; a column keeps its own.
+    pub constraints: Vec<NewConstraint>,
+    /// PARTITION BY: it holds partitions and no rows.
+    pub partitioned: bool,
     /// Tables its foreign keys point to.
     pub references: Vec<Relation>,
     pub partition_of: Option<Relation>,
@@ -369,6 +373,8 @@ pub struct NewConstraint {
     pub columns: Vec<String>,
     pub not_valid: bool,
     pub references: Option<Relation>,
+    /// Columns of that table; empty: its primary key.
+    pub referenced: Vec<String>,
     /// ADD CONSTRAINT … USING INDEX.
     pub using_index: Option<String>,
     /// The condition of a CHECK.

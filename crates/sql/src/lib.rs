@@ -1,6 +1,7 @@
 //! Reads SQL and says what each statement locks, rewrites, scans, destroys, and how to undo it.
 
 pub mod action;
+mod chain;
 mod effects;
 pub mod expect;
 pub mod frameworks;
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use understand::Understood;
 
+pub use chain::Chain;
 pub use effects::{effects_with, existed};
 pub use undo::inverse;
 
@@ -38,23 +40,29 @@ fn read_after(path: &str, text: &str, created: &mut Created) -> ChangeFile {
 
 /// Files that go to production together. Relations that an earlier file creates are not
 /// counted as existing before in a later one.
-///
-/// The id is the first 12 hex digits of the SHA-256 of each path and text, in order.
 pub fn change(files: Vec<ChangeFile>) -> Change {
-    let mut hash = Sha256::new();
     let mut created = Created::default();
-    let files = files
-        .into_iter()
-        .map(|file| {
-            hash.update(file.path.as_bytes());
+    let id = change_id(&files);
+    let read = |file: ChangeFile| read_after(&file.path, &file.text, &mut created);
+    Change { id, files: files.into_iter().map(read).collect() }
+}
+
+/// The first 12 hex digits of the SHA-256 of each path and text, in order.
+pub fn change_id<'a>(files: impl IntoIterator<Item = &'a ChangeFile>) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        for part in [&file.path, &file.text] {
+            hash.update(part.as_bytes());
             hash.update([0]);
-            hash.update(file.text.as_bytes());
-            hash.update([0]);
-            read_after(&file.path, &file.text, &mut created)
-        })
-        .collect();
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Change { id: hex.chars().take(12).collect(), files }
+        }
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>()
+        .chars()
+        .take(12)
+        .collect()
 }
 
 fn statement(text: &str, piece: &split::Piece, created: &mut Created) -> Statement {

@@ -52,7 +52,7 @@ impl Apply {
         drop(session);
         let report = gate(&change, &target, &options)?;
         if !self.json {
-            face::show(&view::gate(&report, &sources(&change)))?;
+            face::show(&view::gate(&report, &sources(&change.files)))?;
         }
         if report.stopped_by.is_some() || self.dry_run {
             if self.json {
@@ -66,7 +66,7 @@ impl Apply {
             face::line(&serde_json::to_string(&applied)?)?;
         } else {
             if !applied.findings.is_empty() {
-                face::show(&view::findings(&applied.findings, &sources(&change)))?;
+                face::show(&view::findings(&applied.findings, &sources(&change.files)))?;
             }
             face::line(&applied.says)?;
             for note in &applied.notes {

@@ -1,6 +1,6 @@
 //! `pgward check`: says what a change will do.
 
-use super::files::{read_change, sources};
+use super::files::{self, Chain};
 use super::{Database, Exit, Programs, VaultDir, layer, variable};
 use crate::shape::{self, Shape};
 use crate::{config, face, kept, since};
@@ -52,35 +52,36 @@ pub struct Check {
     programs: Programs,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    Terminal,
-    Json,
-}
-
 impl Check {
     pub fn run(self) -> anyhow::Result<Exit> {
-        let change = read_change(&self.files)?;
-        let options = self.options(&change)?;
+        let chains = files::chains(&self.files)?;
+        let all = || chains.iter().flat_map(|c| &c.files);
+        let options = self.options(all())?;
         let kept = self.catalog.as_deref().map(kept::read).transpose()?;
-        let mut report = match (kept, self.database.given()?) {
-            (Some(catalog), _) => self.kept_report(&change, &catalog, &options),
-            (None, None) => static_report(&change, &options, self.without.contains(&Layer::Static)),
-            (None, Some(target)) => self.live_report(&change, &target, options.clone())?,
+        let (mut report, statements) = match (kept, self.database.given()?) {
+            (Some(catalog), _) => self.offline_report(&chains, Some(&catalog), &options),
+            (None, None) => self.offline_report(&chains, None, &options),
+            (None, Some(target)) => {
+                self.live_report(&files::change(&chains), &target, options.clone())?
+            }
         };
-        report.since = self.judged(&options, &change);
+        report.since = self.judged(&options, all());
         match self.format {
-            Shape::Json => face::line(&serde_json::to_string(&report)?)?,
-            Shape::Terminal => face::show(&view::gate(&report, &sources(&change)))?,
-            Shape::Output(output) => shape::print(output, &report, &sources(&change))?,
+            Shape::Json => {
+                let mut json = serde_json::to_value(&report)?;
+                json["statements"] = serde_json::to_value(statements)?;
+                face::line(&json.to_string())?;
+            }
+            Shape::Terminal => face::show(&view::gate(&report, &files::sources(all())))?,
+            Shape::Output(output) => shape::print(output, &report, &files::sources(all()))?,
         }
         let findings = report.findings.iter().any(|f| f.severity >= Severity::Warning);
         Ok(if findings { Exit::Findings } else { Exit::Quiet })
     }
 
     /// What the command line, `pgward.toml` and git say of the files.
-    fn options(&self, change: &Change) -> anyhow::Result<Options> {
-        let paths: Vec<String> = change.files.iter().map(|f| f.path.clone()).collect();
+    fn options<'a>(&self, files: impl Iterator<Item = &'a ChangeFile>) -> anyhow::Result<Options> {
+        let paths: Vec<String> = files.map(|f| f.path.clone()).collect();
         let only = self.since.as_deref().map(|rev| since::changed(rev, &paths)).transpose()?;
         Ok(Options {
             vars: self.vars.iter().cloned().collect(),
@@ -90,13 +91,15 @@ impl Check {
         })
     }
 
-    fn judged(&self, options: &Options, change: &Change) -> Option<Since> {
-        let n_files_judged = change.files.iter().filter(|f| options.judges(&f.path)).count();
-        Some(Since {
-            revision: self.since.clone()?,
-            n_files_judged,
-            n_files_unchanged: change.files.len() - n_files_judged,
-        })
+    fn judged<'a>(
+        &self,
+        options: &Options,
+        files: impl Iterator<Item = &'a ChangeFile>,
+    ) -> Option<Since> {
+        let revision = self.since.clone()?;
+        let (judged, unchanged): (Vec<_>, Vec<_>) = files.partition(|f| options.judges(&f.path));
+        let (n_files_judged, n_files_unchanged) = (judged.len(), unchanged.len());
+        Some(Since { revision, n_files_judged, n_files_unchanged })
     }
 
     fn live_report(
@@ -104,66 +107,69 @@ impl Check {
         change: &Change,
         target: &Target,
         lint: Options,
-    ) -> anyhow::Result<GateReport> {
+    ) -> anyhow::Result<(GateReport, Vec<StatementEffects>)> {
+        let session = Session::connect(target, Purpose::Inspect)?;
+        let live = pgward_pg::catalog::read(&session)?;
+        let said = pgward_lint::judge_chain(&change.files, Some(&live), &lint).statements;
         let Options { vars, files, only, .. } = lint;
         let mut options = GateOptions { vars, files, only, ..GateOptions::default() };
         options.without.extend(self.without.iter().copied());
         if self.rehearse {
-            let session = Session::connect(target, Purpose::Inspect)?;
             options.clone = self.programs.fitting(session.major())?.map(CloneOptions::new);
             options.vault = self.vault.backups()?;
         } else {
             options.without.insert(Layer::Rehearsal);
         }
-        Ok(gate(change, target, &options)?)
+        Ok((gate(change, target, &options)?, said))
     }
 
-    /// As the live catalog would be asked, by one that was kept: what the text shows is weighed
-    /// by it too.
-    fn kept_report(&self, change: &Change, catalog: &Catalog, options: &Options) -> GateReport {
-        let mut judged = pgward_lint::judge(change, Some(catalog), options);
+    /// Without a server: by the text, and by a catalog that was kept where there is one. Each
+    /// chain for itself, each file a change that meets what the files before it have left.
+    fn offline_report(
+        &self,
+        chains: &[Chain],
+        kept: Option<&Catalog>,
+        options: &Options,
+    ) -> (GateReport, Vec<StatementEffects>) {
+        let mut judged = Judged::default();
+        for chain in chains {
+            let mut here = pgward_lint::judge_chain(&chain.files, kept, options);
+            judged.findings.append(&mut here.findings);
+            judged.silenced.append(&mut here.silenced);
+            judged.statements.append(&mut here.statements);
+        }
         let off = |layer: Layer| self.without.contains(&layer);
         judged.findings.retain(|f| !off(f.layer));
         judged.silenced.retain(|s| !off(s.layer));
-        let age_s = clock::now().duration_since(catalog.taken_at).as_secs_f64().max(0.0);
-        let layers = [Layer::Static, Layer::Catalog].map(|layer| layer_run(layer, off(layer)));
-        GateReport {
-            layers: layers.to_vec(),
-            catalog: self.catalog.as_ref().map(|file| KeptCatalog {
-                file: file.display().to_string(),
-                database: catalog.database.clone(),
-                taken_at: catalog.taken_at,
-                age_s,
-            }),
-            ..report(change, judged)
+        let mut layers = vec![layer_run(Layer::Static, off(Layer::Static))];
+        if kept.is_some() {
+            layers.push(layer_run(Layer::Catalog, off(Layer::Catalog)));
+        }
+        let errors = judged.findings.iter().filter(|f| f.severity == Severity::Error);
+        let report = GateReport {
+            change_id: pgward_sql::change_id(chains.iter().flat_map(|c| &c.files)),
+            stopped_by: errors.map(|f| f.layer).min(),
+            layers,
+            findings: judged.findings,
+            silenced: judged.silenced,
+            catalog: kept.map(|catalog| self.age_of(catalog)),
+            since: None,
+            rehearsal: None,
+            runbook: None,
+        };
+        (report, judged.statements)
+    }
+
+    fn age_of(&self, catalog: &Catalog) -> KeptCatalog {
+        KeptCatalog {
+            file: self.catalog.as_ref().map(|f| f.display().to_string()).unwrap_or_default(),
+            database: catalog.database.clone(),
+            taken_at: catalog.taken_at,
+            age_s: clock::now().duration_since(catalog.taken_at).as_secs_f64().max(0.0),
         }
     }
 }
 
-fn static_report(change: &Change, options: &Options, off: bool) -> GateReport {
-    let judged = match off {
-        true => Judged::default(),
-        false => pgward_lint::judge(change, None, options),
-    };
-    GateReport { layers: vec![layer_run(Layer::Static, off)], ..report(change, judged) }
-}
-
 fn layer_run(layer: Layer, off: bool) -> LayerRun {
     LayerRun { layer, seconds: 0.0, skipped: off.then(|| "switched off".to_owned()) }
-}
-
-/// What lints alone can say of a change.
-fn report(change: &Change, judged: Judged) -> GateReport {
-    let errors = judged.findings.iter().filter(|f| f.severity == Severity::Error);
-    GateReport {
-        change_id: change.id.clone(),
-        stopped_by: errors.map(|f| f.layer).min(),
-        layers: Vec::new(),
-        findings: judged.findings,
-        silenced: judged.silenced,
-        catalog: None,
-        since: None,
-        rehearsal: None,
-        runbook: None,
-    }
 }

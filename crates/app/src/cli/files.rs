@@ -22,20 +22,20 @@ const FILES_MAX: usize = 100_000;
 /// files in it.
 ///
 /// # Errors
-/// A file that is not there, not text, or too large; nothing to judge.
+/// As [`chains`].
 pub fn read_change(paths: &[String]) -> anyhow::Result<Change> {
-    let files = chains(paths)?.into_iter().flat_map(|c| c.files).collect();
-    let change = pgward_sql::change(files);
-    if change.files.iter().all(|f| f.statements.is_empty()) {
-        bail!("{}: no SQL statement in it, so there is nothing to judge", paths.join(", "));
-    }
-    Ok(change)
+    Ok(change(&chains(paths)?))
+}
+
+/// All files of all chains as one change.
+pub fn change(chains: &[Chain]) -> Change {
+    pgward_sql::change(chains.iter().flat_map(|c| c.files.iter().cloned()).collect())
 }
 
 /// Chains of migrations: the files given are one, and so is each directory that holds any.
 ///
 /// # Errors
-/// As [`read_change`].
+/// A file that is not there, not text, or too large; nothing to judge.
 pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
     let mut given = Chain { files: Vec::new() };
     let mut chains = Vec::new();
@@ -55,6 +55,9 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
     }
     if !given.files.is_empty() {
         chains.insert(0, given);
+    }
+    if chains.iter().flat_map(|c| &c.files).all(|f| f.statements.is_empty()) {
+        bail!("{}: no SQL statement in it, so there is nothing to judge", paths.join(", "));
     }
     Ok(chains)
 }
@@ -140,8 +143,8 @@ fn read_text(path: &str, bytes: Vec<u8>) -> anyhow::Result<ChangeFile> {
 }
 
 /// Texts of the files by name, for the report.
-pub fn sources(change: &Change) -> BTreeMap<String, String> {
-    change.files.iter().map(|f| (f.path.clone(), f.text.clone())).collect()
+pub fn sources<'a>(files: impl IntoIterator<Item = &'a ChangeFile>) -> BTreeMap<String, String> {
+    files.into_iter().map(|f| (f.path.clone(), f.text.clone())).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use pgward_sql::action::Action;
 
 pub(super) static LINT: Lint = Lint {
     id: "concurrently_if_not_exists",
-    severity: Severity::Warning,
+    severity: Severity::Error,
     title: "IF NOT EXISTS hides an invalid index",
     harm: "a CONCURRENTLY that failed leaves an INVALID index; the second run finds its name \
            and reports success",
@@ -18,7 +18,7 @@ pub(super) static LINT: Lint = Lint {
         Example {
             sql: "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (x);",
             catalog: "",
-            finds: &[Severity::Warning],
+            finds: &[Severity::Note],
         },
         Example { sql: "CREATE INDEX CONCURRENTLY i ON a (x);", catalog: "", finds: &[] },
     ],
@@ -35,7 +35,7 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             let name = Relation::new(i.table.schema.clone(), i.name.clone());
             let message =
                 format!("index {name} may be there already and INVALID: nothing is built");
-            found.push(site.finding(&LINT, Severity::Warning, message));
+            found.push(site.finding(&LINT, Severity::Note, message));
             if let Some((table, index)) = cx.catalog.and_then(|c| c.index(&name))
                 && !index.valid
             {

@@ -19,7 +19,7 @@ pub(super) static LINT: Lint = Lint {
         Example {
             sql: "CREATE TABLE n (a int REFERENCES orders (id));",
             catalog: "",
-            finds: &[Severity::Warning],
+            finds: &[Severity::Note],
         },
         Example {
             sql: "CREATE TABLE p1 PARTITION OF orders FOR VALUES IN (1);",
@@ -50,7 +50,10 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                     "{lock} on {parent} until the commit: {waits} on it wait behind {}",
                     t.relation
                 );
-                found.push(site.finding(&LINT, Severity::Warning, message));
+                // The lock is short, but for who waits for it behind a long transaction: what
+                // stops readers too is worth a warning.
+                let severity = if lock.blocks_reads() { Severity::Warning } else { Severity::Note };
+                found.push(site.finding(&LINT, severity, message));
             }
         }
     }

@@ -1,8 +1,9 @@
 //! A view, function, type or sequence that others use is dropped.
 
-use crate::context::Context;
+use crate::context::{Context, Site};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
+use pgward_sql::action::Action;
 
 pub(super) static LINT: Lint = Lint {
     id: "drop_object",
@@ -15,12 +16,23 @@ pub(super) static LINT: Lint = Lint {
     guards_rows: false,
     examples: &[
         Example { sql: "DROP VIEW report;", catalog: "", finds: &[Severity::Warning] },
-        Example { sql: "DROP FUNCTION f(int);", catalog: "", finds: &[Severity::Warning] },
-        Example { sql: "DROP TRIGGER t ON orders;", catalog: "", finds: &[Severity::Warning] },
+        Example { sql: "DROP FUNCTION f(int);", catalog: "", finds: &[Severity::Note] },
+        Example { sql: "DROP TRIGGER t ON orders;", catalog: "", finds: &[Severity::Note] },
+        Example {
+            sql: "DROP VIEW report; CREATE VIEW report AS SELECT 1 AS a;",
+            catalog: "",
+            finds: &[],
+        },
+        Example {
+            sql: "DROP FUNCTION f(int); CREATE FUNCTION f(a int, b int) RETURNS int LANGUAGE sql \
+                  AS 'SELECT 1';",
+            catalog: "",
+            finds: &[],
+        },
         Example {
             sql: "ALTER TABLE orders DROP CONSTRAINT orders_pkey;",
             catalog: "",
-            finds: &[Severity::Warning],
+            finds: &[Severity::Note],
         },
         Example { sql: "DROP INDEX CONCURRENTLY i;", catalog: "", finds: &[] },
     ],
@@ -30,7 +42,7 @@ pub(super) static LINT: Lint = Lint {
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for e in &site.statement.effects {
-            if !e.existed_before {
+            if !e.existed_before || is_made_again(cx, site, e) {
                 continue;
             }
             let message = match &e.destroys {
@@ -47,7 +59,24 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 }
                 _ => continue,
             };
-            found.push(site.finding(&LINT, Severity::Warning, message));
+            // Clients name views; the rest is mostly named by what goes or changes with it.
+            let view = matches!(&e.destroys, Destroys::Object(what) if what.contains("view "));
+            let severity = if view { Severity::Warning } else { Severity::Note };
+            found.push(site.finding(&LINT, severity, message));
         }
     }
+}
+
+/// Is it dropped only to be made again by the same file?
+fn is_made_again(cx: &Context, site: &Site, effect: &Effect) -> bool {
+    let Destroys::Object(what) = &effect.destroys else { return false };
+    let bare = |text: &str| text.split('(').next().unwrap_or("").to_owned();
+    let later = cx.sites.iter().skip(site.index + 1).filter(|s| s.file.path == site.file.path);
+    later.flat_map(|s| &s.actions).any(|action| match action {
+        Action::CreateView { relation, .. } | Action::CreateTableAs { relation, .. } => {
+            relation.same_as(&effect.relation)
+        }
+        Action::Create { kind, name, .. } => bare(what) == bare(&format!("{kind} {name}")),
+        _ => false,
+    })
 }

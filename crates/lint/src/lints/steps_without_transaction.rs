@@ -3,6 +3,7 @@
 use crate::context::{Context, Site};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
+use pgward_sql::action::Action;
 
 pub(super) static LINT: Lint = Lint {
     id: "steps_without_transaction",
@@ -15,9 +16,14 @@ pub(super) static LINT: Lint = Lint {
     guards_rows: false,
     examples: &[
         Example {
-            sql: "ALTER TABLE a ADD x int; ALTER TABLE a ADD y int;",
+            sql: "ALTER TABLE a ADD x int; CREATE UNIQUE INDEX i ON a (x);",
             catalog: "",
             finds: &[Severity::Warning],
+        },
+        Example {
+            sql: "ALTER TABLE a ADD x int; ALTER TABLE a ADD y int;",
+            catalog: "",
+            finds: &[Severity::Note],
         },
         Example {
             sql: "BEGIN; ALTER TABLE a ADD x int; ALTER TABLE a ADD y int; COMMIT;",
@@ -34,7 +40,7 @@ pub(super) static LINT: Lint = Lint {
 };
 
 fn check(cx: &Context, found: &mut Vec<Finding>) {
-    for file in &cx.change.files {
+    for file in cx.files {
         let alone: Vec<&Site> = cx
             .sites
             .iter()
@@ -43,13 +49,28 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             .collect();
         let schema = alone.iter().any(|s| s.statement.kind == StatementKind::Ddl);
         let (Some(first), true, true) = (alone.first(), alone.len() > 1, schema) else { continue };
-        let message = format!(
-            "{} statements are {} transactions: if one fails, those before it stay",
-            alone.len(),
-            alone.len()
-        );
-        found.push(first.finding(&LINT, Severity::Warning, message));
+        let n = alone.len();
+        let mut message =
+            format!("{n} statements are {n} transactions: if one fails, those before it stay");
+        let mut severity = Severity::Note;
+        if let Some(risky) = alone.iter().skip(1).find(|s| may_fail(s)) {
+            severity = Severity::Warning;
+            let line = risky.statement.span.line;
+            message = format!("{message}; the one in line {line} fails where a row does not fit");
+        }
+        found.push(first.finding(&LINT, severity, message));
     }
+}
+
+/// Does it depend on the rows that it meets?
+fn may_fail(site: &Site) -> bool {
+    let unique = site.actions.iter().any(|a| match a {
+        Action::CreateIndex(i) => i.unique,
+        _ => false,
+    });
+    let on_rows = |e: &&Effect| e.scans || e.rewrites || (e.builds_index && unique);
+    let existing = site.effects.iter().filter(|e| e.existed_before);
+    site.statement.kind == StatementKind::Ddl && existing.filter(on_rows).count() > 0
 }
 
 fn changes(site: &Site) -> bool {

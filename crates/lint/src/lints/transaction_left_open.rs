@@ -30,7 +30,7 @@ pub(super) static LINT: Lint = Lint {
 };
 
 fn check(cx: &Context, found: &mut Vec<Finding>) {
-    for file in &cx.change.files {
+    for file in cx.files {
         let Some(open) = pgward_sql::splits_transactions(file).left_open else { continue };
         let site = cx.sites.iter().find(|s| s.file.path == file.path && s.statement.span == open);
         let Some(site) = site else { continue };

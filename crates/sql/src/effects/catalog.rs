@@ -24,18 +24,24 @@ pub fn effects_with(statement: &Statement, catalog: &Catalog) -> Vec<Effect> {
         let known = statement.effects.iter().find(|k| k.relation == e.relation);
         e.existed_before = known.is_none_or(|k| existed(k, Some(catalog)));
     }
-    for action in &actions {
-        refine(action, catalog, &mut found);
+    sharpen(&actions, catalog, &mut found);
+    merge(found)
+}
+
+/// Makes effects that the text gave exact: corrects what the catalog refutes, adds what only it
+/// tells, qualifies names.
+pub(crate) fn sharpen(actions: &[Action], catalog: &Catalog, found: &mut Vec<Effect>) {
+    for action in actions {
+        refine(action, catalog, found);
         found.extend(more(action, catalog));
     }
-    for e in &mut found {
+    for e in found {
         if let Some(info) = catalog.relation(&e.relation) {
             e.relation = info.relation.clone();
         } else if let Some((table, index)) = catalog.index(&e.relation) {
             e.relation = Relation::new(table.relation.schema.clone(), index.name.clone());
         }
     }
-    merge(found)
 }
 
 /// What the text assumed and the catalog refutes.
@@ -54,6 +60,11 @@ fn refine(action: &Action, catalog: &Catalog, found: &mut [Effect]) {
                 e.builds_index = info.indexes.iter().any(|i| is_rebuilt(i, column));
                 e.scans =
                     info.constraints.iter().any(|c| c.kind == 'c' && names(&c.definition, column));
+            } else if old.is_some() {
+                // The keys of a column that is written anew are checked anew.
+                let own = |c: &&ConstraintInfo| c.kind == 'f' && names_key(c, column);
+                e.scans = info.constraints.iter().any(|c| own(&c));
+                e.builds_index = !info.indexes.is_empty();
             }
         }
         Alter::SetExpression { column } if is_virtual(info, column) => {
@@ -91,6 +102,11 @@ fn proves_not_null(info: &RelationInfo, column: &str) -> bool {
             .constraints
             .iter()
             .any(|c| c.kind == 'c' && c.validated && c.definition.to_lowercase().contains(&spelled))
+}
+
+/// Is the column on the near side of the foreign key?
+fn names_key(key: &ConstraintInfo, column: &str) -> bool {
+    key.definition.split(" REFERENCES ").next().is_some_and(|own| names(own, column))
 }
 
 /// An index on an expression or with a WHERE that names the column.

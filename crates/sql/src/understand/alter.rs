@@ -296,6 +296,7 @@ pub(super) fn constraint(c: &protobuf::Constraint) -> NewConstraint {
         columns,
         not_valid: c.skip_validation,
         references: c.pktable.as_ref().map(relation),
+        referenced: strings(&c.pk_attrs),
         using_index: Some(c.indexname.clone()).filter(|n| !n.is_empty()),
         condition: c.raw_expr.as_deref().map(expression_text).unwrap_or_default(),
     }

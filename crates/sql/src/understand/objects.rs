@@ -2,7 +2,7 @@
 
 use super::alter::{column, constraint, key_columns};
 use super::{Found, ddl, one};
-use crate::action::{Action, CreateIndex, CreateTable, Drop, Grant, NewColumn};
+use crate::action::{Action, CreateIndex, CreateTable, Drop, Grant, NewColumn, NewConstraint};
 use crate::tree::{
     dotted, expression_text, mentions, named, ranges, relation, role, roles, some_relation,
     strings, written,
@@ -161,10 +161,16 @@ fn table(c: &protobuf::CreateStmt) -> CreateTable {
             _ => None,
         })
         .collect();
-    let own = c.table_elts.iter().chain(&c.constraints).filter_map(|n| match &n.node {
-        Some(NodeEnum::Constraint(k)) => constraint(k).references,
-        _ => None,
-    });
+    let constraints: Vec<NewConstraint> = c
+        .table_elts
+        .iter()
+        .chain(&c.constraints)
+        .filter_map(|n| match &n.node {
+            Some(NodeEnum::Constraint(k)) => Some(constraint(k)),
+            _ => None,
+        })
+        .collect();
+    let own = constraints.iter().filter_map(|k| k.references.clone());
     let inline = columns.iter().flat_map(|c| &c.constraints).filter_map(|k| k.references.clone());
     let like = c.table_elts.iter().filter_map(|n| match &n.node {
         Some(NodeEnum::TableLikeClause(l)) => l.relation.as_ref().map(relation),
@@ -181,7 +187,9 @@ fn table(c: &protobuf::CreateStmt) -> CreateTable {
         if_not_exists: c.if_not_exists,
         references: own.chain(inline).collect(),
         like: like.collect(),
+        partitioned: c.partspec.is_some(),
         columns,
+        constraints,
         partition_of,
         inherits,
     }

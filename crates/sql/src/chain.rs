@@ -1,0 +1,346 @@
+//! The catalog as the statements read so far leave it, and the effects of the next one on it.
+//!
+//! Migrations build on each other: a table made by an earlier file is in use, one made by the
+//! same file is not; what a type was, which columns are NOT NULL, which keys point where is known
+//! from the statements before, or from a live catalog that the chain begins with.
+
+mod learn;
+
+use crate::action::{Action, Alter, CreateTable, Drop};
+use crate::effects::{self, Created};
+use pgward_model::prelude::*;
+use std::collections::BTreeSet;
+
+/// A catalog that statements change.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    catalog: Catalog,
+    /// Made by the file that is being read: nobody else uses it yet.
+    made: BTreeSet<Relation>,
+    /// It began with a live catalog, or the files before made all they name: what is not known
+    /// does not exist.
+    whole: bool,
+    /// Something was named that nothing before has made.
+    missed: bool,
+    /// First of `search_path`, where unqualified names are made.
+    schema: String,
+    newest_oid: u32,
+}
+
+impl Chain {
+    /// Begins with a live catalog, or with an empty database.
+    pub fn new(live: Option<&Catalog>) -> Chain {
+        let empty = || Catalog {
+            taken_at: Timestamp::UNIX_EPOCH,
+            server_version: 0,
+            database: String::new(),
+            relations: Vec::new(),
+            objects: Vec::new(),
+            statements: Vec::new(),
+        };
+        Chain {
+            catalog: live.cloned().unwrap_or_else(empty),
+            made: BTreeSet::new(),
+            whole: live.is_some(),
+            missed: false,
+            schema: "public".to_owned(),
+            newest_oid: u32::MAX / 2,
+        }
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The next file begins: what the last one made is in use now.
+    pub fn begin_file(&mut self) {
+        self.whole |= !self.made.is_empty() && !self.missed;
+        self.made.clear();
+        "public".clone_into(&mut self.schema);
+    }
+
+    /// Is all there that there is? Else what is not known may exist all the same.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// What a statement does as things stand, and takes note of what it leaves.
+    pub fn run(&mut self, actions: &[Action]) -> Vec<Effect> {
+        let mut found = Vec::new();
+        for action in actions {
+            if !self.does_nothing(action) {
+                let mut here = self.effects_of(action);
+                self.soften(action, &mut here);
+                for effect in &mut here {
+                    let new = makes(action, &effect.relation) && !self.knows(&effect.relation);
+                    effect.existed_before = !new && !self.is_made(&effect.relation);
+                }
+                found.extend(here);
+            }
+            self.learn(action);
+        }
+        effects::merge(found)
+    }
+
+    /// A statement that is not understood may have made or changed anything; the table that it
+    /// begins to make is this file's.
+    pub fn run_unread(&mut self, text: &str) {
+        self.missed = true;
+        self.whole = false;
+        let mut words =
+            text.split(|c: char| c.is_whitespace() || c == '(').filter(|w| !w.is_empty());
+        let begins = words.next().is_some_and(|w| w.eq_ignore_ascii_case("create"))
+            && words.next().is_some_and(|w| w.eq_ignore_ascii_case("table"));
+        let skipped = |w: &&str| ["if", "not", "exists"].iter().any(|k| w.eq_ignore_ascii_case(k));
+        if let (true, Some(name)) = (begins, words.find(|w| !skipped(w))) {
+            let parts: Vec<&str> = name.split('.').map(|p| p.trim_matches('"')).collect();
+            let (schema, name) = match parts.as_slice() {
+                [schema, name] => (*schema, *name),
+                _ => ("", name.trim_matches('"')),
+            };
+            self.made.insert(Relation::new(schema, name));
+        }
+    }
+
+    fn effects_of(&mut self, action: &Action) -> Vec<Effect> {
+        let actions = std::slice::from_ref(action);
+        let mut found = effects::effects(actions, &Created::default());
+        effects::sharpen(actions, &self.catalog, &mut found);
+        found.extend(self.partitions_too(action, &found));
+        let named = found.iter().filter(|e| !makes(action, &e.relation));
+        let unknown = named.clone().any(|e| !self.knows(&e.relation));
+        if unknown && !may_miss(action) {
+            self.missed = true;
+            self.whole = false;
+        }
+        found
+    }
+
+    /// `IF EXISTS` and `IF NOT EXISTS` that find nothing to do.
+    fn does_nothing(&self, action: &Action) -> bool {
+        let missing = |r: &Relation| self.whole && !self.knows(r);
+        match action {
+            Action::CreateTable(CreateTable { relation, if_not_exists: true, .. })
+            | Action::CreateTableAs { relation, if_not_exists: true, .. } => self.knows(relation),
+            Action::Drop(d) if d.if_exists => match &d.table {
+                Some(table) => missing(table) || self.lacks_parts(d, table),
+                None if is_lockable(&d.kind) => d.names.iter().all(missing),
+                None => false,
+            },
+            Action::Alter { relation, if_exists: true, .. } => missing(relation),
+            _ => false,
+        }
+    }
+
+    /// Takes back what a clause that finds nothing to do would have done.
+    fn soften(&self, action: &Action, found: &mut [Effect]) {
+        let idle = match action {
+            Action::CreateIndex(i) if i.if_not_exists && !i.name.is_empty() => {
+                self.catalog.index(&Relation::new(i.table.schema.clone(), i.name.clone())).is_some()
+            }
+            Action::Alter { relation, command, .. } => {
+                let Some(info) = self.catalog.relation(relation) else { return };
+                let has_column = |name: &str| info.columns.iter().any(|c| c.name == name);
+                let has_constraint = |name: &str| info.constraints.iter().any(|c| c.name == name);
+                match command {
+                    Alter::AddColumn { column, if_not_exists: true } => has_column(&column.name),
+                    Alter::DropColumn { name, if_exists: true, .. } => {
+                        self.whole && !has_column(name)
+                    }
+                    Alter::DropConstraint { name, if_exists: true, .. } => {
+                        self.whole && !has_constraint(name)
+                    }
+                    _ => false,
+                }
+            }
+            _ => false,
+        };
+        if idle {
+            for effect in found {
+                effect.rewrites = false;
+                effect.scans = false;
+                effect.builds_index = false;
+                effect.destroys = Destroys::Nothing;
+            }
+        }
+    }
+
+    /// What is done to a partitioned table is done to its partitions.
+    fn partitions_too(&self, action: &Action, found: &[Effect]) -> Vec<Effect> {
+        let spreads = match action {
+            Action::Alter { command, .. } => !matches!(
+                command,
+                Alter::AttachPartition { .. }
+                    | Alter::DetachPartition { .. }
+                    | Alter::SetOwner { .. }
+                    | Alter::RowSecurity { .. }
+            ),
+            Action::CreateIndex(_) | Action::RenameColumn { .. } | Action::Truncate { .. } => true,
+            Action::Drop(d) => d.kind == "table",
+            Action::Vacuum { .. } | Action::Analyze { .. } => true,
+            _ => false,
+        };
+        if !spreads {
+            return Vec::new();
+        }
+        let named = found.iter().map(|e| e.relation.clone());
+        let mut seen: BTreeSet<Relation> = BTreeSet::new();
+        let mut next: Vec<(Relation, Effect)> = named.zip(found.iter().cloned()).collect();
+        let mut spread = Vec::new();
+        while let Some((parent, effect)) = next.pop() {
+            let is_child =
+                |r: &&RelationInfo| r.partition.as_ref().is_some_and(|p| p.parent.same_as(&parent));
+            for child in self.catalog.relations.iter().filter(is_child) {
+                if seen.insert(child.relation.clone()) {
+                    let of_child = Effect { relation: child.relation.clone(), ..effect.clone() };
+                    next.push((child.relation.clone(), of_child.clone()));
+                    spread.push(of_child);
+                }
+            }
+        }
+        spread
+    }
+
+    fn knows(&self, relation: &Relation) -> bool {
+        self.catalog.relation(relation).is_some()
+            || self.catalog.index(relation).is_some()
+            || self.view(relation).is_some()
+            || self.is_made(relation)
+    }
+
+    /// Triggers, policies and rules of a table that is known, none of which is.
+    fn lacks_parts(&self, d: &Drop, table: &Relation) -> bool {
+        let has = |written: &String| {
+            let of_table = format!("{written} on ");
+            self.catalog.objects.iter().any(|o| {
+                o.kind == d.kind
+                    && o.identity.starts_with(&of_table)
+                    && o.uses.iter().any(|u| u.same_as(table))
+            })
+        };
+        self.whole && !d.written.iter().any(has)
+    }
+
+    fn is_made(&self, relation: &Relation) -> bool {
+        self.made.iter().any(|m| m.same_as(relation))
+    }
+
+    fn view(&self, relation: &Relation) -> Option<&ObjectInfo> {
+        let spelled = [relation.quoted(), format!("{}.{}", self.schema, relation.quoted())];
+        self.catalog.objects.iter().find(|o| spelled.contains(&o.identity))
+    }
+}
+
+fn is_lockable(kind: &str) -> bool {
+    matches!(kind, "table" | "index" | "view" | "materialized view" | "foreign table")
+}
+
+fn makes(action: &Action, relation: &Relation) -> bool {
+    match action {
+        Action::CreateTable(CreateTable { relation: made, .. })
+        | Action::CreateTableAs { relation: made, .. }
+        | Action::CreateView { relation: made, .. } => made == relation,
+        _ => false,
+    }
+}
+
+/// May it name what does not exist?
+fn may_miss(action: &Action) -> bool {
+    match action {
+        Action::Drop(d) => d.if_exists,
+        Action::Alter { if_exists, kind, .. } => *if_exists || kind == "sequence",
+        // Names in queries may be those of functions, CTEs or tables of the system.
+        Action::Read { .. } | Action::Rows(_) | Action::CreateView { .. } => true,
+        Action::CreateTableAs { .. } | Action::Comment { .. } | Action::SetSchema { .. } => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The effects of the last statement of the last file, one line each.
+    fn last(files: &[&str]) -> Vec<String> {
+        let mut chain = Chain::new(None);
+        let mut effects = Vec::new();
+        for text in files {
+            chain.begin_file();
+            for statement in &crate::read("f.sql", text).statements {
+                effects = chain.run(&crate::actions(statement));
+            }
+        }
+        effects
+            .iter()
+            .map(|e| {
+                let does = [
+                    (e.rewrites, " rewrites"),
+                    (e.scans, " scans"),
+                    (e.builds_index, " builds"),
+                    (!e.existed_before, " new"),
+                ];
+                let does: String = does.iter().filter(|d| d.0).map(|d| d.1).collect();
+                format!("{} {}{does}", e.relation, e.lock)
+            })
+            .collect()
+    }
+
+    const USERS: &str = "CREATE TABLE users (id serial PRIMARY KEY, name varchar(20), age int)";
+
+    #[test]
+    fn what_an_earlier_file_made_is_in_use() {
+        let index = "CREATE INDEX i ON users (name)";
+        assert_eq!(last(&[USERS, index]), ["users SHARE builds"]);
+        assert_eq!(last(&[&format!("{USERS}; {index}")]), ["users SHARE builds new"]);
+    }
+
+    #[test]
+    fn types_are_those_of_the_statements_before() {
+        let wider = "ALTER TABLE users ALTER name TYPE varchar(40)";
+        assert_eq!(last(&[USERS, wider]), ["users ACCESS EXCLUSIVE"]);
+        let other = "ALTER TABLE users ALTER age TYPE bigint";
+        assert_eq!(last(&[USERS, other]), ["users ACCESS EXCLUSIVE rewrites builds"]);
+        let to_bigint = format!("{other}; ALTER TABLE users ALTER age TYPE int8");
+        assert_eq!(last(&[USERS, &to_bigint]), ["users ACCESS EXCLUSIVE"]);
+    }
+
+    #[test]
+    fn clauses_that_find_nothing_to_do_do_nothing() {
+        assert!(last(&[USERS, "CREATE TABLE IF NOT EXISTS users (id int)"]).is_empty());
+        assert!(last(&[USERS, "DROP TABLE IF EXISTS people"]).is_empty());
+        assert_eq!(
+            last(&[USERS, "ALTER TABLE users ADD COLUMN IF NOT EXISTS age bigserial"]),
+            ["users ACCESS EXCLUSIVE"]
+        );
+    }
+
+    #[test]
+    fn a_chain_that_began_before_its_first_file_knows_less() {
+        let alter = "ALTER TABLE orders ADD COLUMN x int";
+        let drop = "DROP TABLE IF EXISTS people";
+        assert_eq!(last(&[alter, drop]), ["people ACCESS EXCLUSIVE"]);
+    }
+
+    #[test]
+    fn partitions_are_locked_with_their_parent() {
+        let parts = "CREATE TABLE events (id int, day date) PARTITION BY RANGE (day);
+            CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')";
+        assert_eq!(
+            last(&[parts, "ALTER TABLE events ADD COLUMN note text"]),
+            ["events ACCESS EXCLUSIVE", "events_1 ACCESS EXCLUSIVE"]
+        );
+    }
+
+    #[test]
+    fn keys_lock_both_ends() {
+        let orders = "CREATE TABLE orders (id int, user_id int REFERENCES users)";
+        assert_eq!(
+            last(&[USERS, orders, "DROP TABLE orders"]),
+            ["orders ACCESS EXCLUSIVE", "users ACCESS EXCLUSIVE"]
+        );
+        assert_eq!(
+            last(&[USERS, orders, "ALTER TABLE orders RENAME TO bills", "DROP TABLE bills"]),
+            ["bills ACCESS EXCLUSIVE", "users ACCESS EXCLUSIVE"]
+        );
+    }
+}

@@ -1,0 +1,467 @@
+//! What an action leaves in the catalog.
+
+use super::Chain;
+use crate::action::*;
+use crate::effects::names;
+use pgward_model::prelude::*;
+
+impl Chain {
+    /// Takes note of what the action leaves.
+    pub(super) fn learn(&mut self, action: &Action) {
+        match action {
+            Action::CreateTable(t) => self.create_table(t),
+            Action::CreateTableAs { relation, materialized, .. } => {
+                let kind = if *materialized { 'm' } else { 'r' };
+                self.make(relation, kind);
+            }
+            Action::CreateView { relation, reads, .. } => self.create_view(relation, reads),
+            Action::CreateIndex(i) => self.create_index(i),
+            Action::Create { kind, name, tables, .. } => self.create_part(kind, name, tables),
+            Action::Alter { relation, command, .. } => self.alter(relation, command),
+            Action::RenameColumn { relation, from, to, .. } => {
+                self.rename_column(relation, from, to);
+            }
+            Action::RenameRelation { relation, to, .. } => self.rename(relation, to),
+            Action::RenameConstraint { relation, from, to } => {
+                self.change(relation, |info| {
+                    info.constraints
+                        .iter_mut()
+                        .filter(|c| c.name == *from)
+                        .for_each(|c| c.name.clone_from(to));
+                    info.indexes
+                        .iter_mut()
+                        .filter(|i| i.name == *from)
+                        .for_each(|i| i.name.clone_from(to));
+                });
+            }
+            Action::SetSchema { relation, schema, .. } => {
+                self.change(relation, |info| info.relation.schema.clone_from(schema));
+            }
+            Action::Drop(d) => self.drop(d),
+            Action::Set { name, value: Some(value), .. } if name == "search_path" => {
+                let first = value.split(',').next().unwrap_or("").trim().trim_matches(['"', '\'']);
+                let usable = !first.is_empty() && !first.starts_with('$') && first != "pg_catalog";
+                self.schema = if usable { first } else { "public" }.to_owned();
+            }
+            _ => {}
+        }
+    }
+
+    fn placed(&self, relation: &Relation) -> Relation {
+        let schema = if relation.schema.is_empty() { &self.schema } else { &relation.schema };
+        Relation::new(schema.clone(), relation.name.clone())
+    }
+
+    /// A new relation without columns; `None` when it is there already.
+    fn make(&mut self, relation: &Relation, kind: char) -> Option<usize> {
+        let relation = self.placed(relation);
+        if self.catalog.relations.iter().any(|r| r.relation == relation) {
+            return None;
+        }
+        self.newest_oid += 1;
+        self.made.insert(relation.clone());
+        self.catalog.relations.push(RelationInfo {
+            oid: self.newest_oid,
+            relation,
+            kind,
+            owner: String::new(),
+            relfilenode: 0,
+            n_rows: None,
+            table_bytes: 0.0,
+            seq_scans: 0,
+            idx_scans: 0,
+            rows_inserted: 0,
+            rows_updated: 0,
+            rows_deleted: 0,
+            columns: Vec::new(),
+            indexes: Vec::new(),
+            constraints: Vec::new(),
+            partition: None,
+        });
+        Some(self.catalog.relations.len() - 1)
+    }
+
+    fn create_table(&mut self, t: &CreateTable) {
+        let Some(at) = self.make(&t.relation, if t.partitioned { 'p' } else { 'r' }) else {
+            return;
+        };
+        let parents = t.like.iter().chain(&t.inherits).chain(&t.partition_of);
+        let inherited: Vec<RelationInfo> =
+            parents.filter_map(|p| self.catalog.relation(p).cloned()).collect();
+        let partition = t.partition_of.as_ref().map(|p| PartitionInfo {
+            parent: self.catalog.relation(p).map_or_else(|| self.placed(p), |i| i.relation.clone()),
+            is_default: false,
+        });
+        let Some(info) = self.catalog.relations.get_mut(at) else { return };
+        info.partition = partition;
+        for parent in inherited {
+            info.columns.extend(parent.columns);
+            if t.partition_of.is_some() {
+                info.indexes.extend(parent.indexes);
+            }
+        }
+        for column in &t.columns {
+            add_column(info, column);
+        }
+        for constraint in &t.constraints {
+            add_constraint(info, constraint);
+        }
+    }
+
+    fn create_view(&mut self, relation: &Relation, reads: &[Relation]) {
+        let placed = self.placed(relation);
+        let uses = reads
+            .iter()
+            .map(|r| {
+                self.catalog.relation(r).map_or_else(|| self.placed(r), |i| i.relation.clone())
+            })
+            .collect();
+        let identity = placed.quoted();
+        if let Some(view) = self.catalog.objects.iter_mut().find(|o| o.identity == identity) {
+            view.uses = uses;
+            return;
+        }
+        self.made.insert(placed);
+        let kind = "view".to_owned();
+        self.catalog.objects.push(ObjectInfo { kind, identity, definition: String::new(), uses });
+    }
+
+    /// A trigger, policy or rule, under the name that `pg_identify_object` gives it.
+    fn create_part(&mut self, kind: &str, name: &str, tables: &[Relation]) {
+        let Some(table) = tables.first().filter(|_| ["trigger", "policy", "rule"].contains(&kind))
+        else {
+            return;
+        };
+        let table =
+            self.catalog.relation(table).map_or_else(|| self.placed(table), |i| i.relation.clone());
+        self.catalog.objects.push(ObjectInfo {
+            kind: kind.to_owned(),
+            identity: format!("{name} on {}", table.quoted()),
+            definition: String::new(),
+            uses: vec![table],
+        });
+    }
+
+    fn create_index(&mut self, i: &CreateIndex) {
+        let mut made = None;
+        self.change(&i.table, |info| {
+            let name = match i.name.as_str() {
+                "" => format!("{}_{}_idx", info.relation.name, i.columns.join("_")),
+                name => name.to_owned(),
+            };
+            if info.indexes.iter().any(|x| x.name == name) {
+                return;
+            }
+            let predicate = i.predicate.as_ref().map_or(String::new(), |p| format!(" WHERE {p}"));
+            let keys = i.columns.join(", ");
+            info.indexes.push(IndexInfo {
+                definition: format!(
+                    "CREATE {}INDEX {} ON {} USING {} ({keys}){predicate}",
+                    if i.unique { "UNIQUE " } else { "" },
+                    quote_ident(&name),
+                    info.relation.quoted(),
+                    i.method
+                ),
+                ..index(&name, &i.columns, i.unique)
+            });
+            made = Some(Relation::new(info.relation.schema.clone(), name));
+        });
+        self.made.extend(made);
+    }
+
+    fn change(&mut self, relation: &Relation, how: impl FnOnce(&mut RelationInfo)) {
+        let Some(oid) = self.catalog.relation(relation).map(|i| i.oid) else { return };
+        if let Some(info) = self.catalog.relations.iter_mut().find(|i| i.oid == oid) {
+            how(info);
+        }
+    }
+
+    fn alter(&mut self, relation: &Relation, command: &Alter) {
+        match command {
+            Alter::AttachPartition { partition } => {
+                let parent = self.catalog.relation(relation).map(|i| i.relation.clone());
+                self.change(partition, |info| {
+                    info.partition =
+                        parent.map(|parent| PartitionInfo { parent, is_default: false });
+                });
+            }
+            Alter::DetachPartition { partition, .. } => {
+                self.change(partition, |info| info.partition = None);
+            }
+            command => self.change(relation, |info| alter_table(info, command)),
+        }
+    }
+
+    fn rename_column(&mut self, relation: &Relation, from: &str, to: &str) {
+        let rename = |text: &mut String| *text = renamed(text, from, to);
+        self.change(relation, |info| {
+            info.columns.iter_mut().filter(|c| c.name == from).for_each(|c| c.name = to.to_owned());
+            info.constraints.iter_mut().for_each(|c| rename(&mut c.definition));
+            for i in &mut info.indexes {
+                rename(&mut i.definition);
+                i.columns.iter_mut().filter(|c| *c == from).for_each(|c| *c = to.to_owned());
+            }
+        });
+    }
+
+    fn rename(&mut self, relation: &Relation, to: &str) {
+        if let Some(old) = self.catalog.relation(relation).map(|i| i.relation.clone()) {
+            let new = Relation::new(old.schema.clone(), to);
+            for info in &mut self.catalog.relations {
+                if info.relation == old {
+                    info.relation = new.clone();
+                }
+                let keys = info.constraints.iter_mut().filter_map(|c| c.references.as_mut());
+                keys.filter(|r| **r == old).for_each(|r| *r = new.clone());
+                if let Some(place) = info.partition.as_mut().filter(|p| p.parent == old) {
+                    place.parent = new.clone();
+                }
+            }
+            let uses = self.catalog.objects.iter_mut().flat_map(|o| &mut o.uses);
+            uses.filter(|r| **r == old).for_each(|r| *r = new.clone());
+            self.made_as(&old, new);
+        } else if let Some(table) = self.catalog.index(relation).map(|(t, _)| t.relation.clone()) {
+            self.change(&table, |info| {
+                let same = info.indexes.iter_mut().filter(|i| i.name == relation.name);
+                same.for_each(|i| i.name = to.to_owned());
+            });
+            self.made_as(relation, Relation::new(table.schema, to));
+        } else if let Some(identity) = self.view(relation).map(|v| v.identity.clone()) {
+            let new = self.placed(&Relation::new(relation.schema.clone(), to));
+            let view = self.catalog.objects.iter_mut().find(|o| o.identity == identity);
+            view.into_iter().for_each(|o| o.identity = new.quoted());
+            self.made_as(relation, new);
+        }
+    }
+
+    /// What this file made, it made still under another name.
+    fn made_as(&mut self, old: &Relation, new: Relation) {
+        if self.is_made(old) {
+            self.made.retain(|m| !m.same_as(old));
+            self.made.insert(new);
+        }
+    }
+
+    fn drop(&mut self, d: &Drop) {
+        if let Some(table) = &d.table {
+            self.catalog.objects.retain(|o| {
+                let same = |w: &String| o.identity.starts_with(&format!("{w} on "));
+                o.kind != d.kind
+                    || !o.uses.iter().any(|u| u.same_as(table))
+                    || !d.written.iter().any(same)
+            });
+            return;
+        }
+        match d.kind.as_str() {
+            "table" | "foreign table" | "materialized view" => {
+                for name in &d.names {
+                    self.drop_table(name);
+                }
+            }
+            "view" => {
+                for name in &d.names {
+                    if let Some(identity) = self.view(name).map(|v| v.identity.clone()) {
+                        self.catalog.objects.retain(|o| o.identity != identity);
+                    }
+                }
+            }
+            "index" => {
+                for name in &d.names {
+                    let Some((table, index)) = self.catalog.index(name) else { continue };
+                    let (table, index) = (table.relation.clone(), index.name.clone());
+                    self.change(&table, |info| info.indexes.retain(|i| i.name != index));
+                }
+            }
+            "schema" if d.cascade => {
+                let gone = |schema: &str| d.names.iter().any(|n| n.name == schema);
+                self.catalog.relations.retain(|r| !gone(&r.relation.schema));
+            }
+            _ => {}
+        }
+    }
+
+    fn drop_table(&mut self, name: &Relation) {
+        let Some(gone) = self.catalog.relation(name).map(|i| i.relation.clone()) else { return };
+        self.catalog.relations.retain(|r| {
+            r.relation != gone && r.partition.as_ref().is_none_or(|p| p.parent != gone)
+        });
+        for info in &mut self.catalog.relations {
+            info.constraints.retain(|c| c.references.as_ref() != Some(&gone));
+        }
+        self.catalog.objects.retain(|o| !o.uses.contains(&gone));
+        self.made.remove(&gone);
+    }
+}
+
+fn index(name: &str, columns: &[String], unique: bool) -> IndexInfo {
+    IndexInfo {
+        name: name.to_owned(),
+        definition: String::new(),
+        columns: columns.to_vec(),
+        unique,
+        primary: false,
+        valid: true,
+        constraint: false,
+        scans: 0,
+        bytes: 0.0,
+    }
+}
+
+fn add_column(info: &mut RelationInfo, column: &NewColumn) {
+    if info.columns.iter().any(|c| c.name == column.name) {
+        return;
+    }
+    let default = match &column.default {
+        NewDefault::Constant(text) | NewDefault::Volatile { expression: text, .. } => {
+            Some(text.clone())
+        }
+        NewDefault::Sequence => Some("nextval(sequence)".to_owned()),
+        NewDefault::None | NewDefault::Stored | NewDefault::Virtual => None,
+    };
+    info.columns.push(ColumnInfo {
+        name: column.name.clone(),
+        data_type: match column.data_type.trim_start_matches("pg_catalog.") {
+            "serial" | "serial4" => "integer".to_owned(),
+            "bigserial" | "serial8" => "bigint".to_owned(),
+            "smallserial" | "serial2" => "smallint".to_owned(),
+            _ => column.data_type.clone(),
+        },
+        not_null: column.not_null,
+        default,
+        generated: match column.default {
+            NewDefault::Stored => Some('s'),
+            NewDefault::Virtual => Some('v'),
+            _ => None,
+        },
+    });
+    for constraint in &column.constraints {
+        add_constraint(info, constraint);
+    }
+}
+
+/// The name PostgreSQL gives where none is given.
+fn name_of(info: &RelationInfo, c: &NewConstraint) -> String {
+    if !c.name.is_empty() {
+        return c.name.clone();
+    }
+    let table = &info.relation.name;
+    let columns = c.columns.join("_");
+    match c.kind {
+        'p' => format!("{table}_pkey"),
+        'u' => format!("{table}_{columns}_key"),
+        'x' => format!("{table}_{columns}_excl"),
+        'f' => format!("{table}_{columns}_fkey"),
+        _ if columns.is_empty() => format!("{table}_check"),
+        _ => format!("{table}_{columns}_check"),
+    }
+}
+
+fn add_constraint(info: &mut RelationInfo, c: &NewConstraint) {
+    let set_not_null = |info: &mut RelationInfo, columns: &[String]| {
+        let named = info.columns.iter_mut().filter(|k| columns.contains(&k.name));
+        named.for_each(|k| k.not_null = true);
+    };
+    if c.kind == 'n' {
+        if !c.not_valid {
+            set_not_null(info, &c.columns);
+        }
+        return;
+    }
+    let name = name_of(info, c);
+    let keys = c.columns.iter().map(|k| quote_ident(k)).collect::<Vec<_>>().join(", ");
+    if matches!(c.kind, 'p' | 'u' | 'x') {
+        let used =
+            c.using_index.as_ref().and_then(|u| info.indexes.iter().position(|i| i.name == *u));
+        match used.and_then(|at| info.indexes.get_mut(at)) {
+            Some(i) => {
+                i.name.clone_from(&name);
+                i.primary = c.kind == 'p';
+                i.constraint = true;
+                let columns = i.columns.clone();
+                if c.kind == 'p' {
+                    set_not_null(info, &columns);
+                }
+            }
+            None => info.indexes.push(IndexInfo {
+                primary: c.kind == 'p',
+                constraint: true,
+                ..index(&name, &c.columns, c.kind != 'x')
+            }),
+        }
+        if c.kind == 'p' {
+            set_not_null(info, &c.columns);
+        }
+    }
+    let definition = match (&c.references, c.kind) {
+        (Some(to), _) => {
+            let theirs: Vec<String> = c.referenced.iter().map(|k| quote_ident(k)).collect();
+            format!("FOREIGN KEY ({keys}) REFERENCES {}({})", to.quoted(), theirs.join(", "))
+        }
+        (None, 'p') => format!("PRIMARY KEY ({keys})"),
+        (None, 'u') => format!("UNIQUE ({keys})"),
+        (None, _) => format!("CHECK ({})", c.condition),
+    };
+    info.constraints.push(ConstraintInfo {
+        name,
+        kind: c.kind,
+        definition,
+        validated: !c.not_valid,
+        references: c.references.clone(),
+    });
+}
+
+fn alter_table(info: &mut RelationInfo, command: &Alter) {
+    let set_not_null = |info: &mut RelationInfo, column: &str, to: bool| {
+        info.columns.iter_mut().filter(|c| c.name == column).for_each(|c| c.not_null = to);
+    };
+    match command {
+        Alter::AddColumn { column, .. } => add_column(info, column),
+        Alter::DropColumn { name, .. } => {
+            info.columns.retain(|c| c.name != *name);
+            info.indexes.retain(|i| !i.columns.contains(name));
+            info.constraints
+                .retain(|c| !names(c.definition.split(" REFERENCES ").next().unwrap_or(""), name));
+        }
+        Alter::SetType { column, data_type, .. } => {
+            let same = info.columns.iter_mut().filter(|c| c.name == *column);
+            same.for_each(|c| c.data_type.clone_from(data_type));
+        }
+        Alter::SetDefault { column, default } => {
+            let same = info.columns.iter_mut().filter(|c| c.name == *column);
+            same.for_each(|c| c.default.clone_from(default));
+        }
+        Alter::SetNotNull { column } => set_not_null(info, column, true),
+        Alter::DropNotNull { column } => set_not_null(info, column, false),
+        Alter::AddConstraint(c) => add_constraint(info, c),
+        Alter::ValidateConstraint { name } => {
+            let same = info.constraints.iter_mut().filter(|c| c.name == *name);
+            same.for_each(|c| c.validated = true);
+        }
+        Alter::DropConstraint { name, .. } => {
+            info.constraints.retain(|c| c.name != *name);
+            info.indexes.retain(|i| !i.constraint || i.name != *name);
+        }
+        _ => {}
+    }
+}
+
+/// The text with one word replaced by another.
+fn renamed(text: &str, from: &str, to: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut out = String::with_capacity(text.len());
+    let mut word = String::new();
+    let flush = |word: &mut String, out: &mut String| {
+        out.push_str(if word == from { to } else { word });
+        word.clear();
+    };
+    for c in text.chars() {
+        if is_word(c) {
+            word.push(c);
+        } else {
+            flush(&mut word, &mut out);
+            out.push(c);
+        }
+    }
+    flush(&mut word, &mut out);
+    out
+}
