@@ -319,6 +319,10 @@ impl Run<'_> {
             let emptied = moved && !base.rewrites;
             effects.extend(destroyed(base, kind, before.as_ref(), after, emptied));
         }
+        // An index that is made anew under its name has not gone.
+        let names: BTreeSet<String> =
+            self.known.values().map(|k| k.relation.name.clone()).collect();
+        effects.retain(|e| !matches!(&e.destroys, Destroys::Index(name) if names.contains(name)));
         // An index that goes with its table is not worth a line of its own.
         if effects.iter().any(|e| e.destroys == Destroys::Table) {
             effects.retain(|e| !matches!(e.destroys, Destroys::Index(_)));
@@ -334,10 +338,11 @@ impl Run<'_> {
             .map(|s| s.oid)
             .collect();
         let mut parts: BTreeMap<u32, Parts> = BTreeMap::new();
-        if oids.is_empty() {
-            return Ok(parts);
-        }
-        for row in &self.session.query(PARTS, &[&oids])? {
+        let rows = match oids.is_empty() {
+            true => Vec::new(),
+            false => self.session.query(PARTS, &[&oids])?,
+        };
+        for row in &rows {
             let (columns, constraints) = parts.entry(get(row, 0)?).or_default();
             let name = get(row, 2)?;
             match get::<Option<i16>>(row, 1)? {

@@ -24,6 +24,8 @@ pub struct Site<'a> {
     /// As it would be sent: variables replaced. Its span is the one in the file.
     pub statement: Statement,
     pub actions: Vec<Action>,
+    /// Functions called whose text the files before it hold.
+    known_functions: Vec<Relation>,
     /// Exact by the catalog where there is one.
     pub effects: Vec<Effect>,
     pub placeholders: Vec<Placeholder>,
@@ -57,6 +59,7 @@ impl<'a> Context<'a> {
                 let placeholders = template::placeholders(&written.text);
                 let statement = as_sent(written, &placeholders, &vars);
                 let actions = pgward_sql::actions(&statement);
+                let known_functions = known_functions(&actions, chain);
                 let effects = match statement.kind {
                     StatementKind::Unparsed => {
                         chain.run_unread(&statement.text);
@@ -68,6 +71,7 @@ impl<'a> Context<'a> {
                 sites.push(Site {
                     file,
                     actions,
+                    known_functions,
                     effects,
                     placeholders,
                     in_transaction: *inside || wrapped,
@@ -153,6 +157,14 @@ impl<'a> Context<'a> {
     }
 }
 
+fn known_functions(actions: &[Action], chain: &Chain) -> Vec<Relation> {
+    let called = actions.iter().filter_map(|a| match a {
+        Action::Call { function, .. } => Some(function),
+        _ => None,
+    });
+    called.filter(|f| chain.knows_function(f)).cloned().collect()
+}
+
 /// The statement as the server would get it, at the place where it is written.
 fn as_sent(
     written: &Statement,
@@ -210,6 +222,11 @@ impl Site<'_> {
                 .fix(lint.instead, None);
         finding.file = self.file.path.clone();
         finding
+    }
+
+    /// Is the text of the function that it calls known?
+    pub fn knows(&self, function: &Relation) -> bool {
+        self.known_functions.contains(function)
     }
 
     /// Why the author accepts this lint here, where he does and says why.

@@ -100,6 +100,28 @@ pub enum Action {
     Analyze {
         relations: Vec<Relation>,
     },
+    /// What a function does when it is called; nothing happens when it is made.
+    Define {
+        function: Relation,
+        /// CREATE FUNCTION takes it for volatile when nothing is said.
+        volatile: bool,
+        actions: Vec<Action>,
+    },
+    /// SELECT or CALL of a function or procedure; those of the server do nothing to relations.
+    Call {
+        function: Relation,
+        /// By CALL: one of a user, never of the server.
+        procedure: bool,
+    },
+    /// Every column of this domain is read to prove what is new of it.
+    CheckDomain {
+        domain: Relation,
+    },
+    /// A block puts the text together when it runs; its actions are told beside it, with
+    /// `…` for what is not known before.
+    Computed {
+        text: String,
+    },
     /// `None`: every table clustered before.
     Cluster {
         relation: Option<Relation>,
@@ -147,6 +169,8 @@ pub struct CreateTable {
     /// Tables its foreign keys point to.
     pub references: Vec<Relation>,
     pub partition_of: Option<Relation>,
+    /// PARTITION OF … DEFAULT.
+    pub is_default: bool,
     pub inherits: Vec<Relation>,
     pub like: Vec<Relation>,
 }
@@ -165,6 +189,8 @@ pub struct CreateIndex {
     pub unique: bool,
     pub concurrently: bool,
     pub if_not_exists: bool,
+    /// ON ONLY: without the partitions.
+    pub only: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -301,6 +327,7 @@ pub enum Alter {
     },
     AttachPartition {
         partition: Relation,
+        is_default: bool,
     },
     DetachPartition {
         partition: Relation,

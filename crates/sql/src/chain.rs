@@ -6,10 +6,11 @@
 
 mod learn;
 
-use crate::action::{Action, Alter, CreateTable, Drop};
+use crate::action::{Action, Alter, CreateTable, Drop, NewDefault};
 use crate::effects::{self, Created};
+use crate::understand::COMPUTED;
 use pgward_model::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A catalog that statements change.
 #[derive(Debug, Clone)]
@@ -25,7 +26,19 @@ pub struct Chain {
     /// First of `search_path`, where unqualified names are made.
     schema: String,
     newest_oid: u32,
+    /// Functions and procedures that were made on the way.
+    functions: BTreeMap<Relation, Function>,
 }
+
+/// What is known of a function.
+#[derive(Debug, Clone)]
+struct Function {
+    volatile: bool,
+    actions: Vec<Action>,
+}
+
+/// Functions that call functions, so deep and no deeper.
+const CALLS_MAX: usize = 8;
 
 impl Chain {
     /// Begins with a live catalog, or with an empty database.
@@ -45,6 +58,7 @@ impl Chain {
             missed: false,
             schema: "public".to_owned(),
             newest_oid: u32::MAX / 2,
+            functions: BTreeMap::new(),
         }
     }
 
@@ -67,7 +81,28 @@ impl Chain {
     /// What a statement does as things stand, and takes note of what it leaves.
     pub fn run(&mut self, actions: &[Action]) -> Vec<Effect> {
         let mut found = Vec::new();
+        let passes = in_passes(actions);
+        self.run_within(passes.as_deref().unwrap_or(actions), &mut found, 0);
+        if passes.is_some() {
+            checked_while_rewritten(actions, &mut found);
+        }
+        effects::merge(found)
+    }
+
+    /// Has the function been made on the way?
+    pub fn knows_function(&self, name: &Relation) -> bool {
+        self.function(name).is_some()
+    }
+
+    fn run_within(&mut self, actions: &[Action], found: &mut Vec<Effect>, depth: usize) {
         for action in actions {
+            if let Action::Call { function, .. } = action {
+                let known = self.function(function).map(|f| f.actions.clone());
+                if let Some(inner) = known.filter(|_| depth < CALLS_MAX) {
+                    self.run_within(&inner, found, depth + 1);
+                }
+                continue;
+            }
             if !self.does_nothing(action) {
                 let mut here = self.effects_of(action);
                 self.soften(action, &mut here);
@@ -79,7 +114,10 @@ impl Chain {
             }
             self.learn(action);
         }
-        effects::merge(found)
+    }
+
+    fn function(&self, name: &Relation) -> Option<&Function> {
+        self.functions.iter().find(|(known, _)| known.same_as(name)).map(|(_, f)| f)
     }
 
     /// A statement that is not understood may have made or changed anything; the table that it
@@ -107,13 +145,40 @@ impl Chain {
         let mut found = effects::effects(actions, &Created::default());
         effects::sharpen(actions, &self.catalog, &mut found);
         found.extend(self.partitions_too(action, &found));
-        let named = found.iter().filter(|e| !makes(action, &e.relation));
-        let unknown = named.clone().any(|e| !self.knows(&e.relation));
+        self.sharpen(action, &mut found);
+        let mut named = found.iter().filter(|e| !makes(action, &e.relation));
+        let unknown = named.any(|e| !self.knows(&e.relation) && !is_computed(&e.relation));
         if unknown && !may_miss(action) {
             self.missed = true;
             self.whole = false;
         }
         found
+    }
+
+    /// What the chain knows better than the text and one catalog.
+    fn sharpen(&self, action: &Action, found: &mut [Effect]) {
+        for effect in found.iter_mut() {
+            let Some(info) = self.catalog.relation(&effect.relation) else { continue };
+            if let Action::Alter { command: Alter::AddColumn { column, .. }, .. } = action
+                && let NewDefault::Volatile { function, .. } = &column.default
+                && self.function(&crate::understand::called(function)).is_some_and(|f| !f.volatile)
+            {
+                effect.rewrites = false;
+                effect.builds_index = column.constraints.iter().any(|c| "pux".contains(c.kind));
+            }
+            let adds_index = matches!(action, Action::CreateIndex(_) | Action::Reindex { .. })
+                || matches!(action, Action::Alter { command: Alter::AddConstraint(_), .. })
+                || matches!(action, Action::Alter { command: Alter::AttachPartition { .. }, .. })
+                || matches!(action, Action::Alter { command: Alter::AddColumn { column, .. }, .. }
+                    if column.constraints.iter().any(|c| "pux".contains(c.kind)));
+            effect.builds_index &= adds_index || !info.indexes.is_empty();
+            if info.kind == 'p' {
+                // Rows and their indexes are in the partitions.
+                effect.rewrites = false;
+                effect.scans = false;
+                effect.builds_index = false;
+            }
+        }
     }
 
     /// `IF EXISTS` and `IF NOT EXISTS` that find nothing to do.
@@ -175,7 +240,8 @@ impl Chain {
                     | Alter::SetOwner { .. }
                     | Alter::RowSecurity { .. }
             ),
-            Action::CreateIndex(_) | Action::RenameColumn { .. } | Action::Truncate { .. } => true,
+            Action::CreateIndex(i) => !i.only,
+            Action::RenameColumn { .. } | Action::Truncate { .. } => true,
             Action::Drop(d) => d.kind == "table",
             Action::Vacuum { .. } | Action::Analyze { .. } => true,
             _ => false,
@@ -229,6 +295,52 @@ impl Chain {
         let spelled = [relation.quoted(), format!("{}.{}", self.schema, relation.quoted())];
         self.catalog.objects.iter().find(|o| spelled.contains(&o.identity))
     }
+}
+
+/// The commands of one ALTER TABLE in the order in which PostgreSQL carries them out, whatever
+/// order they are written in; `None` for any other statement.
+/// Source: `AlterTablePass` in the server's source.
+fn in_passes(actions: &[Action]) -> Option<Vec<Action>> {
+    let pass = |action: &Action| match action {
+        Action::Alter { command, .. } => Some(match command {
+            Alter::DropColumn { .. } | Alter::DropConstraint { .. } => 0,
+            Alter::SetType { .. } => 1,
+            Alter::SetExpression { .. } => 2,
+            Alter::AddColumn { .. } => 3,
+            Alter::SetDefault { .. } | Alter::SetNotNull { .. } | Alter::DropNotNull { .. } => 4,
+            Alter::AddConstraint(c) if c.kind != 'f' => 5,
+            Alter::AddConstraint(_) => 6,
+            _ => 7,
+        }),
+        _ => None,
+    };
+    if actions.len() < 2 || actions.iter().any(|a| pass(a).is_none()) {
+        return None;
+    }
+    let mut sorted = actions.to_vec();
+    sorted.sort_by_key(pass);
+    Some(sorted)
+}
+
+/// Rows that are written anew are checked on the way; only foreign keys are checked afterwards.
+fn checked_while_rewritten(actions: &[Action], found: &mut [Effect]) {
+    let by_key = actions.iter().any(|a| match a {
+        Action::Alter { command: Alter::AddConstraint(c), .. } => c.kind == 'f' && !c.not_valid,
+        Action::Alter { command: Alter::SetType { .. }, .. } => {
+            found.iter().any(|e| e.rewrites && e.scans)
+        }
+        _ => false,
+    });
+    let rewritten: Vec<Relation> =
+        found.iter().filter(|e| e.rewrites).map(|e| e.relation.clone()).collect();
+    for effect in found.iter_mut().filter(|e| !by_key && rewritten.contains(&e.relation)) {
+        effect.scans = false;
+    }
+}
+
+/// Is its name put together when the block runs? Then it is some relation that exists.
+fn is_computed(relation: &Relation) -> bool {
+    relation.name.contains(COMPUTED) || relation.schema.contains(COMPUTED)
 }
 
 fn is_lockable(kind: &str) -> bool {

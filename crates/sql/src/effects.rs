@@ -158,7 +158,11 @@ fn of_action(action: &Action, created: &Created) -> Vec<Effect> {
         Action::Drop(d) => of_drop(d, created),
         Action::Truncate { relations, .. } => relations
             .iter()
-            .map(|r| Effect { destroys: Destroys::AllRows, ..effect(r, AccessExclusive) })
+            .map(|r| Effect {
+                destroys: Destroys::AllRows,
+                builds_index: true, // empty ones
+                ..effect(r, AccessExclusive)
+            })
             .collect(),
         Action::Refresh { relation, concurrently: true } => vec![effect(relation, Exclusive)],
         Action::Refresh { relation, concurrently: false } => {

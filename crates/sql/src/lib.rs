@@ -254,7 +254,10 @@ mod tests {
         let names: Vec<_> = all[0].effects.iter().map(|e| e.relation.name.as_str()).collect();
         assert_eq!(names, ["z", "q", "k", "l"]);
         assert!(!all[0].in_transaction);
-        let dynamic = statements("DO $$ BEGIN EXECUTE format('DROP TABLE %I', 'a'); END $$");
+        let dropped = |text: &str| statements(text)[0].effects[0].relation.name.clone();
+        assert_eq!(dropped("DO $$ BEGIN EXECUTE format('DROP TABLE %I', 'a'); END $$"), "a");
+        assert_eq!(dropped("DO $$ BEGIN EXECUTE 'DROP TABLE log_' || y; END $$"), "log_…");
+        let dynamic = statements("DO $$ DECLARE q text; BEGIN EXECUTE q; END $$");
         assert!(matches!(actions(&dynamic[0])[..], [Action::Unknown { .. }]));
     }
 

@@ -155,6 +155,14 @@ pub(crate) fn constant(node: &Node) -> Option<String> {
     }
 }
 
+/// The strings of a list or of one string.
+pub(crate) fn texts(node: &Node) -> Vec<String> {
+    match &node.node {
+        Some(NodeEnum::List(list)) => strings(&list.items),
+        _ => constant(node).into_iter().collect(),
+    }
+}
+
 /// The options of `VACUUM (FULL)`, `REINDEX (CONCURRENTLY)`, ...: is `name` on?
 pub(crate) fn option_is_on(options: &[Node], name: &str) -> bool {
     options.iter().any(|n| match &n.node {

@@ -22,6 +22,7 @@ pub(crate) struct Understood {
 pub(crate) fn understand(node: &NodeEnum, text: &str) -> Understood {
     let found = transaction_or_setting(node)
         .or_else(|| rows::understand(node))
+        .or_else(|| block::define(node, text))
         .or_else(|| objects::create(node))
         .or_else(|| alter::understand(node))
         .or_else(|| objects::change(node))
@@ -30,6 +31,9 @@ pub(crate) fn understand(node: &NodeEnum, text: &str) -> Understood {
     let (kind, actions) = found.unwrap_or_else(|| rest(node));
     Understood { kind, actions }
 }
+
+pub(crate) use block::COMPUTED;
+pub(crate) use rows::called;
 
 pub(crate) type Found = Option<(StatementKind, Vec<Action>)>;
 
@@ -147,8 +151,25 @@ fn rest(node: &NodeEnum) -> (StatementKind, Vec<Action>) {
             | NodeEnum::FetchStmt(_)
             | NodeEnum::LoadStmt(_)
     );
+    if let NodeEnum::AlterDomainStmt(d) = node {
+        let validates = match d.subtype.as_str() {
+            "C" => !matches!(
+                d.def.as_deref().and_then(|n| n.node.as_ref()),
+                Some(NodeEnum::Constraint(c)) if c.skip_validation
+            ),
+            subtype => matches!(subtype, "V" | "O"),
+        };
+        if validates {
+            let domain = tree::dotted(&tree::strings(&d.type_name));
+            return (StatementKind::Ddl, vec![Action::CheckDomain { domain }]);
+        }
+    }
+    if let NodeEnum::CallStmt(call) = node {
+        let name = call.funccall.as_ref().map(|f| tree::dotted(&tree::strings(&f.funcname)));
+        let calls = name.into_iter().map(|function| Action::Call { function, procedure: true });
+        return (StatementKind::Other, calls.collect());
+    }
     let unknown = match node {
-        NodeEnum::CallStmt(_) => Some("CALL runs a procedure whose text is not here"),
         NodeEnum::ExecuteStmt(_) => Some("EXECUTE runs a statement prepared elsewhere"),
         _ => None,
     };

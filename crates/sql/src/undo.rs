@@ -177,7 +177,12 @@ fn of_data(action: &Action) -> Undo {
             impossible(format!("everything that {} own goes", roles.join(", ")))
         }
         Action::DropDatabase { name } => impossible(format!("the whole database {name} goes")),
+        Action::Define { .. } | Action::Call { procedure: false, .. } => Undo::Nothing,
         Action::Unknown { why } => impossible(why.clone()),
+        Action::Computed { text } => impossible(format!("`{text}` is put together when it runs")),
+        Action::Call { function, procedure: true } => {
+            impossible(format!("what {} does is not in the text", function.quoted()))
+        }
         Action::Other { what, .. } => impossible(format!("{what}: its reverse is not known")),
         _ => impossible("its reverse is not known"),
     }

@@ -1,6 +1,5 @@
 //! `pgward trace`: what PostgreSQL itself says a migration does.
 
-use super::check;
 use super::files::{self, Chain};
 use super::{Exit, Programs, variable};
 use crate::face;
@@ -24,10 +23,16 @@ pub struct Trace {
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     vars: Vec<(String, String)>,
     /// How to print
-    #[arg(long, value_enum, default_value_t = check::Format::Terminal)]
-    format: check::Format,
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
     #[command(flatten)]
     programs: Programs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Terminal,
+    Json,
 }
 
 impl Trace {
@@ -56,12 +61,12 @@ impl Trace {
 
     fn show(&self, statements: &[StatementEffects]) -> anyhow::Result<Exit> {
         match self.format {
-            check::Format::Json => {
+            Format::Json => {
                 face::line(&serde_json::to_string(
                     &serde_json::json!({ "statements": statements }),
                 )?)?;
             }
-            check::Format::Terminal => face::show(&view::trace(statements))?,
+            Format::Terminal => face::show(&view::trace(statements))?,
         }
         Ok(Exit::Quiet)
     }

@@ -28,7 +28,7 @@ pub(super) static LINT: Lint = Lint {
         Example {
             sql: "ALTER TABLE a ADD COLUMN b int REFERENCES b (id);",
             catalog: "",
-            finds: &[Severity::Warning],
+            finds: &[Severity::Note],
         },
     ],
     check,
@@ -48,7 +48,7 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 // The new column is empty: no rows to compare, but the locks are taken.
                 Alter::AddColumn { column, .. } => {
                     let key = column.constraints.iter().find_map(|c| c.references.as_ref());
-                    (key, cx.weigh(relation, Severity::Warning))
+                    (key, cx.weigh(relation, Severity::Note))
                 }
                 _ => continue,
             };

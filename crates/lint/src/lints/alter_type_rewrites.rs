@@ -53,8 +53,12 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             else {
                 continue;
             };
-            let effect = site.effects.iter().find(|e| e.relation.same_as(relation));
-            let works = effect.is_some_and(|e| e.rewrites || e.scans || e.builds_index);
+            // Of a partitioned table it is the partitions that are written.
+            let mut working =
+                site.effects.iter().filter(|e| e.rewrites || e.scans || e.builds_index);
+            let own = working.clone().find(|e| e.relation.same_as(relation));
+            let effect = own.or_else(|| working.next());
+            let works = effect.is_some();
             if kind == "type" || !works || !cx.existed(site, relation) {
                 continue;
             }

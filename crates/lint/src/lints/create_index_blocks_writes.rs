@@ -50,6 +50,10 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             if index.concurrently || !cx.existed(site, &index.table) {
                 continue;
             }
+            // Nothing is built where IF NOT EXISTS finds it, or on the parent of partitions alone.
+            if !site.effects.iter().any(|e| e.builds_index && e.existed_before) {
+                continue;
+            }
             let severity = cx.weigh(&index.table, Severity::Error);
             let message = format!("SHARE on {}: writes wait until the index is built", index.table);
             let sql = with_concurrently(&site.statement.text);

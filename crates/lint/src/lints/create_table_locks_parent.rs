@@ -7,7 +7,7 @@ use pgward_sql::action::Action;
 
 pub(super) static LINT: Lint = Lint {
     id: "create_table_locks_parent",
-    severity: Severity::Warning,
+    severity: Severity::Note,
     title: "a new table stops writes on an old one",
     harm: "CREATE TABLE with a foreign key takes SHARE ROW EXCLUSIVE on the table it points \
            to, PARTITION OF takes ACCESS EXCLUSIVE on the parent",
@@ -24,7 +24,7 @@ pub(super) static LINT: Lint = Lint {
         Example {
             sql: "CREATE TABLE p1 PARTITION OF orders FOR VALUES IN (1);",
             catalog: "",
-            finds: &[Severity::Warning],
+            finds: &[Severity::Note],
         },
         Example {
             sql: "CREATE TABLE m (id int PRIMARY KEY); CREATE TABLE n (a int REFERENCES m (id));",
@@ -50,10 +50,8 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                     "{lock} on {parent} until the commit: {waits} on it wait behind {}",
                     t.relation
                 );
-                // The lock is short, but for who waits for it behind a long transaction: what
-                // stops readers too is worth a warning.
-                let severity = if lock.blocks_reads() { Severity::Warning } else { Severity::Note };
-                found.push(site.finding(&LINT, severity, message));
+                // The lock is short, but for who waits for it behind a long transaction.
+                found.push(site.finding(&LINT, Severity::Note, message));
             }
         }
     }

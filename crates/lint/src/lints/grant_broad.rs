@@ -57,7 +57,8 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 }
                 _ => continue,
             };
-            found.push(site.finding(&LINT, Severity::Warning, message));
+            let severity = if g.grants && g.to_public { Severity::Warning } else { Severity::Note };
+            found.push(site.finding(&LINT, severity, message));
         }
     }
 }

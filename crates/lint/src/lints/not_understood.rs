@@ -16,9 +16,19 @@ pub(super) static LINT: Lint = Lint {
     examples: &[
         Example { sql: "FROBNICATE TABLE a;", catalog: "", finds: &[Severity::Warning] },
         Example {
-            sql: "DO $$ BEGIN EXECUTE 'DROP TABLE ' || current_setting('x'); END $$;",
+            sql: "DO $$ DECLARE q text; BEGIN EXECUTE q; END $$;",
             catalog: "",
             finds: &[Severity::Warning],
+        },
+        Example {
+            sql: "DO $$ BEGIN EXECUTE 'DROP TABLE ' || current_setting('x'); END $$;",
+            catalog: "",
+            finds: &[Severity::Note],
+        },
+        Example {
+            sql: "CREATE PROCEDURE tidy() LANGUAGE sql AS 'DELETE FROM old'; CALL tidy();",
+            catalog: "",
+            finds: &[],
         },
         Example { sql: "CALL tidy();", catalog: "", finds: &[Severity::Warning] },
         Example { sql: "\\i other.sql", catalog: "", finds: &[Severity::Warning] },
@@ -36,10 +46,24 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             found.push(site.finding(&LINT, Severity::Warning, message));
         }
         for action in &site.actions {
-            if let Action::Unknown { why } = action {
-                let message = format!("its effects are unknown: {why}");
-                found.push(site.finding(&LINT, Severity::Warning, message));
-            }
+            let (severity, message) = match action {
+                Action::Unknown { why } => {
+                    (Severity::Warning, format!("its effects are unknown: {why}"))
+                }
+                Action::Computed { text } => {
+                    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                    (Severity::Note, format!("known only when it runs what … stands for: {text}"))
+                }
+                Action::Call { function, procedure: true } if !site.knows(function) => {
+                    let name = function.quoted();
+                    (
+                        Severity::Warning,
+                        format!("its effects are unknown: the text of {name} is not here"),
+                    )
+                }
+                _ => continue,
+            };
+            found.push(site.finding(&LINT, severity, message));
         }
     }
 }

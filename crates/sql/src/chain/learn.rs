@@ -1,6 +1,6 @@
 //! What an action leaves in the catalog.
 
-use super::Chain;
+use super::{Chain, Function};
 use crate::action::*;
 use crate::effects::names;
 use pgward_model::prelude::*;
@@ -38,6 +38,13 @@ impl Chain {
                 self.change(relation, |info| info.relation.schema.clone_from(schema));
             }
             Action::Drop(d) => self.drop(d),
+            Action::RenameOther { kind, name, to, .. } if kind == "schema" => {
+                self.rename_schema(name.trim_matches('"'), to);
+            }
+            Action::Define { function, volatile, actions } => {
+                let known = Function { volatile: *volatile, actions: actions.clone() };
+                self.functions.insert(function.clone(), known);
+            }
             Action::Set { name, value: Some(value), .. } if name == "search_path" => {
                 let first = value.split(',').next().unwrap_or("").trim().trim_matches(['"', '\'']);
                 let usable = !first.is_empty() && !first.starts_with('$') && first != "pg_catalog";
@@ -90,7 +97,7 @@ impl Chain {
             parents.filter_map(|p| self.catalog.relation(p).cloned()).collect();
         let partition = t.partition_of.as_ref().map(|p| PartitionInfo {
             parent: self.catalog.relation(p).map_or_else(|| self.placed(p), |i| i.relation.clone()),
-            is_default: false,
+            is_default: t.is_default,
         });
         let Some(info) = self.catalog.relations.get_mut(at) else { return };
         info.partition = partition;
@@ -178,11 +185,11 @@ impl Chain {
 
     fn alter(&mut self, relation: &Relation, command: &Alter) {
         match command {
-            Alter::AttachPartition { partition } => {
+            Alter::AttachPartition { partition, is_default } => {
                 let parent = self.catalog.relation(relation).map(|i| i.relation.clone());
                 self.change(partition, |info| {
                     info.partition =
-                        parent.map(|parent| PartitionInfo { parent, is_default: false });
+                        parent.map(|parent| PartitionInfo { parent, is_default: *is_default });
                 });
             }
             Alter::DetachPartition { partition, .. } => {
@@ -190,6 +197,35 @@ impl Chain {
             }
             command => self.change(relation, |info| alter_table(info, command)),
         }
+    }
+
+    fn rename_schema(&mut self, from: &str, to: &str) {
+        let place = |r: &mut Relation| {
+            if r.schema == from {
+                to.clone_into(&mut r.schema);
+            }
+        };
+        for info in &mut self.catalog.relations {
+            place(&mut info.relation);
+            info.constraints.iter_mut().filter_map(|c| c.references.as_mut()).for_each(place);
+            info.partition.iter_mut().for_each(|p| place(&mut p.parent));
+        }
+        let prefix = format!("{}.", quote_ident(from));
+        for object in &mut self.catalog.objects {
+            object.uses.iter_mut().for_each(place);
+            if let Some(rest) = object.identity.strip_prefix(&prefix) {
+                object.identity = format!("{}.{rest}", quote_ident(to));
+            }
+        }
+        self.made = self
+            .made
+            .iter()
+            .cloned()
+            .map(|mut r| {
+                place(&mut r);
+                r
+            })
+            .collect();
     }
 
     fn rename_column(&mut self, relation: &Relation, from: &str, to: &str) {

@@ -36,7 +36,7 @@ pub(super) fn of_alter(relation: &Relation, kind: &str, command: &Alter) -> Vec<
             ..effect(relation, AccessExclusive)
         }),
         Alter::Trigger { .. } => plain(ShareRowExclusive),
-        Alter::AttachPartition { partition } => vec![
+        Alter::AttachPartition { partition, .. } => vec![
             effect(relation, if kind == "index" { AccessExclusive } else { ShareUpdateExclusive }),
             Effect { scans: kind != "index", ..effect(partition, AccessExclusive) },
         ],
@@ -93,7 +93,8 @@ fn of_add_column(relation: &Relation, column: &NewColumn) -> Vec<Effect> {
     let mut found = vec![Effect {
         rewrites: column.default.rewrites(),
         scans: inline(&['c']) || unset_not_null,
-        builds_index: inline(&['p', 'u', 'x']),
+        // A heap that is written anew needs its indexes anew.
+        builds_index: inline(&['p', 'u', 'x']) || column.default.rewrites(),
         ..effect(relation, LockMode::AccessExclusive)
     }];
     let parents = column.constraints.iter().filter_map(|c| c.references.as_ref());

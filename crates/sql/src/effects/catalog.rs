@@ -57,7 +57,11 @@ fn refine(action: &Action, catalog: &Catalog, found: &mut [Effect]) {
             };
             if old.is_some_and(keeps) {
                 e.rewrites = false;
-                e.builds_index = info.indexes.iter().any(|i| is_rebuilt(i, column));
+                // Another collation or operator class sorts otherwise.
+                let resorts = old.is_some_and(|o| o.data_type.ends_with("citext"))
+                    != data_type.ends_with("citext");
+                let keys = |i: &IndexInfo| resorts && i.columns.iter().any(|k| k == column);
+                e.builds_index = info.indexes.iter().any(|i| is_rebuilt(i, column) || keys(i));
                 e.scans =
                     info.constraints.iter().any(|c| c.kind == 'c' && names(&c.definition, column));
             } else if old.is_some() {
@@ -136,6 +140,8 @@ fn keeps_heap(old: &str, new: &str) -> bool {
     match (old_base.as_str(), new_base.as_str()) {
         ("varchar", "varchar") | ("varbit", "varbit") => wider(0),
         ("text", "varchar") => new_mods.is_empty(),
+        ("varchar" | "text", "citext") | ("citext", "text") => true,
+        ("citext", "varchar") => new_mods.is_empty(),
         ("varchar", "text") | ("cidr", "inet") => true,
         ("numeric", "numeric") => {
             new_mods.is_empty()
@@ -192,9 +198,24 @@ fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
             tables.map(|(table, _)| effect(&table.relation, lock)).collect()
         }
         Action::Drop(d) if d.kind == "table" => of_drop_table(d, catalog),
+        Action::Drop(d) if d.kind == "schema" && d.cascade => of_schemas(d, catalog),
+        Action::CreateTable(t) => of_default(t.partition_of.as_ref(), catalog),
+        Action::Alter { relation, command: Alter::AttachPartition { partition, .. }, .. } => {
+            let mut found = of_default(Some(relation), catalog);
+            found.iter_mut().for_each(|e| e.scans = true);
+            found.extend(of_missing_indexes(relation, partition, catalog));
+            found
+        }
+        Action::Alter {
+            relation, command: Alter::DetachPartition { concurrently, .. }, ..
+        } if !concurrently => of_default(Some(relation), catalog),
         Action::Truncate { relations, cascade: true } => reach(relations, catalog)
             .into_iter()
-            .map(|r| Effect { destroys: Destroys::AllRows, ..effect(&r, exclusive) })
+            .map(|r| Effect {
+                destroys: Destroys::AllRows,
+                builds_index: true,
+                ..effect(&r, exclusive)
+            })
             .collect(),
         Action::Drop(d) if d.cascade && is_view(&d.kind) => of_views(&d.names, catalog),
         Action::Drop(d) if d.cascade && d.kind.ends_with("function") => of_functions(d, catalog),
@@ -203,6 +224,7 @@ fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
             let built = |r| Effect { builds_index: true, ..effect(r, LockMode::Share) };
             table.map(built).into_iter().collect()
         }
+        Action::CheckDomain { domain } => of_domain(domain, catalog),
         Action::Rows(rows) => of_keys(rows, catalog),
         Action::Copy { relation, writes: true } => parents(relation, catalog, |_| true),
         Action::Alter { relation, command: Alter::SetType { column, .. }, .. } => {
@@ -279,6 +301,50 @@ fn of_drop_table(d: &Drop, catalog: &Catalog) -> Vec<Effect> {
         }
     }
     found
+}
+
+/// Tables of a schema that goes with all it holds.
+fn of_schemas(d: &Drop, catalog: &Catalog) -> Vec<Effect> {
+    let gone = |r: &&RelationInfo| d.names.iter().any(|n| n.name == r.relation.schema);
+    let table = |r: &RelationInfo| Effect {
+        destroys: Destroys::Table,
+        ..effect(&r.relation, LockMode::AccessExclusive)
+    };
+    catalog.relations.iter().filter(gone).map(table).collect()
+}
+
+/// The default partition must not hold what a new partition takes.
+fn of_default(parent: Option<&Relation>, catalog: &Catalog) -> Vec<Effect> {
+    let is_default = |r: &&RelationInfo| {
+        let place = r.partition.as_ref().zip(parent);
+        place.is_some_and(|(p, parent)| p.is_default && p.parent.same_as(parent))
+    };
+    let default = catalog.relations.iter().find(is_default);
+    default.map(|r| effect(&r.relation, LockMode::AccessExclusive)).into_iter().collect()
+}
+
+/// A partition gets each index of its parent that it has not got.
+fn of_missing_indexes(parent: &Relation, partition: &Relation, catalog: &Catalog) -> Vec<Effect> {
+    let Some((above, own)) = catalog.relation(parent).zip(catalog.relation(partition)) else {
+        return Vec::new();
+    };
+    let has = |i: &IndexInfo| own.indexes.iter().any(|o| o.columns == i.columns);
+    let missing = above.indexes.iter().any(|i| !has(i));
+    let lock = LockMode::AccessExclusive;
+    let built = Effect { builds_index: true, ..effect(&own.relation, lock) };
+    missing.then_some(built).into_iter().collect()
+}
+
+/// Tables with a column of the domain: each is read under SHARE (`validateDomainCheckConstraint`
+/// in the server's source).
+fn of_domain(domain: &Relation, catalog: &Catalog) -> Vec<Effect> {
+    let of_it = |c: &ColumnInfo| {
+        let name = c.data_type.rsplit('.').next().unwrap_or("");
+        name.trim_matches('"') == domain.name
+    };
+    let tables = catalog.relations.iter().filter(|r| r.columns.iter().any(of_it));
+    let read = |r: &RelationInfo| Effect { scans: true, ..effect(&r.relation, LockMode::Share) };
+    tables.map(read).collect()
 }
 
 /// Views and materialized views.

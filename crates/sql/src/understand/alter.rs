@@ -71,9 +71,10 @@ fn storage_command(cmd: &protobuf::AlterTableCmd) -> Alter {
     let def = cmd.def.as_deref().and_then(|n| n.node.as_ref());
     let what = || cmd.subtype().as_str_name().trim_start_matches("AT_").to_owned();
     match (cmd.subtype(), def) {
-        (AtAttachPartition, Some(NodeEnum::PartitionCmd(p))) => {
-            Alter::AttachPartition { partition: some_relation(p.name.as_ref()) }
-        }
+        (AtAttachPartition, Some(NodeEnum::PartitionCmd(p))) => Alter::AttachPartition {
+            partition: some_relation(p.name.as_ref()),
+            is_default: p.bound.as_ref().is_some_and(|b| b.is_default),
+        },
         (AtDetachPartition, Some(NodeEnum::PartitionCmd(p))) => Alter::DetachPartition {
             partition: some_relation(p.name.as_ref()),
             concurrently: p.concurrent,

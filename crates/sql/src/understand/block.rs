@@ -1,4 +1,4 @@
-//! `DO` blocks: the statements inside them, found by PL/pgSQL's own parser.
+//! `DO` blocks and functions: the statements inside them, found by PL/pgSQL's own parser.
 
 use super::{Found, understand as understand_statement};
 use crate::action::{Action, Transaction};
@@ -18,6 +18,42 @@ pub(super) fn understand(node: &NodeEnum, text: &str) -> Found {
     Some((kind, actions))
 }
 
+/// CREATE FUNCTION: the object, and what a call will do.
+pub(super) fn define(node: &NodeEnum, text: &str) -> Found {
+    let NodeEnum::CreateFunctionStmt(f) = node else { return None };
+    let (kind, mut found) = super::objects::create(node)?;
+    let option = |name: &str| {
+        f.options.iter().find_map(|n| match &n.node {
+            Some(NodeEnum::DefElem(e)) if e.defname == name => e.arg.as_deref(),
+            _ => None,
+        })
+    };
+    let language = option("language").and_then(constant).unwrap_or_default().to_lowercase();
+    let volatility = option("volatility").and_then(constant);
+    let mut actions = Vec::new();
+    match language.as_str() {
+        "plpgsql" => match pg_query::parse_plpgsql(text) {
+            Ok(tree) => walk(&tree, &mut actions),
+            Err(error) => actions.push(Action::Unknown { why: format!("the body: {error}") }),
+        },
+        "sql" => {
+            let body = option("as").map(crate::tree::texts).unwrap_or_default().join("");
+            for inner in crate::tree::parse_all(&body).unwrap_or_default() {
+                actions.extend(understand_statement(&inner, &body).actions);
+            }
+        }
+        _ => {}
+    }
+    let mut names = crate::tree::strings(&f.funcname);
+    let name = names.pop()?;
+    found.push(Action::Define {
+        function: Relation::new(names.pop().unwrap_or_default(), name),
+        volatile: volatility.is_none_or(|v| v == "volatile"),
+        actions,
+    });
+    Some((kind, found))
+}
+
 fn strongest_kind(actions: &[Action]) -> StatementKind {
     let rows = actions.iter().find_map(|a| match a {
         Action::Rows(r) => Some(r.verb),
@@ -27,7 +63,11 @@ fn strongest_kind(actions: &[Action]) -> StatementKind {
     let only_rows = actions.iter().all(|a| {
         matches!(
             a,
-            Action::Rows(_) | Action::Truncate { .. } | Action::Read { .. } | Action::Copy { .. }
+            Action::Rows(_)
+                | Action::Truncate { .. }
+                | Action::Read { .. }
+                | Action::Copy { .. }
+                | Action::Call { .. }
         )
     });
     match rows {
@@ -84,20 +124,93 @@ fn nested(expr: &Value, actions: &mut Vec<Action>) {
     }
 }
 
-/// `EXECUTE 'constant'` says what it does; anything computed does not.
+/// Stands for a part of a name that is known only when the block runs. PostgreSQL takes it for
+/// a letter.
+pub(crate) const COMPUTED: char = '…';
+
+/// A text that a block puts together, with [`COMPUTED`] for what is not constant: `format()`,
+/// `||`, `quote_ident()`, constants.
+fn spelled(node: &pg_query::Node) -> Option<String> {
+    if let Some(text) = constant(node) {
+        return Some(text);
+    }
+    match &node.node {
+        Some(NodeEnum::TypeCast(cast)) => spelled(cast.arg.as_deref()?),
+        Some(NodeEnum::AExpr(e)) if crate::tree::strings(&e.name) == ["||"] => {
+            Some(spelled(e.lexpr.as_deref()?)? + &spelled(e.rexpr.as_deref()?)?)
+        }
+        Some(NodeEnum::FuncCall(call)) => {
+            let name = crate::tree::strings(&call.funcname).pop()?;
+            let first = call.args.first();
+            match name.as_str() {
+                "format" => formatted(&constant(first?)?, call.args.get(1..)?),
+                "quote_ident" => Some(match constant(first?) {
+                    Some(text) => quote_ident(&text),
+                    None => COMPUTED.to_string(),
+                }),
+                "quote_literal" | "quote_nullable" => Some("'…'".to_owned()),
+                "concat" => call.args.iter().map(spelled).collect(),
+                _ => Some(COMPUTED.to_string()),
+            }
+        }
+        _ => Some(COMPUTED.to_string()),
+    }
+}
+
+/// `format()` with the arguments that are constant put in.
+/// Source: PostgreSQL manual, String Functions, format.
+fn formatted(pattern: &str, args: &[pg_query::Node]) -> Option<String> {
+    let mut out = String::new();
+    let mut chars = pattern.chars().peekable();
+    let mut next = 0;
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            out.push(c);
+            continue;
+        }
+        let mut position = String::new();
+        while let Some(digit) = chars.next_if(|c| c.is_ascii_digit() || "$-*".contains(*c)) {
+            position.push(digit);
+        }
+        if let Some(at) = position.strip_suffix('$').and_then(|p| p.parse::<usize>().ok()) {
+            next = at.saturating_sub(1);
+        }
+        let argument = args.get(next).and_then(constant);
+        match (chars.next()?, argument) {
+            ('%', _) => {
+                out.push('%');
+                continue;
+            }
+            ('I', Some(text)) => out.push_str(&quote_ident(&text)),
+            ('s', Some(text)) => out.push_str(&text),
+            ('L', Some(text)) => out.push_str(&quote_literal(&text)),
+            ('L', None) => out.push_str("'…'"),
+            ('I' | 's', None) => out.push(COMPUTED),
+            _ => return None,
+        }
+        next += 1;
+    }
+    Some(out)
+}
+
+/// `EXECUTE` of a text whose words are constant says what it does, if not always to which
+/// relation; a text that is computed as a whole does not.
 fn dynamic(query: Option<&Value>, actions: &mut Vec<Action>) {
     let Some(expression) = query.and_then(Value::as_str) else { return };
     let text = parse_one(&format!("SELECT {expression}")).and_then(|node| match node {
         NodeEnum::SelectStmt(s) => match &s.target_list.first()?.node {
-            Some(NodeEnum::ResTarget(t)) => constant(t.val.as_deref()?),
+            Some(NodeEnum::ResTarget(t)) => spelled(t.val.as_deref()?),
             _ => None,
         },
         _ => None,
     });
     match text.as_deref().and_then(crate::tree::parse_all) {
         Some(nodes) => {
+            let source = text.as_deref().unwrap_or("");
+            if source.contains(COMPUTED) {
+                actions.push(Action::Computed { text: source.to_owned() });
+            }
             for node in nodes {
-                let source = text.as_deref().unwrap_or("");
                 actions.extend(understand_statement(&node, source).actions);
             }
         }

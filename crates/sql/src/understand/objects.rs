@@ -54,15 +54,30 @@ pub(super) fn create(node: &NodeEnum) -> Found {
             unique: i.unique,
             concurrently: i.concurrent,
             if_not_exists: i.if_not_exists,
+            only: i.relation.as_ref().is_some_and(|r| !r.inh),
         })),
         NodeEnum::CreateSchemaStmt(s) => {
             let mut actions = vec![created("schema", quote_ident(&s.schemaname), s.if_not_exists)];
             for element in s.schema_elts.iter().filter_map(|n| n.node.as_ref()) {
                 actions.extend(create(element).into_iter().flat_map(|(_, inner)| inner));
             }
+            actions.iter_mut().for_each(|a| place(a, &s.schemaname));
             Some((StatementKind::Ddl, actions))
         }
         other => create_small(other),
+    }
+}
+
+/// What CREATE SCHEMA makes without naming a schema lies in that schema.
+fn place(action: &mut Action, schema: &str) {
+    let relation = match action {
+        Action::CreateTable(t) => &mut t.relation,
+        Action::CreateView { relation, .. } => relation,
+        Action::CreateIndex(i) => &mut i.table,
+        _ => return,
+    };
+    if relation.schema.is_empty() {
+        schema.clone_into(&mut relation.schema);
     }
 }
 
@@ -188,6 +203,7 @@ fn table(c: &protobuf::CreateStmt) -> CreateTable {
         references: own.chain(inline).collect(),
         like: like.collect(),
         partitioned: c.partspec.is_some(),
+        is_default: c.partbound.as_ref().is_some_and(|b| b.is_default),
         columns,
         constraints,
         partition_of,

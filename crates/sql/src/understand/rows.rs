@@ -100,6 +100,10 @@ fn select(s: &protobuf::SelectStmt) -> Found {
         return one(StatementKind::Ddl, action);
     }
     let mut actions = with_clause(s.with_clause.as_ref());
+    // What PostgreSQL brings does nothing to relations.
+    let own = found.functions.iter().filter(|f| !f.starts_with("pg_catalog."));
+    let calls = own.map(|name| Action::Call { function: called(name), procedure: false });
+    let calls: Vec<Action> = calls.collect();
     let kind = if actions.is_empty() { StatementKind::Select } else { StatementKind::Update };
     let kind = actions
         .iter()
@@ -109,7 +113,16 @@ fn select(s: &protobuf::SelectStmt) -> Found {
         })
         .unwrap_or(kind);
     actions.push(Action::Read { reads: found.relations, locked: locked(s) });
+    actions.extend(calls);
     Some((kind, actions))
+}
+
+/// `schema.name` of a function, as the tree joins it.
+pub(crate) fn called(name: &str) -> Relation {
+    match name.split_once('.') {
+        Some((schema, name)) => Relation::new(schema, name),
+        None => Relation::new("", name),
+    }
 }
 
 /// Data-changing statements inside WITH.

@@ -241,7 +241,7 @@ fn small(alter: &str, relation: &Relation, command: &Alter, before: Option<&Cata
             };
             lossy(format!("{alter} {reverse}"), "row security, if it was so before")
         }
-        Alter::AttachPartition { partition } => {
+        Alter::AttachPartition { partition, .. } => {
             exact(format!("{alter} DETACH PARTITION {}", qualified(partition, before).quoted()))
         }
         Alter::SetLogged { logged } => {

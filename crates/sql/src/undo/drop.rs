@@ -51,7 +51,7 @@ fn function<'a>(catalog: &'a Catalog, name: &str) -> Option<&'a ObjectInfo> {
         let spelled = tree::parse_one(&o.definition)
             .map(|node| crate::understand::understand(&node, &o.definition).actions);
         match spelled.as_deref() {
-            Some([Action::Create { name: own, .. }]) => {
+            Some([Action::Create { name: own, .. }, ..]) => {
                 let (relation, arguments) = parts(own);
                 relation.same_as(&wanted.0) && (arguments == wanted.1 || wanted.1.is_none())
             }

@@ -1,0 +1,1 @@
+ALTER TYPE billing.postal ADD ATTRIBUTE country char(2) CASCADE;

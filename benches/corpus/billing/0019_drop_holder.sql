@@ -1,0 +1,1 @@
+ALTER TABLE billing.account DROP COLUMN holder CASCADE;

@@ -1,0 +1,3 @@
+CREATE EXTENSION IF NOT EXISTS hstore;
+ALTER TABLE "Page" ADD COLUMN meta hstore NOT NULL DEFAULT ''::hstore;
+CREATE INDEX CONCURRENTLY page_meta ON "Page" USING gin (meta);

@@ -1,0 +1,6 @@
+ALTER TABLE "Page" CLUSTER ON "UX_Page_Path";
+CLUSTER "Page";
+ALTER TABLE "Page" ALTER COLUMN "Body" SET (n_distinct = -1);
+VACUUM FULL page_revision;
+REINDEX INDEX "UX_Page_Path";
+REINDEX (CONCURRENTLY, VERBOSE) INDEX "Page_pkey";

@@ -1,0 +1,3 @@
+-- AlterTable
+ALTER TABLE "Contact" ADD COLUMN     "phone" TEXT,
+ADD COLUMN     "isArchived" BOOLEAN NOT NULL DEFAULT false;

@@ -1,0 +1,2 @@
+-- AlterEnum
+ALTER TYPE "DealStage" ADD VALUE 'NEGOTIATION' BEFORE 'WON';

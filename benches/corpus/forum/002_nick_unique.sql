@@ -1,0 +1,3 @@
+begin;
+alter table users add constraint users_nick_key unique (nick);
+commit;

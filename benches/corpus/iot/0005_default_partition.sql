@@ -1,0 +1,1 @@
+CREATE TABLE telemetry.reading_default PARTITION OF telemetry.reading DEFAULT;

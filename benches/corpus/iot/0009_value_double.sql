@@ -1,0 +1,1 @@
+ALTER TABLE telemetry.reading ALTER COLUMN value TYPE double precision;

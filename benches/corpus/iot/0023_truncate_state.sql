@@ -1,0 +1,3 @@
+TRUNCATE telemetry.device_state;
+TRUNCATE telemetry.staging;
+ALTER TABLE telemetry.staging SET LOGGED;

@@ -1,0 +1,1 @@
+REFRESH MATERIALIZED VIEW CONCURRENTLY telemetry.reading_hourly;

@@ -1,0 +1,3 @@
+drop table job;
+drop table queue;
+drop type job_state;

@@ -1,0 +1,2 @@
+drop trigger job_notify_insert on job;
+drop function job_notify();

@@ -1,0 +1,1 @@
+drop function if exists fetch_job(text, text);

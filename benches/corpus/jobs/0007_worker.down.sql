@@ -1,0 +1,2 @@
+alter table job drop column worker_id;
+drop table worker;

@@ -1,0 +1,1 @@
+drop procedure finish_job;

@@ -1,0 +1,2 @@
+drop procedure archive_done(int);
+drop table job_archive;

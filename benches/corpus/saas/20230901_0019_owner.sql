@@ -1,0 +1,4 @@
+ALTER TABLE app.plans OWNER TO saas_app;
+ALTER TABLE app.rooms OWNER TO CURRENT_USER;
+REVOKE ALL ON FUNCTION audit.record() FROM PUBLIC;
+REVOKE INSERT, UPDATE, DELETE ON app.tenants FROM saas_app;

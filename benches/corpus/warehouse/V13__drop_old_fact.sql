@@ -1,0 +1,2 @@
+drop materialized view mart.monthly cascade;
+drop table mart.fact_event_old;

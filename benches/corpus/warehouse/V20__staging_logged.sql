@@ -1,0 +1,2 @@
+alter table staging.events_typed set logged;
+alter table raw.exchange_rates set unlogged;
