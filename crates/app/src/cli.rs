@@ -14,7 +14,6 @@ mod diagnose;
 mod doctor;
 mod drill;
 mod explain;
-mod files;
 mod install;
 mod postmortem;
 mod restore;

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod coverage;
 mod face;
+mod files;
 mod kept;
 mod record;
 mod shape;

@@ -1,8 +1,8 @@
 //! `pgward apply`: takes a change to production through the gate.
 
-use super::files::{read_change, sources};
 use super::{Database, Exit, Programs, VaultDir, layer, variable};
 use crate::face;
+use crate::files::{read_change, sources};
 use pgward_change::{ApplyOptions, GateOptions, Outcome, apply, gate};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;

@@ -1,7 +1,7 @@
 //! `pgward check`: says what a change will do.
 
-use super::files::{self, Chain};
 use super::{Database, Exit, Programs, VaultDir, layer, variable};
+use crate::files::{self, Chain};
 use crate::shape::{self, Shape};
 use crate::{config, face, kept, since};
 use pgward_change::{GateOptions, gate};

@@ -1,8 +1,8 @@
 //! `pgward trace`: what PostgreSQL itself says a migration does.
 
-use super::files::{self, Chain};
 use super::{Exit, Programs, variable};
 use crate::face;
+use crate::files::{self, Chain};
 use pgward_change::Tracer;
 use pgward_model::prelude::*;
 use pgward_pg::server::{PrivateServer, ServerOptions};

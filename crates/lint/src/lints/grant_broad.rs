@@ -57,8 +57,7 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 }
                 _ => continue,
             };
-            let severity = if g.grants && g.to_public { Severity::Warning } else { Severity::Note };
-            found.push(site.finding(&LINT, severity, message));
+            found.push(site.finding(&LINT, Severity::Warning, message));
         }
     }
 }
