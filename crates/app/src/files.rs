@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use pgward_model::prelude::*;
+use pgward_sql::frameworks::{Migration, Script, recognise};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -34,27 +35,32 @@ pub fn change(chains: &[Chain]) -> Change {
 
 /// Chains of migrations: the files given are one, and so is each directory that holds any.
 ///
+/// The framework of each is recognised; what it would not run going up is left out, but for a
+/// file that is given by its name.
+///
 /// # Errors
 /// A file that is not there, not text, or too large; nothing to judge.
 pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
-    let mut given = Chain { files: Vec::new() };
+    let mut given = Vec::new();
     let mut chains = Vec::new();
     for path in paths {
         if path == "-" {
             let mut bytes = Vec::new();
             std::io::stdin().lock().take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
-            given.files.push(read_text("-", bytes)?);
+            given.push(script("-", bytes)?);
         } else if Path::new(path).is_dir() {
-            for (_, files) in by_chain(path)? {
-                let files = files.iter().map(|f| read_file(f)).collect::<Result<_, _>>()?;
-                chains.push(Chain { files });
+            for files in by_chain(path)?.into_values() {
+                let scripts: Vec<Script> =
+                    files.iter().map(|f| read_file(f)).collect::<Result<_, _>>()?;
+                let runs = (recognise(&scripts).chain)(&scripts).into_iter();
+                chains.push(Chain { files: runs.filter(Migration::runs).map(read).collect() });
             }
         } else {
-            given.files.push(read_file(path)?);
+            given.push(read_file(path)?);
         }
     }
-    if !given.files.is_empty() {
-        chains.insert(0, given);
+    if !given.is_empty() {
+        chains.insert(0, Chain { files: in_order_given(&given) });
     }
     if chains.iter().flat_map(|c| &c.files).all(|f| f.statements.is_empty()) {
         bail!("{}: no SQL statement in it, so there is nothing to judge", paths.join(", "));
@@ -62,16 +68,49 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
     Ok(chains)
 }
 
-/// The SQL files below a directory by the chain they belong to.
+/// Frameworks know files by their names; what is named otherwise is read as it is.
+fn in_order_given(given: &[Script]) -> Vec<ChangeFile> {
+    if given.iter().all(|s| s.path.ends_with(".sql")) {
+        return (recognise(given).chain)(given).into_iter().map(read).collect();
+    }
+    given.iter().map(|s| pgward_sql::read(&s.path, &s.text)).collect()
+}
+
+fn read(migration: Migration) -> ChangeFile {
+    let mut file = pgward_sql::read(&migration.path, &migration.text);
+    file.inside = Some(migration.inside(&file));
+    file
+}
+
+/// What a framework keeps beside its scripts; other files are not looked at.
+const SIDE_FILES: &[&str] = &[
+    "sqitch.plan",
+    "_journal.json",
+    "metadata.toml",
+    "migration_lock.toml",
+    "flyway.conf",
+    "flyway.toml",
+    "refinery.toml",
+];
+
+/// The SQL files below a directory, and what lies beside them, by the chain they belong to.
 fn by_chain(dir: &str) -> anyhow::Result<BTreeMap<PathBuf, Vec<String>>> {
     let mut chains: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    let mut beside = Vec::new();
     let mut n_files = 0;
     let visible =
         |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().to_string_lossy().starts_with('.');
     for entry in walkdir::WalkDir::new(dir).max_depth(DEPTH_MAX).into_iter().filter_entry(visible) {
         let entry = entry.with_context(|| format!("{dir}: cannot be read"))?;
-        let path = entry.path();
-        if !entry.file_type().is_file() || path.extension().is_none_or(|e| e != "sql") {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy());
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        if SIDE_FILES.contains(&name.as_ref()) || name.ends_with(".sql.conf") {
+            beside.push(path.to_owned());
+            continue;
+        }
+        if path.extension().is_none_or(|e| e != "sql") {
             continue;
         }
         n_files += 1;
@@ -83,17 +122,22 @@ fn by_chain(dir: &str) -> anyhow::Result<BTreeMap<PathBuf, Vec<String>>> {
     if chains.is_empty() {
         bail!("{dir}: no file ends in .sql here; give the files or another directory");
     }
-    for files in chains.values_mut() {
+    for (root, files) in &mut chains {
         files.sort_by(|a, b| natural(a, b));
+        let near = beside.iter().filter(|b| b.parent() == Some(root) || chain_of(b) == *root);
+        files.extend(near.map(|b| b.display().to_string()));
     }
     Ok(chains)
 }
 
-/// Where each migration has a directory of its own, the one above holds the chain.
+/// Where each migration has a directory of its own, or each direction has one, the directory
+/// above holds the chain.
 fn chain_of(file: &Path) -> PathBuf {
     let parent = file.parent().unwrap_or(Path::new(""));
-    let own =
-        matches!(file.file_stem().and_then(|s| s.to_str()), Some("migration" | "up" | "down"));
+    let stem = file.file_stem().and_then(|s| s.to_str());
+    let folder = parent.file_name().and_then(|s| s.to_str());
+    let own = matches!(stem, Some("migration" | "up" | "down" | "metadata"))
+        || matches!(folder, Some("deploy" | "revert" | "verify" | "meta"));
     let chain = if own { parent.parent().unwrap_or(parent) } else { parent };
     chain.to_path_buf()
 }
@@ -121,16 +165,16 @@ fn key(text: &str) -> Vec<(Option<u128>, String)> {
         .collect()
 }
 
-fn read_file(path: &str) -> anyhow::Result<ChangeFile> {
+fn read_file(path: &str) -> anyhow::Result<Script> {
     let metadata = std::fs::metadata(path).with_context(|| format!("{path}: no such file"))?;
     if metadata.len() > BYTES_MAX {
         bail!("{path}: {} is no change but a dump", human_bytes(metadata.len() as f64));
     }
     let bytes = std::fs::read(path).with_context(|| format!("{path}: cannot be read"))?;
-    read_text(path, bytes)
+    script(path, bytes)
 }
 
-fn read_text(path: &str, bytes: Vec<u8>) -> anyhow::Result<ChangeFile> {
+fn script(path: &str, bytes: Vec<u8>) -> anyhow::Result<Script> {
     if bytes.contains(&0) {
         bail!("{path}: a binary file, not SQL");
     }
@@ -139,7 +183,7 @@ fn read_text(path: &str, bytes: Vec<u8>) -> anyhow::Result<ChangeFile> {
         let line = 1 + e.as_bytes().iter().take(at).filter(|b| **b == b'\n').count();
         anyhow::anyhow!("{path}:{line}: not UTF-8; save the file as UTF-8")
     })?;
-    Ok(pgward_sql::read(path, &text))
+    Ok(Script { path: path.to_owned(), text })
 }
 
 /// Texts of the files by name, for the report.

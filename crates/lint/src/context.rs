@@ -55,7 +55,20 @@ impl<'a> Context<'a> {
             let transactions = pgward_sql::splits_transactions(file);
             let mut vars = template::definitions(&file.text);
             vars.extend(options.vars_of(&file.path));
-            for (written, inside) in file.statements.iter().zip(&transactions.inside) {
+            let inside = match &file.inside {
+                // Who wraps files himself, or says how they are wrapped, knows better.
+                Some(inside)
+                    if !options.transaction_per_file
+                        && options.transaction_of(&file.path).is_none() =>
+                {
+                    inside.clone()
+                }
+                _ => {
+                    let wrapped = options.wraps(&file.path) && !transactions.own();
+                    transactions.inside.iter().map(|inside| *inside || wrapped).collect()
+                }
+            };
+            for (written, inside) in file.statements.iter().zip(inside) {
                 let placeholders = template::placeholders(&written.text);
                 let statement = as_sent(written, &placeholders, &vars);
                 let actions = pgward_sql::actions(&statement);
@@ -67,14 +80,13 @@ impl<'a> Context<'a> {
                     }
                     _ => chain.run(&actions),
                 };
-                let wrapped = options.wraps(&file.path) && !transactions.own();
                 sites.push(Site {
                     file,
                     actions,
                     known_functions,
                     effects,
                     placeholders,
-                    in_transaction: *inside || wrapped,
+                    in_transaction: inside,
                     allowances: expect::allowances(file, written),
                     expected_rows: expect::rows(file, written),
                     index: sites.len(),

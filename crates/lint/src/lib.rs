@@ -86,8 +86,12 @@ impl Options {
 
     /// Does the caller wrap this file in one transaction?
     pub fn wraps(&self, file: &str) -> bool {
-        let own = self.files.get(file).and_then(|f| f.transaction);
-        own.unwrap_or(self.transaction_per_file)
+        self.transaction_of(file).unwrap_or(self.transaction_per_file)
+    }
+
+    /// What is said of the transaction around this file alone.
+    pub fn transaction_of(&self, file: &str) -> Option<bool> {
+        self.files.get(file).and_then(|f| f.transaction)
     }
 
     /// Is this file to be judged?

@@ -19,6 +19,10 @@ pub struct ChangeFile {
     pub path: String,
     pub text: String,
     pub statements: Vec<Statement>,
+    /// Which statements the framework that runs the file has inside of a transaction, the text's
+    /// own included; `None`: whoever runs it sends what the text says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Vec<bool>>,
 }
 
 /// What the guard says of a change, layer by layer.

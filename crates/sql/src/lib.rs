@@ -35,7 +35,7 @@ pub fn read(path: &str, text: &str) -> ChangeFile {
 fn read_after(path: &str, text: &str, created: &mut Created) -> ChangeFile {
     let statements =
         split::pieces(text).into_iter().map(|piece| statement(text, &piece, created)).collect();
-    ChangeFile { path: path.to_owned(), text: text.to_owned(), statements }
+    ChangeFile { path: path.to_owned(), text: text.to_owned(), statements, inside: None }
 }
 
 /// Files that go to production together. Relations that an earlier file creates are not
@@ -43,7 +43,10 @@ fn read_after(path: &str, text: &str, created: &mut Created) -> ChangeFile {
 pub fn change(files: Vec<ChangeFile>) -> Change {
     let mut created = Created::default();
     let id = change_id(&files);
-    let read = |file: ChangeFile| read_after(&file.path, &file.text, &mut created);
+    let read = |file: ChangeFile| ChangeFile {
+        inside: file.inside,
+        ..read_after(&file.path, &file.text, &mut created)
+    };
     Change { id, files: files.into_iter().map(read).collect() }
 }
 
