@@ -2,14 +2,22 @@
 
 use anyhow::{Context, bail};
 use pgward_model::prelude::*;
+use pgward_sql::Read;
 use pgward_sql::frameworks::{Migration, Script, recognise};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Migrations that build on each other, in their order.
 pub struct Chain {
-    pub files: Vec<ChangeFile>,
+    pub files: Vec<Read>,
+}
+
+impl Chain {
+    pub fn files(&self) -> impl Iterator<Item = &ChangeFile> {
+        self.files.iter().map(|r| &r.file)
+    }
 }
 
 /// Bytes of SQL that are read: a dump is no change.
@@ -30,7 +38,7 @@ pub fn read_change(paths: &[String]) -> anyhow::Result<Change> {
 
 /// All files of all chains as one change.
 pub fn change(chains: &[Chain]) -> Change {
-    pgward_sql::change(chains.iter().flat_map(|c| c.files.iter().cloned()).collect())
+    pgward_sql::change(chains.iter().flat_map(Chain::files).cloned().collect())
 }
 
 /// Chains of migrations: the files given are one, and so is each directory that holds any.
@@ -52,8 +60,9 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
             for files in by_chain(path)?.into_values() {
                 let scripts: Vec<Script> =
                     files.iter().map(|f| read_file(f)).collect::<Result<_, _>>()?;
-                let runs = (recognise(&scripts).chain)(&scripts).into_iter();
-                chains.push(Chain { files: runs.filter(Migration::runs).map(read).collect() });
+                let mut runs = (recognise(&scripts).chain)(&scripts);
+                runs.retain(Migration::runs);
+                chains.push(Chain { files: runs.into_par_iter().map(read).collect() });
             }
         } else {
             given.push(read_file(path)?);
@@ -62,24 +71,24 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
     if !given.is_empty() {
         chains.insert(0, Chain { files: in_order_given(&given) });
     }
-    if chains.iter().flat_map(|c| &c.files).all(|f| f.statements.is_empty()) {
+    if chains.iter().flat_map(Chain::files).all(|f| f.statements.is_empty()) {
         bail!("{}: no SQL statement in it, so there is nothing to judge", paths.join(", "));
     }
     Ok(chains)
 }
 
 /// Frameworks know files by their names; what is named otherwise is read as it is.
-fn in_order_given(given: &[Script]) -> Vec<ChangeFile> {
+fn in_order_given(given: &[Script]) -> Vec<Read> {
     if given.iter().all(|s| s.path.ends_with(".sql")) {
-        return (recognise(given).chain)(given).into_iter().map(read).collect();
+        return (recognise(given).chain)(given).into_par_iter().map(read).collect();
     }
-    given.iter().map(|s| pgward_sql::read(&s.path, &s.text)).collect()
+    given.par_iter().map(|s| pgward_sql::read_actions(&s.path, &s.text)).collect()
 }
 
-fn read(migration: Migration) -> ChangeFile {
-    let mut file = pgward_sql::read(&migration.path, &migration.text);
-    file.inside = Some(migration.inside(&file));
-    file
+fn read(migration: Migration) -> Read {
+    let mut read = pgward_sql::read_actions(&migration.path, &migration.text);
+    read.file.inside = Some(migration.inside(&read.file));
+    read
 }
 
 /// What a framework keeps beside its scripts; other files are not looked at.

@@ -5,7 +5,7 @@ use crate::allow;
 use crate::context::{Context, Site};
 use crate::lints::LINTS;
 use pgward_model::prelude::*;
-use pgward_sql::Chain;
+use pgward_sql::{Chain, Read};
 
 /// What all lints say of a change, in the order of the text, strongest first at one place.
 ///
@@ -27,19 +27,20 @@ pub struct Judged {
 /// As [`check`], with what was silenced or lowered: the files go to production together.
 pub fn judge(change: &Change, catalog: Option<&Catalog>, options: &Options) -> Judged {
     let mut chain = Chain::new(catalog);
-    judged(&Context::new(&change.files, catalog, &mut chain, options))
+    judged(&Context::new(&change.files, &[], catalog, &mut chain, options))
 }
 
 /// Judges migrations that build on each other, each a change of its own: it meets what `live`
 /// and the files before it have left.
-pub fn judge_chain(files: &[ChangeFile], live: Option<&Catalog>, options: &Options) -> Judged {
+pub fn judge_chain(files: &[Read], live: Option<&Catalog>, options: &Options) -> Judged {
     let (mut before, mut after) = (Chain::new(live), Chain::new(live));
     let mut all = Judged::default();
-    for file in files {
+    for Read { file, actions } in files {
         before.begin_file();
         after.begin_file();
         let known = (live.is_some() || before.is_whole()).then(|| before.catalog());
-        let cx = Context::new(std::slice::from_ref(file), known, &mut after, options);
+        let (file, read) = (std::slice::from_ref(file), std::slice::from_ref(actions));
+        let cx = Context::new(file, read, known, &mut after, options);
         let mut here = judged(&cx);
         if live.is_none() {
             // The state comes from the text of other files, not from a server.
@@ -50,7 +51,7 @@ pub fn judge_chain(files: &[ChangeFile], live: Option<&Catalog>, options: &Optio
         all.silenced.append(&mut here.silenced);
         all.statements.append(&mut here.statements);
         let done: Vec<_> = cx.sites.into_iter().map(|site| site.actions).collect();
-        done.iter().for_each(|actions| drop(before.run(actions)));
+        done.iter().for_each(|actions| before.learn_all(actions));
     }
     all
 }

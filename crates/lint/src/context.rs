@@ -44,17 +44,20 @@ const SMALL_BYTES: f64 = 10.0 * 1024.0 * 1024.0;
 impl<'a> Context<'a> {
     /// `catalog` is how things stand before the files; `chain` stands there too and is taken
     /// through them.
+    ///
+    /// `read` holds the actions of each statement of each file, where they are known already.
     pub(crate) fn new(
         files: &'a [ChangeFile],
+        read: &[Vec<Vec<Action>>],
         catalog: Option<&'a Catalog>,
         chain: &mut Chain,
         options: &'a Options,
     ) -> Self {
         let mut sites = Vec::new();
-        for file in files {
+        for (n_file, file) in files.iter().enumerate() {
             let transactions = pgward_sql::splits_transactions(file);
-            let mut vars = template::definitions(&file.text);
-            vars.extend(options.vars_of(&file.path));
+            // Read only for who has a variable to fill.
+            let mut vars = None;
             let inside = match &file.inside {
                 // Who wraps files himself, or says how they are wrapped, knows better.
                 Some(inside)
@@ -68,10 +71,24 @@ impl<'a> Context<'a> {
                     transactions.inside.iter().map(|inside| *inside || wrapped).collect()
                 }
             };
-            for (written, inside) in file.statements.iter().zip(inside) {
+            for (i, (written, inside)) in file.statements.iter().zip(inside).enumerate() {
                 let placeholders = template::placeholders(&written.text);
-                let statement = as_sent(written, &placeholders, &vars);
-                let actions = pgward_sql::actions(&statement);
+                let statement = match placeholders.as_slice() {
+                    [] => written.clone(),
+                    some => {
+                        let vars = vars.get_or_insert_with(|| {
+                            let mut vars = template::definitions(&file.text);
+                            vars.extend(options.vars_of(&file.path));
+                            vars
+                        });
+                        as_sent(written, some, vars)
+                    }
+                };
+                let known = read.get(n_file).and_then(|f| f.get(i));
+                let actions = match known.filter(|_| placeholders.is_empty()) {
+                    Some(actions) => actions.clone(),
+                    None => pgward_sql::actions(&statement),
+                };
                 let known_functions = known_functions(&actions, chain);
                 let effects = match statement.kind {
                     StatementKind::Unparsed => {

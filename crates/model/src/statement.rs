@@ -23,9 +23,6 @@ pub struct Statement {
     pub effects: Vec<Effect>,
     /// May it run inside a transaction block? `CREATE INDEX CONCURRENTLY`, `VACUUM` may not.
     pub in_transaction: bool,
-    /// Stable under other constants, names of parameters, white space and case:
-    /// `pg_query`'s fingerprint. Empty where the statement does not parse.
-    pub fingerprint: String,
 }
 
 /// What a statement is, as far as the rest of pgward must know.

@@ -89,6 +89,25 @@ impl Chain {
         effects::merge(found)
     }
 
+    /// Takes note of what a statement leaves, without asking what it does.
+    pub fn learn_all(&mut self, actions: &[Action]) {
+        let passes = in_passes(actions);
+        self.learn_within(passes.as_deref().unwrap_or(actions), 0);
+    }
+
+    fn learn_within(&mut self, actions: &[Action], depth: usize) {
+        for action in actions {
+            if let Action::Call { function, .. } = action {
+                let known = self.function(function).map(|f| f.actions.clone());
+                if let Some(inner) = known.filter(|_| depth < CALLS_MAX) {
+                    self.learn_within(&inner, depth + 1);
+                }
+            } else {
+                self.learn(action);
+            }
+        }
+    }
+
     /// Has the function been made on the way?
     pub fn knows_function(&self, name: &Relation) -> bool {
         self.function(name).is_some()

@@ -24,18 +24,31 @@ pub use chain::Chain;
 pub use effects::{effects_with, existed};
 pub use undo::inverse;
 
-/// The statements of a file, each with its exact place, its effects and its fingerprint.
+/// The statements of a file, each with its exact place and its effects.
 ///
 /// Never fails: what PostgreSQL's grammar does not know becomes
 /// [`StatementKind::Unparsed`], the others are read all the same.
 pub fn read(path: &str, text: &str) -> ChangeFile {
+    read_actions(path, text).file
+}
+
+/// A file and what each of its statements asks for: what [`actions`] would say of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read {
+    pub file: ChangeFile,
+    pub actions: Vec<Vec<Action>>,
+}
+
+/// As [`read`], for who needs the actions too: parsing is most of the work.
+pub fn read_actions(path: &str, text: &str) -> Read {
     read_after(path, text, &mut Created::default())
 }
 
-fn read_after(path: &str, text: &str, created: &mut Created) -> ChangeFile {
-    let statements =
-        split::pieces(text).into_iter().map(|piece| statement(text, &piece, created)).collect();
-    ChangeFile { path: path.to_owned(), text: text.to_owned(), statements, inside: None }
+fn read_after(path: &str, text: &str, created: &mut Created) -> Read {
+    let all = split::pieces(text).into_iter().map(|piece| statement(text, &piece, created));
+    let (statements, actions) = all.unzip();
+    let (path, text) = (path.to_owned(), text.to_owned());
+    Read { file: ChangeFile { path, text, statements, inside: None }, actions }
 }
 
 /// Files that go to production together. Relations that an earlier file creates are not
@@ -45,7 +58,7 @@ pub fn change(files: Vec<ChangeFile>) -> Change {
     let id = change_id(&files);
     let read = |file: ChangeFile| ChangeFile {
         inside: file.inside,
-        ..read_after(&file.path, &file.text, &mut created)
+        ..read_after(&file.path, &file.text, &mut created).file
     };
     Change { id, files: files.into_iter().map(read).collect() }
 }
@@ -68,33 +81,33 @@ pub fn change_id<'a>(files: impl IntoIterator<Item = &'a ChangeFile>) -> String 
         .collect()
 }
 
-fn statement(text: &str, piece: &split::Piece, created: &mut Created) -> Statement {
+fn statement(text: &str, piece: &split::Piece, created: &mut Created) -> (Statement, Vec<Action>) {
     let written = text.get(piece.span.start..piece.span.end).unwrap_or("");
     let read = match piece.kind {
         split::PieceKind::Sql => understood(written),
         split::PieceKind::Opaque => None,
     };
     let Some(Understood { kind, actions }) = read else {
-        return Statement {
+        let statement = Statement {
             text: written.to_owned(),
             span: piece.span,
             kind: StatementKind::Unparsed,
             effects: Vec::new(),
             in_transaction: true,
-            fingerprint: String::new(),
         };
+        return (statement, Vec::new());
     };
     let effects = effects::effects(&actions, created);
     created.learn(&actions);
-    Statement {
+    let statement = Statement {
         text: written.to_owned(),
         span: piece.span,
         kind,
         effects,
         in_transaction: actions.iter().all(effects::may_run_in_transaction)
             && !commits_inside(kind, &actions),
-        fingerprint: fingerprint(written),
-    }
+    };
+    (statement, actions)
 }
 
 /// A block that commits by itself fails inside a transaction.

@@ -57,6 +57,9 @@ fn psql_marks() -> &'static Regex {
 
 /// Every variable of a text in order, none in comments.
 pub fn placeholders(text: &str) -> Vec<Placeholder> {
+    if !may_hold_any(text) {
+        return Vec::new();
+    }
     let all = tokens(text);
     let lines = Lines::new(text);
     let mut found = Vec::new();
@@ -75,6 +78,26 @@ pub fn placeholders(text: &str) -> Vec<Placeholder> {
     found.extend(psql_variables(text, &lines));
     found.sort_by_key(|p| p.span.start);
     found
+}
+
+/// Most texts hold none, and need not be read for them.
+fn may_hold_any(text: &str) -> bool {
+    let pairs = text.as_bytes().windows(2);
+    let mut before = 0;
+    for pair in pairs {
+        match pair {
+            b"${" | b"{{" => return true,
+            [b':', next]
+                if before != b':'
+                    && (next.is_ascii_alphabetic() || [b'_', b'\'', b'"'].contains(next)) =>
+            {
+                return true;
+            }
+            _ => {}
+        }
+        before = pair.first().copied().unwrap_or(0);
+    }
+    false
 }
 
 /// `:x` outside of constants, comments, casts (`::`), array slices (`[1:n]`) and `:=`.

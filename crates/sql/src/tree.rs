@@ -4,7 +4,8 @@ use pg_query::protobuf::{self, a_const};
 use pg_query::{DeparseOptions, Node, NodeEnum, ParserOptions};
 use pgward_model::prelude::*;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 
 /// The only statement of `sql`; `None` where it does not parse or is not one.
 pub(crate) fn parse_one(sql: &str) -> Option<NodeEnum> {
@@ -111,6 +112,16 @@ pub(crate) fn roles(nodes: &[Node]) -> Vec<String> {
 
 /// An expression in PostgreSQL's own spelling; empty where it cannot be written.
 pub(crate) fn expression_text(expression: &Node) -> String {
+    if let Some(NodeEnum::AConst(c)) = &expression.node {
+        match &c.val {
+            Some(a_const::Val::Boolval(b)) => return b.boolval.to_string(),
+            Some(a_const::Val::Ival(i)) if i.ival >= 0 => return i.ival.to_string(),
+            Some(a_const::Val::Sval(s)) if !s.sval.contains(['\\', '\'']) => {
+                return format!("'{}'", s.sval);
+            }
+            _ => {}
+        }
+    }
     let target = protobuf::ResTarget {
         val: Some(Box::new(expression.clone())),
         ..protobuf::ResTarget::default()
@@ -126,7 +137,38 @@ pub(crate) fn expression_text(expression: &Node) -> String {
 }
 
 /// A type as SQL writes it.
+///
+/// A chain of migrations names a dozen types thousands of times: each is spelled once.
 pub(crate) fn type_text(type_name: &protobuf::TypeName) -> String {
+    thread_local! {
+        static SPELLED: RefCell<HashMap<TypeKey, String>> = RefCell::default();
+    }
+    let Some(key) = type_key(type_name) else { return spell_type(type_name) };
+    SPELLED.with_borrow_mut(|spelled| {
+        if spelled.len() > TYPES_MAX {
+            spelled.clear();
+        }
+        spelled.entry(key).or_insert_with(|| spell_type(type_name)).clone()
+    })
+}
+
+/// Names, modifiers, array bounds, SETOF: all that the text of a type depends on.
+type TypeKey = (Vec<String>, Vec<String>, Vec<String>, bool);
+
+const TYPES_MAX: usize = 1_000;
+
+fn type_key(t: &protobuf::TypeName) -> Option<TypeKey> {
+    let constants = |nodes: &[Node]| nodes.iter().map(constant).collect::<Option<Vec<_>>>();
+    let plain = !t.pct_type && t.type_oid == 0;
+    plain.then_some((
+        strings(&t.names),
+        constants(&t.typmods)?,
+        constants(&t.array_bounds)?,
+        t.setof,
+    ))
+}
+
+fn spell_type(type_name: &protobuf::TypeName) -> String {
     let null = protobuf::AConst { isnull: true, ..protobuf::AConst::default() };
     let cast = protobuf::TypeCast {
         arg: Some(Box::new(Node { node: Some(NodeEnum::AConst(null)) })),

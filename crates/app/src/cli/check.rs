@@ -10,6 +10,7 @@ use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
 use pgward_render::view;
 use pgward_sandbox::clone::CloneOptions;
+use rayon::prelude::*;
 use std::path::PathBuf;
 
 /// Say what a change will do, before it is done
@@ -55,22 +56,18 @@ pub struct Check {
 impl Check {
     pub fn run(self) -> anyhow::Result<Exit> {
         let chains = files::chains(&self.files)?;
-        let all = || chains.iter().flat_map(|c| &c.files);
+        let all = || chains.iter().flat_map(Chain::files);
         let options = self.options(all())?;
         let kept = self.catalog.as_deref().map(kept::read).transpose()?;
         let (mut report, statements) = match (kept, self.database.given()?) {
             (Some(catalog), _) => self.offline_report(&chains, Some(&catalog), &options),
             (None, None) => self.offline_report(&chains, None, &options),
-            (None, Some(target)) => {
-                self.live_report(&files::change(&chains), &target, options.clone())?
-            }
+            (None, Some(target)) => self.live_report(&chains, &target, options.clone())?,
         };
         report.since = self.judged(&options, all());
         match self.format {
             Shape::Json => {
-                let mut json = serde_json::to_value(&report)?;
-                json["statements"] = serde_json::to_value(statements)?;
-                face::line(&json.to_string())?;
+                face::line(&serde_json::to_string(&Told { report: &report, statements })?)?;
             }
             Shape::Terminal => face::show(&view::gate(&report, &files::sources(all())))?,
             Shape::Output(output) => shape::print(output, &report, &files::sources(all()))?,
@@ -104,13 +101,13 @@ impl Check {
 
     fn live_report(
         &self,
-        change: &Change,
+        chains: &[Chain],
         target: &Target,
         lint: Options,
     ) -> anyhow::Result<(GateReport, Vec<StatementEffects>)> {
         let session = Session::connect(target, Purpose::Inspect)?;
         let live = pgward_pg::catalog::read(&session)?;
-        let said = pgward_lint::judge_chain(&change.files, Some(&live), &lint).statements;
+        let said = judge(chains, Some(&live), &lint).statements;
         let Options { vars, files, only, .. } = lint;
         let mut options = GateOptions { vars, files, only, ..GateOptions::default() };
         options.without.extend(self.without.iter().copied());
@@ -120,7 +117,7 @@ impl Check {
         } else {
             options.without.insert(Layer::Rehearsal);
         }
-        Ok((gate(change, target, &options)?, said))
+        Ok((gate(&files::change(chains), target, &options)?, said))
     }
 
     /// Without a server: by the text, and by a catalog that was kept where there is one. Each
@@ -131,13 +128,7 @@ impl Check {
         kept: Option<&Catalog>,
         options: &Options,
     ) -> (GateReport, Vec<StatementEffects>) {
-        let mut judged = Judged::default();
-        for chain in chains {
-            let mut here = pgward_lint::judge_chain(&chain.files, kept, options);
-            judged.findings.append(&mut here.findings);
-            judged.silenced.append(&mut here.silenced);
-            judged.statements.append(&mut here.statements);
-        }
+        let mut judged = judge(chains, kept, options);
         let off = |layer: Layer| self.without.contains(&layer);
         judged.findings.retain(|f| !off(f.layer));
         judged.silenced.retain(|s| !off(s.layer));
@@ -147,7 +138,7 @@ impl Check {
         }
         let errors = judged.findings.iter().filter(|f| f.severity == Severity::Error);
         let report = GateReport {
-            change_id: pgward_sql::change_id(chains.iter().flat_map(|c| &c.files)),
+            change_id: pgward_sql::change_id(chains.iter().flat_map(Chain::files)),
             stopped_by: errors.map(|f| f.layer).min(),
             layers,
             findings: judged.findings,
@@ -168,6 +159,26 @@ impl Check {
             age_s: clock::now().duration_since(catalog.taken_at).as_secs_f64().max(0.0),
         }
     }
+}
+
+/// What `--format json` prints.
+#[derive(serde::Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    report: &'a GateReport,
+    statements: Vec<StatementEffects>,
+}
+
+/// Each chain for itself, side by side.
+fn judge(chains: &[Chain], catalog: Option<&Catalog>, options: &Options) -> Judged {
+    let each = chains.par_iter().map(|c| pgward_lint::judge_chain(&c.files, catalog, options));
+    let mut judged = Judged::default();
+    for mut here in each.collect::<Vec<Judged>>() {
+        judged.findings.append(&mut here.findings);
+        judged.silenced.append(&mut here.silenced);
+        judged.statements.append(&mut here.statements);
+    }
+    judged
 }
 
 fn layer_run(layer: Layer, off: bool) -> LayerRun {

@@ -2,7 +2,7 @@
 
 use super::{Exit, Programs, variable};
 use crate::face;
-use crate::files::{self, Chain};
+use crate::files;
 use pgward_change::Tracer;
 use pgward_model::prelude::*;
 use pgward_pg::server::{PrivateServer, ServerOptions};
@@ -50,8 +50,9 @@ impl Trace {
         let mut statements = Vec::new();
         let n_files: usize = chains.iter().map(|c| c.files.len()).sum();
         let mut progress = face::Progress::new("tracing", n_files);
-        for Chain { files } in &chains {
-            statements.extend(tracer.chain(files, &vars, |_| progress.step())?);
+        for chain in &chains {
+            let files: Vec<ChangeFile> = chain.files().cloned().collect();
+            statements.extend(tracer.chain(&files, &vars, |_| progress.step())?);
         }
         progress.end();
         drop(tracer);

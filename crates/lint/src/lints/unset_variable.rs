@@ -30,6 +30,9 @@ pub(super) static LINT: Lint = Lint {
 
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
+        if site.placeholders.is_empty() {
+            continue;
+        }
         let own = template::definitions(&site.file.text);
         let given = cx.options.vars_of(&site.file.path);
         let mut seen = std::collections::BTreeSet::new();
