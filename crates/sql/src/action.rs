@@ -105,7 +105,8 @@ pub enum Action {
         function: Relation,
         /// CREATE FUNCTION takes it for volatile when nothing is said.
         volatile: bool,
-        actions: Vec<Action>,
+        /// The whole CREATE FUNCTION: most are never called by a script, and not looked into.
+        text: String,
     },
     /// SELECT or CALL of a function or procedure; those of the server do nothing to relations.
     Call {

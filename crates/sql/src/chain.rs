@@ -8,7 +8,7 @@ mod learn;
 
 use crate::action::{Action, Alter, CreateTable, Drop, NewDefault};
 use crate::effects::{self, Created};
-use crate::understand::COMPUTED;
+use crate::understand::{COMPUTED, body};
 use pgward_model::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,8 @@ pub struct Chain {
 #[derive(Debug, Clone)]
 struct Function {
     volatile: bool,
-    actions: Vec<Action>,
+    /// The whole CREATE FUNCTION.
+    text: String,
 }
 
 /// Functions that call functions, so deep and no deeper.
@@ -98,9 +99,9 @@ impl Chain {
     fn learn_within(&mut self, actions: &[Action], depth: usize) {
         for action in actions {
             if let Action::Call { function, .. } = action {
-                let known = self.function(function).map(|f| f.actions.clone());
-                if let Some(inner) = known.filter(|_| depth < CALLS_MAX) {
-                    self.learn_within(&inner, depth + 1);
+                let known = self.function(function).map(|f| f.text.clone());
+                if let Some(text) = known.filter(|_| depth < CALLS_MAX) {
+                    self.learn_within(&body(&text), depth + 1);
                 }
             } else {
                 self.learn(action);
@@ -116,9 +117,9 @@ impl Chain {
     fn run_within(&mut self, actions: &[Action], found: &mut Vec<Effect>, depth: usize) {
         for action in actions {
             if let Action::Call { function, .. } = action {
-                let known = self.function(function).map(|f| f.actions.clone());
-                if let Some(inner) = known.filter(|_| depth < CALLS_MAX) {
-                    self.run_within(&inner, found, depth + 1);
+                let known = self.function(function).map(|f| f.text.clone());
+                if let Some(text) = known.filter(|_| depth < CALLS_MAX) {
+                    self.run_within(&body(&text), found, depth + 1);
                 }
                 continue;
             }

@@ -41,8 +41,8 @@ impl Chain {
             Action::RenameOther { kind, name, to, .. } if kind == "schema" => {
                 self.rename_schema(name.trim_matches('"'), to);
             }
-            Action::Define { function, volatile, actions } => {
-                let known = Function { volatile: *volatile, actions: actions.clone() };
+            Action::Define { function, volatile, text } => {
+                let known = Function { volatile: *volatile, text: text.clone() };
                 self.functions.insert(function.clone(), known);
             }
             Action::Set { name, value: Some(value), .. } if name == "search_path" => {

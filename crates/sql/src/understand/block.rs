@@ -18,18 +18,24 @@ pub(super) fn understand(node: &NodeEnum, text: &str) -> Found {
     Some((kind, actions))
 }
 
-/// CREATE FUNCTION: the object, and what a call will do.
+/// CREATE FUNCTION: the object, and where to find what a call will do.
 pub(super) fn define(node: &NodeEnum, text: &str) -> Found {
     let NodeEnum::CreateFunctionStmt(f) = node else { return None };
     let (kind, mut found) = super::objects::create(node)?;
-    let option = |name: &str| {
-        f.options.iter().find_map(|n| match &n.node {
-            Some(NodeEnum::DefElem(e)) if e.defname == name => e.arg.as_deref(),
-            _ => None,
-        })
-    };
-    let language = option("language").and_then(constant).unwrap_or_default().to_lowercase();
-    let volatility = option("volatility").and_then(constant);
+    let mut names = crate::tree::strings(&f.funcname);
+    let name = names.pop()?;
+    found.push(Action::Define {
+        function: Relation::new(names.pop().unwrap_or_default(), name),
+        volatile: option(f, "volatility").and_then(constant).is_none_or(|v| v == "volatile"),
+        text: text.to_owned(),
+    });
+    Some((kind, found))
+}
+
+/// What a call of the function does that this CREATE FUNCTION makes.
+pub(crate) fn body(text: &str) -> Vec<Action> {
+    let Some(NodeEnum::CreateFunctionStmt(f)) = parse_one(text) else { return Vec::new() };
+    let language = option(&f, "language").and_then(constant).unwrap_or_default().to_lowercase();
     let mut actions = Vec::new();
     match language.as_str() {
         "plpgsql" => match pg_query::parse_plpgsql(text) {
@@ -37,21 +43,24 @@ pub(super) fn define(node: &NodeEnum, text: &str) -> Found {
             Err(error) => actions.push(Action::Unknown { why: format!("the body: {error}") }),
         },
         "sql" => {
-            let body = option("as").map(crate::tree::texts).unwrap_or_default().join("");
+            let body = option(&f, "as").map(crate::tree::texts).unwrap_or_default().join("");
             for inner in crate::tree::parse_all(&body).unwrap_or_default() {
                 actions.extend(understand_statement(&inner, &body).actions);
             }
         }
         _ => {}
     }
-    let mut names = crate::tree::strings(&f.funcname);
-    let name = names.pop()?;
-    found.push(Action::Define {
-        function: Relation::new(names.pop().unwrap_or_default(), name),
-        volatile: volatility.is_none_or(|v| v == "volatile"),
-        actions,
-    });
-    Some((kind, found))
+    actions
+}
+
+fn option<'a>(
+    f: &'a pg_query::protobuf::CreateFunctionStmt,
+    name: &str,
+) -> Option<&'a pg_query::Node> {
+    f.options.iter().find_map(|n| match &n.node {
+        Some(NodeEnum::DefElem(e)) if e.defname == name => e.arg.as_deref(),
+        _ => None,
+    })
 }
 
 fn strongest_kind(actions: &[Action]) -> StatementKind {
