@@ -4,6 +4,13 @@ use crate::context::{Context, Site};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, CreateIndex};
 
+/// An index that does the work of another.
+pub(crate) struct Twin {
+    pub(crate) name: String,
+    /// Further key columns follow.
+    pub(crate) is_longer: bool,
+}
+
 /// What can be looked up in an index.
 struct Shape {
     name: String,
@@ -30,6 +37,42 @@ pub(crate) fn replacement(
         .map(shape);
     let made = made_before(cx, site).filter(|i| table.relation.same_as(&i.table)).map(of_created);
     standing.chain(made).find(|other| serves(other, &old)).map(|other| other.name)
+}
+
+/// An index that is there already, or was made before by the same change, and does the work of
+/// the one that is made here.
+pub(crate) fn twin(cx: &Context, site: &Site, made: &CreateIndex) -> Option<Twin> {
+    if made.special_keys || !made.included.is_empty() {
+        return None;
+    }
+    let new = of_created(made);
+    let going = dropped(cx.sites.iter());
+    let known = cx.table(&made.table).into_iter().flat_map(|t| &t.indexes);
+    let standing = known
+        .filter(|i| i.valid && i.name != made.name && !going.contains(&i.name))
+        .filter(|i| has_plain_keys(i))
+        .map(shape);
+    let earlier = made_before(cx, site)
+        .filter(|i| i.table.same_as(&made.table) && !i.special_keys && i.name != made.name)
+        .filter(|i| !going.contains(&i.name))
+        .map(of_created);
+    let mut all = standing.chain(earlier);
+    // A shorter unique one finds the same row, but keeps another promise.
+    let equal_rows = |o: &Shape| o.predicate == new.predicate;
+    let found = all.find(|o| serves(o, &new) && equal_rows(o))?;
+    Some(Twin { is_longer: found.columns.len() > new.columns.len(), name: found.name })
+}
+
+/// Are its keys columns or expressions and nothing more, in the order of their types?
+fn has_plain_keys(index: &IndexInfo) -> bool {
+    let definition = &index.definition;
+    let Some((_, keys)) = definition.split_once(" USING ") else { return true };
+    let keys = keys.split(" INCLUDE ").next().unwrap_or("");
+    let keys = keys.split(" NULLS ").next().unwrap_or("");
+    let keys = keys.split(" WITH (").next().unwrap_or("");
+    let keys = keys.split(" WHERE ").next().unwrap_or("");
+    let listed = keys.split_once('(').map_or("", |(_, rest)| rest);
+    plain(listed) == plain(&index.columns.join(", "))
 }
 
 fn serves(other: &Shape, old: &Shape) -> bool {
@@ -67,9 +110,11 @@ fn plain(text: &str) -> String {
 }
 
 fn dropped_so_far(cx: &Context, site: &Site) -> Vec<String> {
-    cx.sites
-        .iter()
-        .take(site.index + 1)
+    dropped(cx.sites.iter().take(site.index + 1))
+}
+
+fn dropped<'a>(sites: impl Iterator<Item = &'a Site<'a>>) -> Vec<String> {
+    sites
         .flat_map(|s| &s.actions)
         .filter_map(|a| match a {
             Action::Drop(d) if d.kind == "index" => Some(&d.names),

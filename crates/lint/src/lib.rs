@@ -5,6 +5,7 @@ mod check;
 mod context;
 mod indexes;
 pub mod lints;
+mod tables;
 mod users;
 
 pub use check::{Judged, check, judge, judge_chain};

@@ -11,8 +11,10 @@ mod allow_without_reason;
 mod alter_system;
 mod alter_type_rewrites;
 mod change_without_where;
+mod column_twice_in_key;
 mod concurrently_if_not_exists;
 mod concurrently_in_transaction;
+mod concurrently_on_partitioned;
 mod concurrently_under_timeout;
 mod create_index_blocks_writes;
 mod create_table_locks_parent;
@@ -25,9 +27,13 @@ mod drop_object;
 mod drop_schema;
 mod drop_table;
 mod drop_used_index;
+mod duplicate_index;
 mod grant_broad;
+mod index_method_refuses;
+mod invalid_index;
 mod lock_table;
 mod lock_timeout_missing;
+mod many_indexes;
 mod not_understood;
 mod refresh_blocks_reads;
 mod reindex_blocks;
@@ -38,8 +44,10 @@ mod set_not_null_scans;
 mod steps_without_transaction;
 mod transaction_left_open;
 mod truncate;
+mod unique_may_fail;
 mod unset_variable;
 mod vacuum_full;
+mod wide_index;
 
 use crate::Lint;
 
@@ -56,8 +64,10 @@ pub static LINTS: &[&Lint] = &[
     &alter_system::LINT,
     &alter_type_rewrites::LINT,
     &change_without_where::LINT,
+    &column_twice_in_key::LINT,
     &concurrently_if_not_exists::LINT,
     &concurrently_in_transaction::LINT,
+    &concurrently_on_partitioned::LINT,
     &concurrently_under_timeout::LINT,
     &create_index_blocks_writes::LINT,
     &create_table_locks_parent::LINT,
@@ -70,9 +80,13 @@ pub static LINTS: &[&Lint] = &[
     &drop_schema::LINT,
     &drop_table::LINT,
     &drop_used_index::LINT,
+    &duplicate_index::LINT,
     &grant_broad::LINT,
+    &index_method_refuses::LINT,
+    &invalid_index::LINT,
     &lock_table::LINT,
     &lock_timeout_missing::LINT,
+    &many_indexes::LINT,
     &not_understood::LINT,
     &refresh_blocks_reads::LINT,
     &reindex_blocks::LINT,
@@ -83,8 +97,10 @@ pub static LINTS: &[&Lint] = &[
     &steps_without_transaction::LINT,
     &transaction_left_open::LINT,
     &truncate::LINT,
+    &unique_may_fail::LINT,
     &unset_variable::LINT,
     &vacuum_full::LINT,
+    &wide_index::LINT,
 ];
 
 #[cfg(test)]

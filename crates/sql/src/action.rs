@@ -183,6 +183,10 @@ pub struct CreateIndex {
     pub name: String,
     /// Key columns in order; an expression in its own words, in parentheses.
     pub columns: Vec<String>,
+    /// A key has an operator class, a collation or an order of its own.
+    pub special_keys: bool,
+    /// INCLUDE: carried along, not looked up.
+    pub included: Vec<String>,
     /// `btree` where nothing is said.
     pub method: String,
     /// Rows it holds, where it does not hold all.
@@ -407,6 +411,9 @@ pub struct NewConstraint {
     pub using_index: Option<String>,
     /// The condition of a CHECK.
     pub condition: String,
+    /// ON DELETE CASCADE: rows go with the row they point to.
+    pub deletes_rows: bool,
+    pub deferrable: bool,
 }
 
 impl NewDefault {

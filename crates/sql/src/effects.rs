@@ -10,7 +10,7 @@ use crate::action::{Action, CreateTable, Drop, Predicate, ReindexKind, Rows, Tra
 use pgward_model::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use catalog::{effects_with, existed};
+pub use catalog::{base_type, effects_with, existed};
 pub(crate) use catalog::{keeps_values, names, sharpen};
 
 /// What earlier statements of a change have made, so that nobody else can use it yet.

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use understand::Understood;
 
 pub use chain::Chain;
-pub use effects::{effects_with, existed};
+pub use effects::{base_type, effects_with, existed};
 pub use undo::inverse;
 
 /// The statements of a file, each with its exact place and its effects.

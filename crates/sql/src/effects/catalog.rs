@@ -166,6 +166,11 @@ pub(crate) fn keeps_values(old: &str, new: &str) -> bool {
         || matches!((rank(&old_base), rank(&new_base)), (Some(a), Some(b)) if a <= b)
 }
 
+/// One name for each built-in type, without its length: `character varying(20)` → `varchar`.
+pub fn base_type(data_type: &str) -> String {
+    base_and_mods(data_type).0
+}
+
 /// `character varying(20)` → (`varchar`, [20]).
 fn base_and_mods(data_type: &str) -> (String, Vec<u64>) {
     let lower = data_type.to_lowercase();
@@ -199,7 +204,11 @@ fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
         }
         Action::Drop(d) if d.kind == "table" => of_drop_table(d, catalog),
         Action::Drop(d) if d.kind == "schema" && d.cascade => of_schemas(d, catalog),
-        Action::CreateTable(t) => of_default(t.partition_of.as_ref(), catalog),
+        Action::CreateTable(t) => {
+            let mut found = of_default(t.partition_of.as_ref(), catalog);
+            found.iter_mut().for_each(|e| e.scans = !t.is_default);
+            found
+        }
         Action::Alter { relation, command: Alter::AttachPartition { partition, .. }, .. } => {
             let mut found = of_default(Some(relation), catalog);
             found.iter_mut().for_each(|e| e.scans = true);

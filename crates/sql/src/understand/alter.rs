@@ -4,7 +4,7 @@
 use super::Found;
 use crate::action::{Action, Alter, NewColumn, NewConstraint, NewDefault};
 use crate::tree::{expression_text, mentions, relation, role, some_relation, strings, type_text};
-use pg_query::protobuf::{self, AlterTableType, ConstrType};
+use pg_query::protobuf::{self, AlterTableType, ConstrType, SortByDir, SortByNulls};
 use pg_query::{Node, NodeEnum};
 use pgward_model::prelude::*;
 
@@ -165,6 +165,10 @@ pub(super) fn column(c: &protobuf::ColumnDef) -> NewColumn {
                 made.not_null |= inline.kind == 'p';
                 made.constraints.push(inline);
             }
+            // Said of the constraint before it, as a clause of its own.
+            ConstrType::ConstrAttrDeferrable | ConstrType::ConstrAttrDeferred => {
+                made.constraints.last_mut().into_iter().for_each(|k| k.deferrable = true);
+            }
             _ => {}
         }
     }
@@ -300,6 +304,8 @@ pub(super) fn constraint(c: &protobuf::Constraint) -> NewConstraint {
         referenced: strings(&c.pk_attrs),
         using_index: Some(c.indexname.clone()).filter(|n| !n.is_empty()),
         condition: c.raw_expr.as_deref().map(expression_text).unwrap_or_default(),
+        deletes_rows: c.fk_del_action == "c",
+        deferrable: c.deferrable,
     }
 }
 
@@ -315,4 +321,16 @@ pub(super) fn key_columns(params: &[Node]) -> Vec<String> {
             _ => None,
         })
         .collect()
+}
+
+/// Does a key say more than its column?
+pub(super) fn has_special_keys(params: &[Node]) -> bool {
+    params.iter().any(|n| match &n.node {
+        Some(NodeEnum::IndexElem(e)) => {
+            let order = e.ordering() != SortByDir::SortbyDefault
+                || e.nulls_ordering() != SortByNulls::SortbyNullsDefault;
+            order || !e.opclass.is_empty() || !e.collation.is_empty()
+        }
+        _ => false,
+    })
 }

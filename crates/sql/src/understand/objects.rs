@@ -1,6 +1,6 @@
 //! Statements that create, rename, move, grant and drop objects.
 
-use super::alter::{column, constraint, key_columns};
+use super::alter::{column, constraint, has_special_keys, key_columns};
 use super::{Found, ddl, one};
 use crate::action::{Action, CreateIndex, CreateTable, Drop, Grant, NewColumn, NewConstraint};
 use crate::tree::{
@@ -49,6 +49,8 @@ pub(super) fn create(node: &NodeEnum) -> Found {
             table: some_relation(i.relation.as_ref()),
             name: i.idxname.clone(),
             columns: key_columns(&i.index_params),
+            special_keys: has_special_keys(&i.index_params),
+            included: key_columns(&i.index_including_params),
             method: i.access_method.clone(),
             predicate: i.where_clause.as_deref().map(expression_text),
             unique: i.unique,
