@@ -16,18 +16,26 @@ mod concurrently_if_not_exists;
 mod concurrently_in_transaction;
 mod concurrently_on_partitioned;
 mod concurrently_under_timeout;
+mod constraint_not_validated;
 mod create_index_blocks_writes;
 mod create_table_locks_parent;
+mod deferrable_key;
 mod disable_trigger;
+mod domain_check_scans;
 mod drop_before_replacement;
 mod drop_cascade;
 mod drop_column;
 mod drop_index_blocks;
+mod drop_key;
+mod drop_locks_parent;
+mod drop_not_null;
 mod drop_object;
 mod drop_schema;
 mod drop_table;
 mod drop_used_index;
 mod duplicate_index;
+mod foreign_key_types_differ;
+mod foreign_key_without_index;
 mod grant_broad;
 mod index_method_refuses;
 mod invalid_index;
@@ -35,6 +43,7 @@ mod lock_table;
 mod lock_timeout_missing;
 mod many_indexes;
 mod not_understood;
+mod on_delete_cascade;
 mod refresh_blocks_reads;
 mod reindex_blocks;
 mod rename_column;
@@ -45,8 +54,10 @@ mod steps_without_transaction;
 mod transaction_left_open;
 mod truncate;
 mod unique_may_fail;
+mod unnamed_constraint;
 mod unset_variable;
 mod vacuum_full;
+mod validate_in_same_transaction;
 mod wide_index;
 
 use crate::Lint;
@@ -69,18 +80,26 @@ pub static LINTS: &[&Lint] = &[
     &concurrently_in_transaction::LINT,
     &concurrently_on_partitioned::LINT,
     &concurrently_under_timeout::LINT,
+    &constraint_not_validated::LINT,
     &create_index_blocks_writes::LINT,
     &create_table_locks_parent::LINT,
+    &deferrable_key::LINT,
     &disable_trigger::LINT,
+    &domain_check_scans::LINT,
     &drop_before_replacement::LINT,
     &drop_cascade::LINT,
     &drop_column::LINT,
     &drop_index_blocks::LINT,
+    &drop_key::LINT,
+    &drop_locks_parent::LINT,
+    &drop_not_null::LINT,
     &drop_object::LINT,
     &drop_schema::LINT,
     &drop_table::LINT,
     &drop_used_index::LINT,
     &duplicate_index::LINT,
+    &foreign_key_types_differ::LINT,
+    &foreign_key_without_index::LINT,
     &grant_broad::LINT,
     &index_method_refuses::LINT,
     &invalid_index::LINT,
@@ -88,6 +107,7 @@ pub static LINTS: &[&Lint] = &[
     &lock_timeout_missing::LINT,
     &many_indexes::LINT,
     &not_understood::LINT,
+    &on_delete_cascade::LINT,
     &refresh_blocks_reads::LINT,
     &reindex_blocks::LINT,
     &rename_column::LINT,
@@ -98,8 +118,10 @@ pub static LINTS: &[&Lint] = &[
     &transaction_left_open::LINT,
     &truncate::LINT,
     &unique_may_fail::LINT,
+    &unnamed_constraint::LINT,
     &unset_variable::LINT,
     &vacuum_full::LINT,
+    &validate_in_same_transaction::LINT,
     &wide_index::LINT,
 ];
 

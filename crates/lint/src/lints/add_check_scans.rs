@@ -1,6 +1,7 @@
 //! A new CHECK reads the whole table.
 
 use crate::context::Context;
+use crate::tables::added;
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter};
@@ -25,6 +26,11 @@ pub(super) static LINT: Lint = Lint {
             finds: &[],
         },
         Example {
+            sql: "ALTER TABLE a ADD COLUMN x int DEFAULT 1 CHECK (x > 0);",
+            catalog: "",
+            finds: &[Severity::Error],
+        },
+        Example {
             sql: "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0);",
             catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); ANALYZE t;",
             finds: &[Severity::Note],
@@ -36,10 +42,13 @@ pub(super) static LINT: Lint = Lint {
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for action in &site.actions {
-            let Action::Alter { relation, command: Alter::AddConstraint(c), .. } = action else {
-                continue;
-            };
-            if !cx.existed(site, relation) || c.kind != 'c' || c.not_valid {
+            let Action::Alter { relation, .. } = action else { continue };
+            let check = added(action).into_iter().find(|(_, c)| c.kind == 'c' && !c.not_valid);
+            let Some((_, c)) = check else { continue };
+            let column = matches!(action, Action::Alter { command: Alter::AddColumn { .. }, .. });
+            // Rows that are written anew with the column are checked on the way.
+            let read = site.effects.iter().any(|e| e.relation.same_as(relation) && e.scans);
+            if !cx.existed(site, relation) || (column && !read) {
                 continue;
             }
             let severity = cx.weigh(relation, Severity::Error);

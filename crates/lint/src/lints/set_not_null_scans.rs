@@ -9,7 +9,8 @@ pub(super) static LINT: Lint = Lint {
     id: "set_not_null_scans",
     severity: Severity::Error,
     title: "SET NOT NULL reads the whole table",
-    harm: "it reads every row under ACCESS EXCLUSIVE: nobody reads or writes meanwhile",
+    harm: "it reads every row under ACCESS EXCLUSIVE, and so does a PRIMARY KEY of columns that \
+           may be NULL: nobody reads or writes meanwhile",
     instead: "ADD CONSTRAINT c CHECK (col IS NOT NULL) NOT VALID; VALIDATE CONSTRAINT c; then \
               SET NOT NULL takes no scan",
     source: "ALTER TABLE, SET NOT NULL",
@@ -36,6 +37,21 @@ pub(super) static LINT: Lint = Lint {
             finds: &[],
         },
         Example {
+            sql: "ALTER TABLE t ADD PRIMARY KEY USING INDEX i;",
+            catalog: "CREATE TABLE t (a int); CREATE UNIQUE INDEX i ON t (a); ANALYZE t;",
+            finds: &[Severity::Note],
+        },
+        Example {
+            sql: "ALTER TABLE t ADD PRIMARY KEY USING INDEX i;",
+            catalog: "CREATE TABLE t (a int NOT NULL); CREATE UNIQUE INDEX i ON t (a); ANALYZE t;",
+            finds: &[],
+        },
+        Example {
+            sql: "ALTER TABLE t ADD PRIMARY KEY USING INDEX i;",
+            catalog: "",
+            finds: &[Severity::Note],
+        },
+        Example {
             sql: "ALTER TABLE t ALTER COLUMN a SET NOT NULL;",
             catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
                       g, g, repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
@@ -56,26 +72,35 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for action in &site.actions {
             let Action::Alter { relation, command, .. } = action else { continue };
-            let column = match command {
-                Alter::SetNotNull { column } => column,
-                // A constraint with a name of its own, since PostgreSQL 18.
-                Alter::AddConstraint(NewConstraint { kind: 'n', columns, .. }) => {
-                    let Some(column) = columns.first() else { continue };
-                    column
-                }
-                _ => continue,
-            };
+            let Some((what, column)) = asked(command) else { continue };
             if !cx.existed(site, relation) || !scans(site, relation) {
                 continue;
             }
-            let severity = cx.weigh(relation, Severity::Error);
-            let message = format!(
-                "ACCESS EXCLUSIVE on {relation} while every row is read: {column} IS NOT NULL?"
-            );
-            let finding =
-                site.finding(&LINT, severity, message).fix(LINT.instead, online(relation, column));
+            // The text does not tell which columns an index has.
+            let known = column.is_some() || cx.table(relation).is_some();
+            let severity = if known { Severity::Error } else { Severity::Note };
+            let message = format!("ACCESS EXCLUSIVE on {relation} while every row is read: {what}");
+            let sql = column.and_then(|c| online(relation, c));
+            let severity = cx.weigh(relation, severity);
+            let finding = site.finding(&LINT, severity, message).fix(LINT.instead, sql);
             found.push(cx.sized(finding, relation));
         }
+    }
+}
+
+/// What is asked of each row, and of which column if it is one.
+fn asked(command: &Alter) -> Option<(String, Option<&str>)> {
+    let of_column = |c: &String| format!("{c} IS NOT NULL?");
+    match command {
+        Alter::SetNotNull { column } => Some((of_column(column), Some(column))),
+        // A constraint with a name of its own, since PostgreSQL 18.
+        Alter::AddConstraint(NewConstraint { kind: 'n', columns, .. }) => {
+            columns.first().map(|c| (of_column(c), Some(c.as_str())))
+        }
+        Alter::AddConstraint(NewConstraint { kind: 'p', using_index: Some(index), .. }) => {
+            Some((format!("are the columns of {index} NOT NULL?"), None))
+        }
+        _ => None,
     }
 }
 
