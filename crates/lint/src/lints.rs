@@ -9,7 +9,11 @@ mod allow_unknown;
 mod allow_unused;
 mod allow_without_reason;
 mod alter_system;
+mod alter_type_refused;
 mod alter_type_rewrites;
+mod analyze_missing;
+mod attach_partition_refused;
+mod attach_partition_scans;
 mod change_without_where;
 mod column_twice_in_key;
 mod concurrently_if_not_exists;
@@ -19,7 +23,10 @@ mod concurrently_under_timeout;
 mod constraint_not_validated;
 mod create_index_blocks_writes;
 mod create_table_locks_parent;
+mod create_trigger;
+mod default_partition_scans;
 mod deferrable_key;
+mod detach_partition_blocks;
 mod disable_trigger;
 mod domain_check_scans;
 mod drop_before_replacement;
@@ -39,18 +46,22 @@ mod foreign_key_without_index;
 mod grant_broad;
 mod index_method_refuses;
 mod invalid_index;
+mod leading_wildcard;
 mod lock_table;
 mod lock_timeout_missing;
 mod many_indexes;
 mod not_understood;
 mod on_delete_cascade;
 mod refresh_blocks_reads;
+mod refresh_concurrently_refused;
 mod reindex_blocks;
 mod rename_column;
 mod rename_table;
 mod rewrite_storage;
 mod set_not_null_scans;
+mod several_passes;
 mod steps_without_transaction;
+mod timestamptz_by_session;
 mod transaction_left_open;
 mod truncate;
 mod unique_may_fail;
@@ -73,7 +84,11 @@ pub static LINTS: &[&Lint] = &[
     &allow_unused::LINT,
     &allow_without_reason::LINT,
     &alter_system::LINT,
+    &alter_type_refused::LINT,
     &alter_type_rewrites::LINT,
+    &analyze_missing::LINT,
+    &attach_partition_refused::LINT,
+    &attach_partition_scans::LINT,
     &change_without_where::LINT,
     &column_twice_in_key::LINT,
     &concurrently_if_not_exists::LINT,
@@ -83,7 +98,10 @@ pub static LINTS: &[&Lint] = &[
     &constraint_not_validated::LINT,
     &create_index_blocks_writes::LINT,
     &create_table_locks_parent::LINT,
+    &create_trigger::LINT,
+    &default_partition_scans::LINT,
     &deferrable_key::LINT,
+    &detach_partition_blocks::LINT,
     &disable_trigger::LINT,
     &domain_check_scans::LINT,
     &drop_before_replacement::LINT,
@@ -103,18 +121,22 @@ pub static LINTS: &[&Lint] = &[
     &grant_broad::LINT,
     &index_method_refuses::LINT,
     &invalid_index::LINT,
+    &leading_wildcard::LINT,
     &lock_table::LINT,
     &lock_timeout_missing::LINT,
     &many_indexes::LINT,
     &not_understood::LINT,
     &on_delete_cascade::LINT,
     &refresh_blocks_reads::LINT,
+    &refresh_concurrently_refused::LINT,
     &reindex_blocks::LINT,
     &rename_column::LINT,
     &rename_table::LINT,
     &rewrite_storage::LINT,
     &set_not_null_scans::LINT,
+    &several_passes::LINT,
     &steps_without_transaction::LINT,
+    &timestamptz_by_session::LINT,
     &transaction_left_open::LINT,
     &truncate::LINT,
     &unique_may_fail::LINT,
