@@ -2,7 +2,7 @@
 
 use crate::context::{Context, Site};
 use pgward_model::prelude::*;
-use pgward_sql::action::{Action, CreateIndex};
+use pgward_sql::action::{Action, CreateIndex, NewConstraint};
 
 /// An index that does the work of another.
 pub(crate) struct Twin {
@@ -56,7 +56,10 @@ pub(crate) fn twin(cx: &Context, site: &Site, made: &CreateIndex) -> Option<Twin
         .filter(|i| i.table.same_as(&made.table) && !i.special_keys && i.name != made.name)
         .filter(|i| !going.contains(&i.name))
         .map(of_created);
-    let mut all = standing.chain(earlier);
+    let keys = crate::tables::before(cx, site).flat_map(crate::tables::added).filter(|(t, c)| {
+        t.same_as(&made.table) && matches!(c.kind, 'p' | 'u') && c.using_index.is_none()
+    });
+    let mut all = standing.chain(earlier).chain(keys.map(|(_, c)| of_key(c)));
     // A shorter unique one finds the same row, but keeps another promise.
     let equal_rows = |o: &Shape| o.predicate == new.predicate;
     let found = all.find(|o| serves(o, &new) && equal_rows(o))?;
@@ -101,6 +104,17 @@ fn of_created(made: &CreateIndex) -> Shape {
         predicate: plain(made.predicate.as_deref().unwrap_or("")),
         method: made.method.clone(),
         unique: made.unique,
+    }
+}
+
+fn of_key(key: &NewConstraint) -> Shape {
+    let what = if key.kind == 'p' { "of the primary key" } else { "of the unique key" };
+    Shape {
+        name: if key.name.is_empty() { what.to_owned() } else { key.name.clone() },
+        columns: key.columns.iter().map(|c| plain(c)).collect(),
+        predicate: String::new(),
+        method: "btree".to_owned(),
+        unique: true,
     }
 }
 

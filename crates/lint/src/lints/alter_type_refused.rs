@@ -32,6 +32,17 @@ pub(super) static LINT: Lint = Lint {
             finds: &[],
         },
         Example {
+            sql: "ALTER TABLE t ALTER COLUMN a TYPE bigint;",
+            catalog: "CREATE TABLE t (a int, b int); CREATE VIEW v AS SELECT b AS a FROM t;",
+            finds: &[],
+        },
+        Example {
+            sql: "ALTER TABLE t ALTER COLUMN a TYPE bigint;",
+            catalog: "CREATE TABLE t (a int, b int); CREATE TABLE u (c int); CREATE VIEW v AS \
+                      SELECT t.b FROM t JOIN u ON u.c = t.a;",
+            finds: &[Severity::Error],
+        },
+        Example {
             sql: "DROP VIEW v; ALTER TABLE t ALTER COLUMN a TYPE bigint;",
             catalog: "CREATE TABLE t (a int, b int); CREATE VIEW v AS SELECT a FROM t;",
             finds: &[],
@@ -91,11 +102,11 @@ fn drops_column(action: &Action, table: &Relation, column: &str) -> bool {
 fn views(cx: &Context, site: &Site, table: &RelationInfo, column: &str) -> Vec<String> {
     let Some(catalog) = cx.catalog else { return Vec::new() };
     let uses_it = |o: &&ObjectInfo| {
-        let only = o.uses.len() == 1;
-        let qualified = format!("{}.{}", table.relation.name, quote_ident(column));
-        let named =
-            if only { has_word(&o.definition, column) } else { has(&o.definition, &qualified) };
-        o.kind.ends_with("view") && o.uses.iter().any(|u| u.same_as(&table.relation)) && named
+        let names_it = match o.uses.as_slice() {
+            [_] => pgward_sql::uses(&o.definition).columns.contains(column),
+            _ => has(&o.definition, &format!("{}.{}", table.relation.name, quote_ident(column))),
+        };
+        o.kind.ends_with("view") && o.uses.iter().any(|u| u.same_as(&table.relation)) && names_it
     };
     let views = catalog.objects.iter().filter(uses_it);
     views

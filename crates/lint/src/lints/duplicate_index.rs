@@ -31,6 +31,11 @@ pub(super) static LINT: Lint = Lint {
             finds: &[Severity::Warning],
         },
         Example {
+            sql: "CREATE TABLE n (a int UNIQUE); CREATE INDEX j ON n (a);",
+            catalog: "",
+            finds: &[Severity::Note],
+        },
+        Example {
             sql: "CREATE INDEX CONCURRENTLY j ON t (b);",
             catalog: "CREATE TABLE t (a int, b int); CREATE INDEX i ON t (a, b);",
             finds: &[],
@@ -66,10 +71,10 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
 }
 
 fn finding(cx: &Context, site: &Site, table: &Relation, twin: &crate::indexes::Twin) -> Finding {
-    let (severity, how) = match twin.is_longer {
-        true => (Severity::Note, "begins with the same columns"),
-        false => (Severity::Warning, "is the same"),
-    };
+    let how = if twin.is_longer { "begins with the same columns" } else { "does its work" };
+    // Nobody writes yet into what the change itself has made.
+    let costs = !twin.is_longer && cx.existed(site, table);
+    let severity = if costs { Severity::Warning } else { Severity::Note };
     let message = format!("index {} on {table} {how}", twin.name);
     let known = cx.table(table).and_then(|t| t.indexes.iter().find(|i| i.name == twin.name));
     match known {
