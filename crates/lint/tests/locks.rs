@@ -285,6 +285,32 @@ fn locks_are_what_the_server_takes() {
     assert!(wrong.is_empty(), "{} claims differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// What the catalog does not hold, the statements before have told.
+#[test]
+fn a_domain_with_a_rule_is_proven_for_each_row() {
+    let server = common::server();
+    let domains =
+        "CREATE DOMAIN ruled AS int CHECK (VALUE > 0); CREATE DOMAIN given AS int NOT NULL;
+        CREATE DOMAIN free AS int;";
+    let tables = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);";
+    let worker = common::database(&server, "domains", &format!("{domains} {tables}"));
+    let watcher = common::session(&server, "domains");
+    let catalog = pgward_pg::catalog::read(&watcher).unwrap();
+    let mut wrong = Vec::new();
+    for data_type in ["ruled", "ruled DEFAULT 1", "given DEFAULT 1", "free DEFAULT 1"] {
+        let sql = format!("ALTER TABLE t ADD COLUMN x {data_type}");
+        let mut chain = pgward_sql::Chain::new(Some(&catalog));
+        let read = |text: &str| pgward_sql::read("t.sql", text).statements;
+        let mut claimed = Vec::new();
+        for statement in read(domains).iter().chain(&read(&sql)) {
+            claimed = chain.run(&pgward_sql::actions(statement));
+        }
+        let seen = observe(&worker, &watcher, &sql).unwrap();
+        wrong.extend(compare(&sql, &claimed, &seen));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 fn claims(sql: &str, catalog: &Catalog) -> Vec<Effect> {
     let file = pgward_sql::read("t.sql", sql);
     assert_eq!(file.statements.len(), 1, "{sql}");

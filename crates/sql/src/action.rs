@@ -414,6 +414,8 @@ pub struct NewConstraint {
     /// ON DELETE CASCADE: rows go with the row they point to.
     pub deletes_rows: bool,
     pub deferrable: bool,
+    /// NOT ENFORCED (since 18) is never proven.
+    pub enforced: bool,
 }
 
 impl NewDefault {

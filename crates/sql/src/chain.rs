@@ -28,6 +28,8 @@ pub struct Chain {
     newest_oid: u32,
     /// Functions and procedures that were made on the way.
     functions: BTreeMap<Relation, Function>,
+    /// Domains with a rule that were made on the way.
+    domains: BTreeSet<Relation>,
 }
 
 /// What is known of a function.
@@ -60,6 +62,7 @@ impl Chain {
             schema: "public".to_owned(),
             newest_oid: u32::MAX / 2,
             functions: BTreeMap::new(),
+            domains: BTreeSet::new(),
         }
     }
 
@@ -186,6 +189,13 @@ impl Chain {
                 effect.rewrites = false;
                 effect.builds_index = column.constraints.iter().any(|c| "pux".contains(c.kind));
             }
+            if let Action::Alter { command: Alter::AddColumn { column, .. }, .. } = action
+                && self.has_rule(&column.data_type)
+            {
+                // Each row is proven, whatever the default (up to 18).
+                effect.rewrites = true;
+                effect.builds_index = true;
+            }
             let adds_index = matches!(action, Action::CreateIndex(_) | Action::Reindex { .. })
                 || matches!(action, Action::Alter { command: Alter::AddConstraint(_), .. })
                 || matches!(action, Action::Alter { command: Alter::AttachPartition { .. }, .. })
@@ -199,6 +209,12 @@ impl Chain {
                 effect.builds_index = false;
             }
         }
+    }
+
+    /// Is the type a domain with a rule?
+    fn has_rule(&self, data_type: &str) -> bool {
+        let named = crate::understand::called(data_type);
+        self.domains.iter().any(|d| d.same_as(&named))
     }
 
     /// `IF EXISTS` and `IF NOT EXISTS` that find nothing to do.

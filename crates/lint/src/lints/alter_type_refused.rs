@@ -103,7 +103,7 @@ fn views(cx: &Context, site: &Site, table: &RelationInfo, column: &str) -> Vec<S
     let Some(catalog) = cx.catalog else { return Vec::new() };
     let uses_it = |o: &&ObjectInfo| {
         let names_it = match o.uses.as_slice() {
-            [_] => pgward_sql::uses(&o.definition).columns.contains(column),
+            [_] => reads(&o.definition, column),
             _ => has(&o.definition, &format!("{}.{}", table.relation.name, quote_ident(column))),
         };
         o.kind.ends_with("view") && o.uses.iter().any(|u| u.same_as(&table.relation)) && names_it
@@ -113,6 +113,14 @@ fn views(cx: &Context, site: &Site, table: &RelationInfo, column: &str) -> Vec<S
         .filter(|o| !up_to(cx, site).any(|a| drops_view(a, &o.identity)))
         .map(|o| format!("{} {}", o.kind, o.identity))
         .collect()
+}
+
+/// Does the view take the column, and not only give its name to another (`b AS column`)?
+fn reads(definition: &str, column: &str) -> bool {
+    let words = definition.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let words: Vec<&str> = words.filter(|w| !w.is_empty()).collect();
+    let given = |at: usize| at.checked_sub(1).and_then(|i| words.get(i)) == Some(&"AS");
+    words.iter().enumerate().any(|(at, word)| *word == column && !given(at))
 }
 
 /// Does the text contain the words, and not only as the beginning or end of longer ones?

@@ -21,6 +21,7 @@ pub(super) static LINT: Lint = Lint {
                       g, repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
             finds: &[Severity::Error],
         },
+        Example { sql: "CREATE DOMAIN d AS int CHECK (VALUE > 0);", catalog: "", finds: &[] },
         Example {
             sql: "ALTER DOMAIN d SET NOT NULL;",
             catalog: "CREATE DOMAIN d AS int; CREATE TABLE t (a d); ANALYZE t;",
@@ -73,7 +74,9 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
 }
 
 fn is_new(cx: &Context, site: &Site, domain: &Relation) -> bool {
-    crate::tables::before(cx, site).any(|a| match a {
+    let here = cx.sites.iter().take(site.index + 1).flat_map(|s| &s.actions);
+    let mut here = here;
+    here.any(|a| match a {
         Action::Create { kind, name, .. } => kind == "domain" && *name == domain.quoted(),
         _ => false,
     })

@@ -41,6 +41,9 @@ impl Chain {
             Action::RenameOther { kind, name, to, .. } if kind == "schema" => {
                 self.rename_schema(name.trim_matches('"'), to);
             }
+            Action::CheckDomain { domain } => {
+                self.domains.insert(domain.clone());
+            }
             Action::Define { function, volatile, text } => {
                 let known = Function { volatile: *volatile, text: text.clone() };
                 self.functions.insert(function.clone(), known);
@@ -437,6 +440,8 @@ fn add_constraint(info: &mut RelationInfo, c: &NewConstraint) {
         (None, 'u') => format!("UNIQUE ({keys})"),
         (None, _) => format!("CHECK ({})", c.condition),
     };
+    let enforced = if c.enforced { "" } else { " NOT ENFORCED" };
+    let definition = format!("{definition}{enforced}");
     info.constraints.push(ConstraintInfo {
         name,
         kind: c.kind,

@@ -306,6 +306,7 @@ pub(super) fn constraint(c: &protobuf::Constraint) -> NewConstraint {
         condition: c.raw_expr.as_deref().map(expression_text).unwrap_or_default(),
         deletes_rows: c.fk_del_action == "c",
         deferrable: c.deferrable,
+        enforced: c.is_enforced || !c.skip_validation || !matches!(kind, 'c' | 'f'),
     }
 }
 

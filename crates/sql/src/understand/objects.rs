@@ -66,8 +66,23 @@ pub(super) fn create(node: &NodeEnum) -> Found {
             actions.iter_mut().for_each(|a| place(a, &s.schemaname));
             Some((StatementKind::Ddl, actions))
         }
+        NodeEnum::CreateDomainStmt(d) => {
+            let domain = dotted(&strings(&d.domainname));
+            let mut actions = vec![created("domain", domain.quoted(), false)];
+            if d.constraints.iter().any(is_rule) {
+                actions.push(Action::CheckDomain { domain });
+            }
+            Some((StatementKind::Ddl, actions))
+        }
         other => create_small(other),
     }
+}
+
+/// CHECK or NOT NULL of a domain.
+fn is_rule(constraint: &Node) -> bool {
+    use protobuf::ConstrType::{ConstrCheck, ConstrNotnull};
+    matches!(&constraint.node, Some(NodeEnum::Constraint(c))
+        if matches!(c.contype(), ConstrCheck | ConstrNotnull))
 }
 
 /// What CREATE SCHEMA makes without naming a schema lies in that schema.
@@ -134,7 +149,6 @@ fn create_small(node: &NodeEnum) -> Found {
         NodeEnum::CompositeTypeStmt(t) => {
             created("type", some_relation(t.typevar.as_ref()).quoted(), false)
         }
-        NodeEnum::CreateDomainStmt(d) => created("domain", list_name(&d.domainname), false),
         NodeEnum::CreateExtensionStmt(e) => {
             created("extension", quote_ident(&e.extname), e.if_not_exists)
         }
