@@ -32,6 +32,14 @@ pub(crate) fn is_partitioned(cx: &Context, site: &Site, relation: &Relation) -> 
         || definition(cx, site, relation).is_some_and(|t| t.partitioned)
 }
 
+/// The partition that takes what fits no other one.
+pub(crate) fn default_of<'a>(cx: &Context<'a>, parent: &Relation) -> Option<&'a RelationInfo> {
+    cx.catalog?.relations.iter().find(|r| {
+        let place = r.partition.as_ref();
+        place.is_some_and(|p| p.is_default && p.parent.same_as(parent))
+    })
+}
+
 /// Has the change altered it before, so that the catalog no longer says what it is like?
 pub(crate) fn is_altered_before(cx: &Context, site: &Site, relation: &Relation) -> bool {
     before(cx, site).any(|a| match a {

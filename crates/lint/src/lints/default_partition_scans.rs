@@ -1,6 +1,7 @@
 //! The default partition is read for each new one.
 
 use crate::context::Context;
+use crate::tables::default_of;
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter};
@@ -78,11 +79,4 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             found.push(cx.sized(site.finding(&LINT, severity, message), name));
         }
     }
-}
-
-fn default_of<'a>(cx: &Context<'a>, parent: &Relation) -> Option<&'a RelationInfo> {
-    cx.catalog?.relations.iter().find(|r| {
-        let place = r.partition.as_ref();
-        place.is_some_and(|p| p.is_default && p.parent.same_as(parent))
-    })
 }

@@ -1,6 +1,7 @@
 //! DETACH stops the whole partitioned table.
 
 use crate::context::Context;
+use crate::tables::default_of;
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter};
@@ -55,7 +56,7 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 let finding = site.finding(&LINT, Severity::Note, message);
                 found.push(finding.fix(LINT.instead, Some(sql)));
             } else if let Some(default) = default_of(cx, relation) {
-                let claim = format!("{default} is the default partition of {relation}");
+                let claim = format!("{} is the default partition of {relation}", default.relation);
                 let from = "pg_partitioned_table.partdefid";
                 let evidence = cx.measured(claim, 1.0, "partitions", from);
                 let message =
@@ -64,12 +65,4 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             }
         }
     }
-}
-
-fn default_of<'a>(cx: &Context<'a>, parent: &Relation) -> Option<&'a Relation> {
-    let is_default = |r: &&RelationInfo| {
-        let place = r.partition.as_ref();
-        place.is_some_and(|p| p.is_default && p.parent.same_as(parent))
-    };
-    cx.catalog?.relations.iter().find(is_default).map(|r| &r.relation)
 }

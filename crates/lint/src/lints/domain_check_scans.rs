@@ -74,8 +74,7 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
 }
 
 fn is_new(cx: &Context, site: &Site, domain: &Relation) -> bool {
-    let here = cx.sites.iter().take(site.index + 1).flat_map(|s| &s.actions);
-    let mut here = here;
+    let mut here = cx.sites.iter().take(site.index + 1).flat_map(|s| &s.actions);
     here.any(|a| match a {
         Action::Create { kind, name, .. } => kind == "domain" && *name == domain.quoted(),
         _ => false,
