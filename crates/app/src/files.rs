@@ -132,7 +132,7 @@ fn by_chain(dir: &str) -> anyhow::Result<BTreeMap<PathBuf, Vec<String>>> {
         bail!("{dir}: no file ends in .sql here; give the files or another directory");
     }
     for (root, files) in &mut chains {
-        files.sort_by(|a, b| natural(a, b));
+        files.sort_by_cached_key(|f| (key(f), f.clone()));
         let near = beside.iter().filter(|b| b.parent() == Some(root) || chain_of(b) == *root);
         files.extend(near.map(|b| b.display().to_string()));
     }
@@ -151,12 +151,8 @@ fn chain_of(file: &Path) -> PathBuf {
     chain.to_path_buf()
 }
 
-/// `V2__b.sql` comes before `V10__a.sql`.
-fn natural(a: &str, b: &str) -> std::cmp::Ordering {
-    key(a).cmp(&key(b)).then_with(|| a.cmp(b))
-}
-
-/// Runs of digits by their value, everything else as it is written.
+/// Runs of digits by their value, everything else as it is written: `V2__b.sql` comes before
+/// `V10__a.sql`.
 fn key(text: &str) -> Vec<(Option<u128>, String)> {
     let mut parts: Vec<(bool, String)> = Vec::new();
     for c in text.chars() {
@@ -207,7 +203,7 @@ mod tests {
     #[test]
     fn numbers_in_names_are_compared_as_numbers() {
         let mut names = ["V10__a.sql", "V2__b.sql", "V2.1__c.sql", "R__z.sql", "V02__a.sql"];
-        names.sort_by(|a, b| natural(a, b));
+        names.sort_by_cached_key(|f| (key(f), *f));
         assert_eq!(names, ["R__z.sql", "V2.1__c.sql", "V02__a.sql", "V2__b.sql", "V10__a.sql"]);
     }
 

@@ -266,6 +266,9 @@ const MARK: char = '\u{feff}';
 /// The text with everything outside of `kept` blanked, and the byte order mark too; `kept` is in
 /// order and does not overlap.
 fn keep(text: &str, kept: &[Range<usize>]) -> String {
+    if *kept == [0..text.len()] && !text.starts_with(MARK) {
+        return text.to_owned();
+    }
     let mut blanked = String::with_capacity(text.len());
     let mut kept = kept.iter().peekable();
     for (at, c) in text.char_indices() {

@@ -67,7 +67,7 @@ impl Check {
         report.since = self.judged(&options, all());
         match self.format {
             Shape::Json => {
-                face::line(&serde_json::to_string(&Told { report: &report, statements })?)?;
+                face::raw(&(serde_json::to_string(&Told { report: &report, statements })? + "\n"))?;
             }
             Shape::Terminal => face::show(&view::gate(&report, &files::sources(all())))?,
             Shape::Output(output) => shape::print(output, &report, &files::sources(all()))?,
