@@ -181,6 +181,7 @@ impl<'a> Run<'a> {
         let control = Session::connect(production, Purpose::Act)?;
         let book = Session::connect(production, Purpose::Act)?;
         pgward_pg::install::install_journal(&book)
+            .and_then(|()| pgward_pg::install::trust_journal(&book))
             .map_err(|source| Error::NoJournal { change_id: change.id.clone(), source })?;
         undo::wait_for_turn(&work, &change.id)?;
         let hands = Hands { work: &work, control: &control, book: &book, change_id: &change.id };

@@ -52,6 +52,7 @@ pub fn undo(change_id: &str, target: &Target, options: UndoOptions) -> Result<Un
     if !pgward_pg::install::has_journal(&book)? {
         return Err(Error::Unknown { change_id: change_id.to_owned() });
     }
+    pgward_pg::install::trust_journal(&book)?;
     wait_for_turn(&work, change_id)?;
     let lines = journal::newest_run(&book, change_id)?;
     if lines.is_empty() {

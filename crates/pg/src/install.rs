@@ -53,6 +53,36 @@ pub fn install_journal(session: &Session) -> Result<(), Error> {
     in_one(session, include_str!("../queries/install_schema.sql"))
 }
 
+/// May this role write to the journal without running what others put there?
+///
+/// The owner of a table may put a trigger on it, which runs with the rights of whoever writes: a
+/// superuser must not write to the journal of a role that is none.
+///
+/// # Errors
+/// [`Error::Refused`] when it must not, with the owner and the way out.
+pub fn trust_journal(session: &Session) -> Result<(), Error> {
+    let rows = session.query(
+        "SELECT r.rolname::text FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_roles r ON r.oid = c.relowner \
+         JOIN pg_catalog.pg_roles me ON me.rolname = current_user \
+         WHERE c.oid = ANY (ARRAY[pg_catalog.to_regclass('pgward.journal'), \
+                pg_catalog.to_regclass('pgward.changes')]::oid[]) \
+            AND me.rolsuper AND NOT r.rolsuper",
+        &[],
+    )?;
+    let Some(row) = rows.first() else { return Ok(()) };
+    let owner: String = get(row, 0)?;
+    Err(Error::Refused {
+        step: "the journal".to_owned(),
+        why: format!(
+            "it belongs to role {owner}, whose triggers would run with the rights of this \
+             superuser; work as {owner}, or make it yours: ALTER TABLE pgward.journal OWNER TO \
+             CURRENT_USER; ALTER TABLE pgward.changes OWNER TO CURRENT_USER; and look at the \
+             triggers on both"
+        ),
+    })
+}
+
 /// Can this role read the journal and the changes?
 ///
 /// # Errors

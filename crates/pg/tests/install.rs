@@ -97,6 +97,24 @@ fn a_dropped_table_has_as_many_objects_on_every_major() {
     assert_eq!(count(&shop.admin, "SELECT count(*) FROM pgward.definitions"), 0);
 }
 
+/// The journal of a role that is no superuser may hold its triggers.
+#[test]
+fn a_superuser_does_not_write_to_the_journal_of_another_role() {
+    let shop = shop();
+    let (admin, deploy) = (&shop.admin, &shop.deploy);
+    install::install_journal(deploy).unwrap();
+    install::trust_journal(deploy).unwrap();
+    let error = install::trust_journal(admin).unwrap_err();
+    assert!(error.message().contains("belongs to role deploy"), "{error}");
+    admin
+        .simple(
+            "ALTER TABLE pgward.journal OWNER TO CURRENT_USER; \
+             ALTER TABLE pgward.changes OWNER TO CURRENT_USER",
+        )
+        .unwrap();
+    install::trust_journal(admin).unwrap();
+}
+
 /// A schema that the deploying role made is a trap for the superuser who installs the log.
 #[test]
 fn what_stood_in_the_schema_before_runs_with_nobodys_rights() {

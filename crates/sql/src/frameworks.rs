@@ -266,7 +266,7 @@ const MARK: char = '\u{feff}';
 /// The text with everything outside of `kept` blanked, and the byte order mark too; `kept` is in
 /// order and does not overlap.
 fn keep(text: &str, kept: &[Range<usize>]) -> String {
-    if *kept == [0..text.len()] && !text.starts_with(MARK) {
+    if matches!(kept, [all] if *all == (0..text.len())) && !text.starts_with(MARK) {
         return text.to_owned();
     }
     let mut blanked = String::with_capacity(text.len());
