@@ -1,0 +1,97 @@
+"""One line for each linter: seconds, findings, files flagged at warning or above, and, against
+the account of a real server (`pgward trace`), files flagged that hold no heavy hazard and files
+with one that pass in silence. A heavy hazard rewrites, blocks while it builds an index, or scans
+under a strong lock a table that existed before the file. Called by peers.sh."""
+
+import collections
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+import truth
+
+RUNS = 5
+
+
+def timed(command):
+    seconds, out = [], None
+    for run in range(RUNS + 1):
+        began = time.monotonic()
+        out = subprocess.run(command, capture_output=True, text=True)
+        if run:
+            seconds.append(time.monotonic() - began)
+    return statistics.median(seconds), out
+
+
+def json_of(text):
+    start = min((i for i in (text.find("["), text.find("{")) if i >= 0), default=0)
+    return json.loads(text[start:])
+
+
+def of_pgward(text):
+    found = json_of(text)["findings"]
+    return [(f["file"], f["severity"] in ("warning", "error")) for f in found]
+
+
+def of_squawk(text):
+    return [(f["file"], True) for f in json_of(text)]
+
+
+def of_safemigrate(text):
+    return [(f.get("file") or f.get("file_path"), True) for f in json_of(text)]
+
+
+def of_pgfence(text):
+    found = []
+    for result in json_of(text)["results"]:
+        for check in result["checks"] + result.get("policyViolations", []):
+            strong = check.get("risk", check.get("severity", "")).upper() not in ("SAFE", "LOW", "INFO")
+            found.append((result["filePath"], strong))
+    return found
+
+
+def main():
+    pgward, folder = sys.argv[1], sys.argv[2]
+    statements = truth.run(pgward, "trace", folder)["statements"]
+    heavy = collections.defaultdict(bool)
+    for s in statements:
+        heavy[s["file"]] |= any(c != "strong lock" for c, _ in truth.categories(s["effects"]))
+    files = sorted(heavy)
+    peers = [
+        ("pgward", [pgward, "check", folder, "--format", "json"], of_pgward),
+        ("squawk", ["squawk", "--reporter", "json", *files], of_squawk),
+        ("safemigrate-lint", ["safemigrate-lint", *files], of_safemigrate),
+        ("pgfence", ["pgfence", "analyze", "--format", "sql", "--output", "json", *files], of_pgfence),
+    ]
+    n_heavy = sum(heavy.values())
+    print(f"{len(files)} files, {n_heavy} with a heavy hazard")
+    head = ("tool", "seconds", "findings", "flagged", "flagged without hazard", "silent on hazard")
+    row = "{:18} {:>8} {:>9} {:>8} {:>23} {:>17}"
+    print(row.format(*head))
+    for name, command, read in peers:
+        if shutil.which(command[0]) is None:
+            print(row.format(name, "not here", "", "", "", ""))
+            continue
+        seconds, out = timed(command)
+        try:
+            found = [(os.path.normpath(f), strong) for f, strong in read(out.stdout)]
+        except (ValueError, KeyError, TypeError) as error:
+            said = (out.stderr or str(error)).strip().splitlines() or [str(error)]
+            print(f"{name:18} {seconds:8.2f}  gives up: {said[0][:80]}")
+            continue
+        flagged = {f for f, strong in found if strong}
+        light = [f for f in files if not heavy[f]]
+        wrongly = sum(os.path.normpath(f) in flagged for f in light)
+        silent = sum(os.path.normpath(f) not in flagged for f in files if heavy[f])
+        share = f"{wrongly} of {len(light)} ({100 * wrongly / max(1, len(light)):.0f}%)"
+        n_flagged = len(flagged & {os.path.normpath(f) for f in files})
+        print(row.format(name, f"{seconds:.2f}", len(found), n_flagged, share, f"{silent} of {n_heavy}"))
+
+
+if __name__ == "__main__":
+    main()
