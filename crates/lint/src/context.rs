@@ -3,10 +3,10 @@
 
 use crate::{Lint, Options};
 use pgward_model::prelude::*;
-use pgward_sql::Chain;
 use pgward_sql::action::Action;
 use pgward_sql::expect::{self, Allowance};
 use pgward_sql::template::{self, Placeholder};
+use pgward_sql::{Chain, Refusal};
 use std::ops::RangeInclusive;
 
 /// A change, ready for all lints.
@@ -28,6 +28,8 @@ pub struct Site<'a> {
     known_functions: Vec<Relation>,
     /// Exact by the catalog where there is one.
     pub effects: Vec<Effect>,
+    /// Why the server would refuse it as the files before it leave things.
+    pub refusal: Option<Refusal>,
     pub placeholders: Vec<Placeholder>,
     /// Within a transaction the file has begun, or one that the caller makes.
     pub in_transaction: bool,
@@ -39,7 +41,7 @@ pub struct Site<'a> {
 
 /// A table up to this size is read or written in about 100 ms (at 100 MB/s, a slow disk),
 /// the wait that bystanders do not notice.
-const SMALL_BYTES: f64 = 10.0 * 1024.0 * 1024.0;
+pub(crate) const SMALL_BYTES: f64 = 10.0 * 1024.0 * 1024.0;
 
 impl<'a> Context<'a> {
     /// `catalog` is how things stand before the files; `chain` stands there too and is taken
@@ -90,6 +92,11 @@ impl<'a> Context<'a> {
                     None => pgward_sql::actions(&statement),
                 };
                 let known_functions = known_functions(&actions, chain);
+                let in_block = is_block(&statement);
+                let refusal = chain.refusal(&actions).filter(|_| !in_block);
+                if in_block {
+                    chain.doubt(&actions);
+                }
                 let effects = match statement.kind {
                     StatementKind::Unparsed => {
                         chain.run_unread(&statement.text);
@@ -102,6 +109,7 @@ impl<'a> Context<'a> {
                     actions,
                     known_functions,
                     effects,
+                    refusal,
                     placeholders,
                     in_transaction: inside,
                     allowances: expect::allowances(file, written),
@@ -184,6 +192,11 @@ impl<'a> Context<'a> {
             None => evidence,
         }
     }
+}
+
+/// What a `DO` block says it may do or not: it has conditions and handlers.
+fn is_block(statement: &Statement) -> bool {
+    statement.text.split_whitespace().next().is_some_and(|w| w.eq_ignore_ascii_case("do"))
 }
 
 fn known_functions(actions: &[Action], chain: &Chain) -> Vec<Relation> {

@@ -2,10 +2,12 @@
 
 mod allow;
 mod check;
+mod columns;
 mod context;
 mod indexes;
 pub mod lints;
 mod tables;
+mod transaction;
 mod users;
 
 pub use check::{Judged, check, judge, judge_chain};

@@ -9,29 +9,38 @@ mod allow_unknown;
 mod allow_unused;
 mod allow_without_reason;
 mod alter_system;
+mod alter_type_narrows;
 mod alter_type_refused;
 mod alter_type_rewrites;
 mod analyze_missing;
 mod attach_partition_refused;
 mod attach_partition_scans;
+mod call_changes_rows;
+mod change_without_join;
 mod change_without_where;
+mod char_type;
 mod column_twice_in_key;
 mod concurrently_if_not_exists;
 mod concurrently_in_transaction;
 mod concurrently_on_partitioned;
 mod concurrently_under_timeout;
 mod constraint_not_validated;
+mod copies_large_table;
+mod create_extension;
 mod create_index_blocks_writes;
 mod create_table_locks_parent;
 mod create_trigger;
+mod default_changed;
 mod default_partition_scans;
 mod deferrable_key;
+mod definer_search_path;
 mod detach_partition_blocks;
 mod disable_trigger;
 mod domain_check_scans;
 mod drop_before_replacement;
 mod drop_cascade;
 mod drop_column;
+mod drop_column_takes_index;
 mod drop_index_blocks;
 mod drop_key;
 mod drop_locks_parent;
@@ -41,26 +50,55 @@ mod drop_schema;
 mod drop_table;
 mod drop_used_index;
 mod duplicate_index;
+mod enum_type;
+mod enum_value_order;
+mod enum_value_removed;
+mod enum_value_used_early;
+mod extension_update;
 mod foreign_key_types_differ;
 mod foreign_key_without_index;
+mod function_replaced;
 mod grant_broad;
+mod identity_always;
+mod idle_timeout_missing;
 mod index_method_refuses;
+mod insert_without_columns;
+mod int_primary_key;
 mod invalid_index;
+mod isolation_set_late;
+mod json_column;
 mod leading_wildcard;
 mod lock_table;
 mod lock_timeout_missing;
+mod lock_timeout_not_shorter;
+mod locks_many_tables;
+mod loop_in_one_transaction;
 mod many_indexes;
+mod name_too_long;
+mod nested_transaction;
 mod not_understood;
 mod on_delete_cascade;
+mod owner_changed;
+mod policy_changed;
 mod refresh_blocks_reads;
 mod refresh_concurrently_refused;
 mod reindex_blocks;
 mod rename_column;
+mod rename_other;
 mod rename_table;
+mod replace_view_refused;
+mod replication_identity;
 mod rewrite_storage;
+mod serial_column;
+mod session_setting_stays;
 mod set_not_null_scans;
+mod setting_unknown;
 mod several_passes;
+mod statement_refused;
+mod statement_timeout_missing;
 mod steps_without_transaction;
+mod table_without_key;
+mod timestamp_without_zone;
 mod timestamptz_by_session;
 mod transaction_left_open;
 mod truncate;
@@ -69,7 +107,9 @@ mod unnamed_constraint;
 mod unset_variable;
 mod vacuum_full;
 mod validate_in_same_transaction;
+mod varchar_limit;
 mod wide_index;
+mod work_under_lock;
 
 use crate::Lint;
 
@@ -84,29 +124,38 @@ pub static LINTS: &[&Lint] = &[
     &allow_unused::LINT,
     &allow_without_reason::LINT,
     &alter_system::LINT,
+    &alter_type_narrows::LINT,
     &alter_type_refused::LINT,
     &alter_type_rewrites::LINT,
     &analyze_missing::LINT,
     &attach_partition_refused::LINT,
     &attach_partition_scans::LINT,
+    &call_changes_rows::LINT,
+    &change_without_join::LINT,
     &change_without_where::LINT,
+    &char_type::LINT,
     &column_twice_in_key::LINT,
     &concurrently_if_not_exists::LINT,
     &concurrently_in_transaction::LINT,
     &concurrently_on_partitioned::LINT,
     &concurrently_under_timeout::LINT,
     &constraint_not_validated::LINT,
+    &copies_large_table::LINT,
+    &create_extension::LINT,
     &create_index_blocks_writes::LINT,
     &create_table_locks_parent::LINT,
     &create_trigger::LINT,
+    &default_changed::LINT,
     &default_partition_scans::LINT,
     &deferrable_key::LINT,
+    &definer_search_path::LINT,
     &detach_partition_blocks::LINT,
     &disable_trigger::LINT,
     &domain_check_scans::LINT,
     &drop_before_replacement::LINT,
     &drop_cascade::LINT,
     &drop_column::LINT,
+    &drop_column_takes_index::LINT,
     &drop_index_blocks::LINT,
     &drop_key::LINT,
     &drop_locks_parent::LINT,
@@ -116,26 +165,55 @@ pub static LINTS: &[&Lint] = &[
     &drop_table::LINT,
     &drop_used_index::LINT,
     &duplicate_index::LINT,
+    &enum_type::LINT,
+    &enum_value_order::LINT,
+    &enum_value_removed::LINT,
+    &enum_value_used_early::LINT,
+    &extension_update::LINT,
     &foreign_key_types_differ::LINT,
     &foreign_key_without_index::LINT,
+    &function_replaced::LINT,
     &grant_broad::LINT,
+    &identity_always::LINT,
+    &idle_timeout_missing::LINT,
     &index_method_refuses::LINT,
+    &insert_without_columns::LINT,
+    &int_primary_key::LINT,
     &invalid_index::LINT,
+    &isolation_set_late::LINT,
+    &json_column::LINT,
     &leading_wildcard::LINT,
     &lock_table::LINT,
     &lock_timeout_missing::LINT,
+    &lock_timeout_not_shorter::LINT,
+    &locks_many_tables::LINT,
+    &loop_in_one_transaction::LINT,
     &many_indexes::LINT,
+    &name_too_long::LINT,
+    &nested_transaction::LINT,
     &not_understood::LINT,
     &on_delete_cascade::LINT,
+    &owner_changed::LINT,
+    &policy_changed::LINT,
     &refresh_blocks_reads::LINT,
     &refresh_concurrently_refused::LINT,
     &reindex_blocks::LINT,
     &rename_column::LINT,
+    &rename_other::LINT,
     &rename_table::LINT,
+    &replace_view_refused::LINT,
+    &replication_identity::LINT,
     &rewrite_storage::LINT,
+    &serial_column::LINT,
+    &session_setting_stays::LINT,
     &set_not_null_scans::LINT,
+    &setting_unknown::LINT,
     &several_passes::LINT,
+    &statement_refused::LINT,
+    &statement_timeout_missing::LINT,
     &steps_without_transaction::LINT,
+    &table_without_key::LINT,
+    &timestamp_without_zone::LINT,
     &timestamptz_by_session::LINT,
     &transaction_left_open::LINT,
     &truncate::LINT,
@@ -144,7 +222,9 @@ pub static LINTS: &[&Lint] = &[
     &unset_variable::LINT,
     &vacuum_full::LINT,
     &validate_in_same_transaction::LINT,
+    &varchar_limit::LINT,
     &wide_index::LINT,
+    &work_under_lock::LINT,
 ];
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 mod common;
 
 use pgward_lint::lints::LINTS;
-use pgward_lint::{Example, Lint, Options, check};
+use pgward_lint::{Example, Lint, Options, check, judge_chain};
 use pgward_model::prelude::*;
 use pgward_pg::catalog;
 use std::time::Duration;
@@ -35,6 +35,27 @@ fn what_is_assumed_without_a_catalog_is_said() {
     let found = check(&change, None, &Options::default());
     let told = found.iter().find(|f| f.lint == "add_column_rewrites").unwrap();
     assert!(told.message.contains("if it is stored, as is assumed"), "{}", told.message);
+}
+
+#[test]
+fn what_earlier_files_left_is_held_against_a_later_one() {
+    let refused = |files: &[&str]| {
+        let read = |(i, text): (usize, &&str)| pgward_sql::read_actions(&format!("{i}.sql"), text);
+        let files: Vec<_> = files.iter().enumerate().map(read).collect();
+        let found = judge_chain(&files, None, &Options::default()).findings;
+        let here = found.into_iter().filter(|f| f.lint == "statement_refused");
+        here.map(|f| (f.file, f.severity, f.layer)).collect::<Vec<_>>()
+    };
+    let users = "CREATE TABLE users (id int PRIMARY KEY);";
+    let again = "ALTER TABLE users ADD COLUMN age int;";
+    let warned = ("2.sql".to_owned(), Severity::Warning, Layer::Static);
+    assert_eq!(refused(&[users, again, again]), [warned]);
+    assert_eq!(refused(&[again, again]), []);
+    let maybe = "DO $$ BEGIN IF false THEN ALTER TABLE users ADD COLUMN age int; END IF; END $$;";
+    assert_eq!(refused(&[users, maybe, again]), []);
+    let taken = "CREATE TYPE mood AS ENUM ('ok'); ALTER TABLE users ADD m mood;
+        DROP TYPE mood CASCADE; ALTER TABLE users ADD m text;";
+    assert_eq!(refused(&[users, taken]), []);
 }
 
 /// Fills a database; counters of scans are there once the session that made them is gone.

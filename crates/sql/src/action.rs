@@ -58,6 +58,14 @@ pub enum Action {
         table: Option<Relation>,
         to: String,
     },
+    /// ALTER TYPE … ADD VALUE, or RENAME VALUE where there is an old one.
+    AlterEnum {
+        name: Relation,
+        value: String,
+        renamed: Option<String>,
+        /// BEFORE or AFTER another one.
+        placed: bool,
+    },
     SetSchema {
         kind: String,
         relation: Relation,
@@ -107,6 +115,10 @@ pub enum Action {
         volatile: bool,
         /// The whole CREATE FUNCTION: most are never called by a script, and not looked into.
         text: String,
+        /// SECURITY DEFINER: it runs with the rights of its owner.
+        definer: bool,
+        /// Settings it brings with it: `search_path`.
+        sets: Vec<String>,
     },
     /// SELECT or CALL of a function or procedure; those of the server do nothing to relations.
     Call {
@@ -222,6 +234,16 @@ pub struct Rows {
     /// Columns that are assigned.
     pub columns: Vec<String>,
     pub reads: Vec<Relation>,
+    /// FROM or USING without a condition that joins it.
+    pub unjoined: Option<Unjoined>,
+}
+
+/// Tables beside the changed one that the WHERE does not tie to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unjoined {
+    pub others: Vec<Relation>,
+    /// Does the WHERE choose among the rows of the changed table?
+    pub chooses: bool,
 }
 
 /// Which rows an UPDATE or DELETE touches.

@@ -5,11 +5,13 @@
 //! from the statements before, or from a live catalog that the chain begins with.
 
 mod learn;
+mod refuse;
 
 use crate::action::{Action, Alter, CreateTable, Drop, NewDefault};
 use crate::effects::{self, Created};
 use crate::understand::{COMPUTED, body};
 use pgward_model::prelude::*;
+pub use refuse::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A catalog that statements change.
@@ -30,6 +32,9 @@ pub struct Chain {
     functions: BTreeMap<Relation, Function>,
     /// Domains with a rule that were made on the way.
     domains: BTreeSet<Relation>,
+    /// Made or changed where the text does not say for certain how: nothing is held against
+    /// what comes later.
+    doubtful: BTreeSet<String>,
 }
 
 /// What is known of a function.
@@ -63,6 +68,7 @@ impl Chain {
             newest_oid: u32::MAX / 2,
             functions: BTreeMap::new(),
             domains: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
         }
     }
 
@@ -122,7 +128,9 @@ impl Chain {
             if let Action::Call { function, .. } = action {
                 let known = self.function(function).map(|f| f.text.clone());
                 if let Some(text) = known.filter(|_| depth < CALLS_MAX) {
-                    self.run_within(&body(&text), found, depth + 1);
+                    let inner = body(&text);
+                    self.doubt(&inner);
+                    self.run_within(&inner, found, depth + 1);
                 }
                 continue;
             }

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use understand::Understood;
 
-pub use chain::Chain;
+pub use chain::{Chain, Refusal};
 pub use effects::{base_type, effects_with, existed};
 pub use undo::inverse;
 
@@ -166,6 +166,37 @@ pub fn uses(sql: &str) -> Uses {
     }
     columns.remove("");
     Uses { relations: found.relations, columns, functions: found.functions, parsed: true }
+}
+
+/// What a call of the function does that this CREATE FUNCTION makes.
+pub fn function_body(sql: &str) -> Vec<Action> {
+    understand::body(sql)
+}
+
+/// The columns that a view has, by its definition or by the query alone; `None` where the text
+/// does not say them all.
+pub fn view_columns(sql: &str) -> Option<Vec<String>> {
+    match tree::parse_one(sql)? {
+        pg_query::NodeEnum::ViewStmt(v) => {
+            let named = tree::strings(&v.aliases);
+            let query = tree::output_names(v.query.as_ref()?.node.as_ref()?)?;
+            let rest = query.get(named.len()..).unwrap_or(&[]).to_vec();
+            Some([named, rest].concat())
+        }
+        query => tree::output_names(&query),
+    }
+}
+
+/// Names longer than the 63 bytes that PostgreSQL keeps of them, as they are written.
+pub fn long_names(sql: &str) -> Vec<String> {
+    const NAME_BYTES_MAX: usize = 63; // NAMEDATALEN - 1
+    let name = |token: &lex::Token| match token.kind {
+        lex::TokenKind::Word => sql.get(token.start..token.end),
+        lex::TokenKind::QuotedIdent => sql.get(token.start + 1..token.end.checked_sub(1)?),
+        _ => None,
+    };
+    let all: BTreeSet<&str> = lex::tokens(sql).iter().filter_map(name).collect();
+    all.into_iter().filter(|n| n.len() > NAME_BYTES_MAX).map(str::to_owned).collect()
 }
 
 /// Stable under other constants, parameter names, white space and case; empty where the

@@ -307,6 +307,25 @@ fn walk(value: &Value, found: &mut Mentions) {
     }
 }
 
+/// The parts of each column name in a tree: `t.id` → `[t, id]`.
+pub(crate) fn column_paths(tree: &impl serde::Serialize) -> Vec<Vec<String>> {
+    fn gather(value: &Value, found: &mut Vec<Vec<String>>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|v| gather(v, found)),
+            Value::Object(map) => {
+                found.extend(map.get("ColumnRef").and_then(|c| c.get("fields")).map(words));
+                map.values().for_each(|v| gather(v, found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    if let Ok(value) = serde_json::to_value(tree) {
+        gather(&value, &mut found);
+    }
+    found
+}
+
 fn words(list: &Value) -> Vec<String> {
     let Value::Array(items) = list else { return Vec::new() };
     items
@@ -314,6 +333,29 @@ fn words(list: &Value) -> Vec<String> {
         .filter_map(|i| i.pointer("/node/String/sval")?.as_str())
         .map(str::to_owned)
         .collect()
+}
+
+/// The names of a query's columns; `None` where it takes all of a table or leaves one unnamed.
+pub(crate) fn output_names(query: &NodeEnum) -> Option<Vec<String>> {
+    let NodeEnum::SelectStmt(select) = query else { return None };
+    if let Some(left) = &select.larg {
+        return output_names(&NodeEnum::SelectStmt(left.clone()));
+    }
+    let name = |n: &Node| {
+        let Some(NodeEnum::ResTarget(t)) = &n.node else { return None };
+        if !t.name.is_empty() {
+            return Some(t.name.clone());
+        }
+        match &t.val.as_ref()?.node {
+            Some(NodeEnum::ColumnRef(c)) => match &c.fields.last()?.node {
+                Some(NodeEnum::String(s)) => Some(s.sval.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
+    };
+    let names: Option<Vec<String>> = select.target_list.iter().map(name).collect();
+    names.filter(|n| !n.is_empty())
 }
 
 /// Is there a `*` in a target list anywhere in it?

@@ -34,6 +34,7 @@ pub(super) static LINT: Lint = Lint {
             catalog: "",
             finds: &[Severity::Note],
         },
+        Example { sql: "DROP EXTENSION hstore;", catalog: "", finds: &[Severity::Note] },
         Example { sql: "DROP INDEX CONCURRENTLY i;", catalog: "", finds: &[] },
     ],
     check,

@@ -13,6 +13,7 @@ impl Chain {
             Action::CreateTableAs { relation, materialized, .. } => {
                 let kind = if *materialized { 'm' } else { 'r' };
                 self.make(relation, kind);
+                self.doubtful.insert(relation.name.clone());
             }
             Action::CreateView { relation, reads, .. } => self.create_view(relation, reads),
             Action::CreateIndex(i) => self.create_index(i),
@@ -38,13 +39,14 @@ impl Chain {
                 self.change(relation, |info| info.relation.schema.clone_from(schema));
             }
             Action::Drop(d) => self.drop(d),
+            Action::DropOwned { .. } => self.doubt_all(),
             Action::RenameOther { kind, name, to, .. } if kind == "schema" => {
                 self.rename_schema(name.trim_matches('"'), to);
             }
             Action::CheckDomain { domain } => {
                 self.domains.insert(domain.clone());
             }
-            Action::Define { function, volatile, text } => {
+            Action::Define { function, volatile, text, .. } => {
                 let known = Function { volatile: *volatile, text: text.clone() };
                 self.functions.insert(function.clone(), known);
             }
@@ -57,7 +59,7 @@ impl Chain {
         }
     }
 
-    fn placed(&self, relation: &Relation) -> Relation {
+    pub(super) fn placed(&self, relation: &Relation) -> Relation {
         let schema = if relation.schema.is_empty() { &self.schema } else { &relation.schema };
         Relation::new(schema.clone(), relation.name.clone())
     }
@@ -92,6 +94,9 @@ impl Chain {
     }
 
     fn create_table(&mut self, t: &CreateTable) {
+        if t.temporary || !t.inherits.is_empty() || !t.like.is_empty() {
+            self.doubtful.insert(t.relation.name.clone());
+        }
         let Some(at) = self.make(&t.relation, if t.partitioned { 'p' } else { 'r' }) else {
             return;
         };
@@ -197,6 +202,7 @@ impl Chain {
             }
             Alter::DetachPartition { partition, .. } => {
                 self.change(partition, |info| info.partition = None);
+                self.doubtful.insert(partition.name.clone());
             }
             command => self.change(relation, |info| alter_table(info, command)),
         }
@@ -310,6 +316,10 @@ impl Chain {
                     let (table, index) = (table.relation.clone(), index.name.clone());
                     self.change(&table, |info| info.indexes.retain(|i| i.name != index));
                 }
+            }
+            // Columns of the type go too, and keys, and defaults.
+            "type" | "domain" | "extension" | "function" | "sequence" if d.cascade => {
+                self.doubt_all();
             }
             "schema" if d.cascade => {
                 let gone = |schema: &str| d.names.iter().any(|n| n.name == schema);

@@ -27,6 +27,11 @@ pub(super) fn define(node: &NodeEnum, text: &str) -> Found {
     found.push(Action::Define {
         function: Relation::new(names.pop().unwrap_or_default(), name),
         volatile: option(f, "volatility").and_then(constant).is_none_or(|v| v == "volatile"),
+        definer: matches!(
+            option(f, "security").and_then(|n| n.node.as_ref()),
+            Some(NodeEnum::Boolean(b)) if b.boolval
+        ),
+        sets: settings(&f.options),
         text: text.to_owned(),
     });
     Some((kind, found))
@@ -61,6 +66,19 @@ fn option<'a>(
         Some(NodeEnum::DefElem(e)) if e.defname == name => e.arg.as_deref(),
         _ => None,
     })
+}
+
+/// Names after SET in the options of a function.
+fn settings(options: &[pg_query::Node]) -> Vec<String> {
+    let set = options.iter().filter_map(|n| match &n.node {
+        Some(NodeEnum::DefElem(e)) if e.defname == "set" => e.arg.as_ref()?.node.as_ref(),
+        _ => None,
+    });
+    set.filter_map(|n| match n {
+        NodeEnum::VariableSetStmt(s) => Some(s.name.to_lowercase()),
+        _ => None,
+    })
+    .collect()
 }
 
 fn strongest_kind(actions: &[Action]) -> StatementKind {

@@ -230,6 +230,12 @@ fn table(c: &protobuf::CreateStmt) -> CreateTable {
 pub(super) fn change(node: &NodeEnum) -> Found {
     match node {
         NodeEnum::RenameStmt(r) => ddl(rename(r)),
+        NodeEnum::AlterEnumStmt(e) => ddl(Action::AlterEnum {
+            name: dotted(&strings(&e.type_name)),
+            value: e.new_val.clone(),
+            renamed: Some(e.old_val.clone()).filter(|old| !old.is_empty()),
+            placed: !e.new_val_neighbor.is_empty(),
+        }),
         NodeEnum::AlterObjectSchemaStmt(s) => {
             let of_object = s.object.as_deref().map(named).unwrap_or_default();
             ddl(Action::SetSchema {

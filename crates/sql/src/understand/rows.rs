@@ -1,11 +1,11 @@
 //! Statements that read or change rows.
 
 use super::{Found, one};
-use crate::action::{Action, Predicate, Rows};
+use crate::action::{Action, Predicate, Rows, Unjoined};
 use crate::predicate::predicate;
-use crate::tree::{Mentions, mentions, mentions_of, ranges, relation, some_relation};
-use pg_query::NodeEnum;
+use crate::tree::{Mentions, column_paths, mentions, mentions_of, ranges, relation, some_relation};
 use pg_query::protobuf::{self, OnConflictAction};
+use pg_query::{Node, NodeEnum};
 use pgward_model::prelude::*;
 
 pub(super) fn understand(node: &NodeEnum) -> Found {
@@ -148,7 +148,7 @@ fn with_clause(with: Option<&protobuf::WithClause>) -> Vec<Action> {
 fn changes(node: &NodeEnum) -> Vec<Action> {
     let chosen = |text: &str| Predicate::Selects { condition: text.to_owned() };
     let found = mentions_of(node);
-    let (with, rows) = match node {
+    let (with, mut rows) = match node {
         NodeEnum::InsertStmt(i) => (
             i.with_clause.as_ref(),
             rows(StatementKind::Insert, i.relation.as_ref(), chosen(""), insert_columns(i), &found),
@@ -179,9 +179,51 @@ fn changes(node: &NodeEnum) -> Vec<Action> {
         ),
         _ => return Vec::new(),
     };
+    rows.unjoined = match node {
+        NodeEnum::UpdateStmt(u) => {
+            unjoined(u.relation.as_ref(), &u.from_clause, u.where_clause.as_deref())
+        }
+        NodeEnum::DeleteStmt(d) => {
+            unjoined(d.relation.as_ref(), &d.using_clause, d.where_clause.as_deref())
+        }
+        _ => None,
+    };
     let mut actions = with_clause(with);
     actions.push(Action::Rows(rows));
     actions
+}
+
+/// Tables of FROM that no condition ties to the changed one. A column without the name of its
+/// table may belong to either, so that nothing is said of it.
+fn unjoined(
+    range: Option<&protobuf::RangeVar>,
+    from: &[Node],
+    condition: Option<&Node>,
+) -> Option<Unjoined> {
+    let (range, condition) = (range?, condition?);
+    let mut others = Vec::new();
+    let mut called = Vec::new();
+    for item in from {
+        match &item.node {
+            Some(NodeEnum::RangeVar(other)) => {
+                others.push(relation(other));
+                called.push(alias(other));
+            }
+            // Joins and queries have conditions of their own.
+            _ => return None,
+        }
+    }
+    let paths = column_paths(&Some(Box::new(condition.clone())));
+    let tables: Option<Vec<&String>> =
+        paths.iter().map(|p| p.len().checked_sub(2).and_then(|at| p.get(at))).collect();
+    let tables = tables?;
+    let chooses = tables.contains(&&alias(range));
+    let ties = chooses && called.iter().any(|name| tables.contains(&name));
+    (!others.is_empty() && !tables.is_empty() && !ties).then_some(Unjoined { others, chooses })
+}
+
+fn alias(range: &protobuf::RangeVar) -> String {
+    range.alias.as_ref().map_or_else(|| range.relname.clone(), |a| a.aliasname.clone())
 }
 
 fn rows(
@@ -193,7 +235,7 @@ fn rows(
 ) -> Rows {
     let relation = some_relation(range);
     let reads = found.relations.iter().filter(|r| **r != relation).cloned().collect();
-    Rows { verb, relation, predicate, columns, reads }
+    Rows { verb, relation, predicate, columns, reads, unjoined: None }
 }
 
 fn insert_columns(i: &protobuf::InsertStmt) -> Vec<String> {
