@@ -76,6 +76,7 @@ pub fn gate(
         options,
         lint: &lint,
         report: GateReport {
+            coverage: None,
             change_id: change.id.clone(),
             stopped_by: None,
             layers: Vec::new(),

@@ -5,6 +5,7 @@ use crate::allow;
 use crate::context::{Context, Site};
 use crate::lints::LINTS;
 use pgward_model::prelude::*;
+use pgward_sql::action::Action;
 use pgward_sql::{Chain, Read};
 
 /// What all lints say of a change, in the order of the text, strongest first at one place.
@@ -76,12 +77,25 @@ fn judged(cx: &Context<'_>) -> Judged {
 }
 
 fn said(site: &Site<'_>) -> StatementEffects {
-    let unparsed = site.statement.kind == StatementKind::Unparsed;
     StatementEffects {
         file: site.file.path.clone(),
         line: site.statement.span.line,
         column: site.statement.span.column,
         effects: site.effects.clone(),
-        error: unparsed.then(|| "not understood".to_owned()),
+        error: unclear(site),
     }
+}
+
+/// Why not all of its effects are told.
+fn unclear(site: &Site<'_>) -> Option<String> {
+    if site.statement.kind == StatementKind::Unparsed {
+        return Some("not understood".to_owned());
+    }
+    site.actions.iter().find_map(|action| match action {
+        Action::Unknown { why } => Some(why.clone()),
+        Action::Call { function, procedure: true } if !site.knows(function) => {
+            Some(format!("the text of {} is not here", function.quoted()))
+        }
+        _ => None,
+    })
 }

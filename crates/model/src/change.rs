@@ -2,7 +2,7 @@
 
 use crate::finding::{Finding, Layer, Silenced};
 use crate::runbook::{Runbook, Undo};
-use crate::statement::Statement;
+use crate::statement::{Statement, StatementEffects};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,9 @@ pub struct GateReport {
     /// What comments and `pgward.toml` have silenced or lowered, in the order of the text.
     #[serde(default)]
     pub silenced: Vec<Silenced>,
+    /// What could be read at all: nothing is safe that was not understood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
     /// The kept catalog that stood for the live one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<KeptCatalog>,
@@ -46,6 +49,25 @@ pub struct GateReport {
     pub rehearsal: Option<Rehearsal>,
     /// What would run, with limits and undo.
     pub runbook: Option<Runbook>,
+}
+
+/// How many statements were understood, and which were not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    pub n_statements: usize,
+    /// File, line, why.
+    pub not_understood: Vec<(String, u32, String)>,
+}
+
+impl Coverage {
+    /// Of what is said of each statement.
+    pub fn of(statements: &[StatementEffects]) -> Coverage {
+        let unclear = statements.iter().filter_map(|s| {
+            let why = s.error.clone()?;
+            Some((s.file.clone(), s.line, why))
+        });
+        Coverage { n_statements: statements.len(), not_understood: unclear.collect() }
+    }
 }
 
 /// A catalog that was read earlier and kept in a file.

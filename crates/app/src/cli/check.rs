@@ -117,7 +117,8 @@ impl Check {
         } else {
             options.without.insert(Layer::Rehearsal);
         }
-        Ok((gate(&files::change(chains), target, &options)?, said))
+        let coverage = Some(Coverage::of(&said));
+        Ok((GateReport { coverage, ..gate(&files::change(chains), target, &options)? }, said))
     }
 
     /// Without a server: by the text, and by a catalog that was kept where there is one. Each
@@ -143,6 +144,7 @@ impl Check {
             layers,
             findings: judged.findings,
             silenced: judged.silenced,
+            coverage: Some(Coverage::of(&judged.statements)),
             catalog: kept.map(|catalog| self.age_of(catalog)),
             since: None,
             rehearsal: None,

@@ -4,7 +4,7 @@ use super::words::{day_and_clock, evidence_text};
 use crate::document::*;
 use crate::place::path;
 use jiff::tz::TimeZone;
-use pgward_model::change::{GateReport, KeptCatalog, LayerRun, Rehearsal, Since};
+use pgward_model::change::{Coverage, GateReport, KeptCatalog, LayerRun, Rehearsal, Since};
 use pgward_model::evidence::{human, human_duration};
 use pgward_model::prelude::{Evidence, Finding, Severity, Silenced, SilencedBy, SourceKind};
 use std::collections::BTreeMap;
@@ -36,12 +36,18 @@ pub fn gate(report: &GateReport, sources: &BTreeMap<String, String>) -> Document
             .then(layer.id(), Tone::Strong),
         None => Text::new("passed", Tone::Good).then(" every layer that ran", Tone::Plain),
     };
+    let blind = report.coverage.as_ref().is_some_and(|c| !c.not_understood.is_empty());
+    let answer = match blind {
+        true => answer.then(", as far as it is understood", Tone::Warning),
+        false => answer,
+    };
     let mut rows = vec![Row {
         label: Text::new("change", Tone::Label),
         key: Text::code(&report.change_id),
         lines: vec![answer],
     }];
     rows.extend(report.layers.iter().map(|run| layer_row(run, report)));
+    rows.extend(report.coverage.iter().map(coverage_row));
     rows.extend(report.catalog.iter().map(catalog_row));
     rows.extend(report.since.iter().map(since_row));
     rows.extend(silenced_rows(&report.silenced));
@@ -53,6 +59,30 @@ pub fn gate(report: &GateReport, sources: &BTreeMap<String, String>) -> Document
         document.blocks.extend(super::runbook(runbook).blocks);
     }
     document
+}
+
+/// Places that are named; a file of another language would fill the screen.
+const UNCLEAR_MAX: usize = 5;
+
+fn coverage_row(coverage: &Coverage) -> Row {
+    let n = coverage.n_statements;
+    let n_unclear = coverage.not_understood.len();
+    let tone = if n_unclear == 0 { Tone::Dim } else { Tone::Warning };
+    let share = match n_unclear {
+        0 => format!("all {n} statements"),
+        _ => format!("{} of {n} statements", n - n_unclear.min(n)),
+    };
+    let mut lines = vec![Text::new(share, tone)];
+    let places = coverage.not_understood.iter().take(UNCLEAR_MAX);
+    lines.extend(places.map(|(file, line, why)| {
+        Text::plain("not ")
+            .then(format!("{file}:{line}"), Tone::Code)
+            .then(format!(": {why}"), Tone::Plain)
+    }));
+    if n_unclear > UNCLEAR_MAX {
+        lines.push(Text::plain(format!("… and {} more", n_unclear - UNCLEAR_MAX)));
+    }
+    Row { label: Text::new("text", Tone::Label), key: Text::plain("understood"), lines }
 }
 
 fn layer_row(run: &LayerRun, report: &GateReport) -> Row {

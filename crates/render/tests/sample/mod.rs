@@ -615,6 +615,7 @@ pub(crate) fn scores() -> Vec<Score> {
 pub(crate) fn gate() -> GateReport {
     let findings = findings();
     GateReport {
+        coverage: None,
         change_id: "3f9c01b27a44".into(),
         stopped_by: Some(Layer::Catalog),
         layers: vec![
