@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use pgward_model::prelude::*;
 use pgward_sql::Read;
-use pgward_sql::frameworks::{Migration, Script, recognise};
+use pgward_sql::frameworks::{Migration, Role, Script, recognise};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 /// Migrations that build on each other, in their order.
 pub struct Chain {
     pub files: Vec<Read>,
+    /// Single files of a folder that may hold more.
+    pub partial: bool,
 }
 
 impl Chain {
@@ -61,20 +63,44 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
                 let scripts: Vec<Script> =
                     files.iter().map(|f| read_file(f)).collect::<Result<_, _>>()?;
                 let mut runs = (recognise(&scripts).chain)(&scripts);
+                tell_left_out(&runs);
                 runs.retain(Migration::runs);
-                chains.push(Chain { files: runs.into_par_iter().map(read).collect() });
+                let files = runs.into_par_iter().map(read).collect();
+                chains.push(Chain { files, partial: false });
             }
         } else {
             given.push(read_file(path)?);
         }
     }
     if !given.is_empty() {
-        chains.insert(0, Chain { files: in_order_given(&given) });
+        chains.insert(0, Chain { files: in_order_given(&given), partial: true });
     }
     if chains.iter().flat_map(Chain::files).all(|f| f.statements.is_empty()) {
         bail!("{}: no SQL statement in it, so there is nothing to judge", paths.join(", "));
     }
     Ok(chains)
+}
+
+/// Names that are told; the rest is counted.
+const LEFT_OUT_MAX: usize = 3;
+
+/// Says on standard error which files are not judged, and why.
+fn tell_left_out(migrations: &[Migration]) {
+    let out: Vec<String> = migrations
+        .iter()
+        .filter_map(|m| match m.role {
+            Role::Outside(why) => Some(format!("{} ({why})", m.path)),
+            _ => None,
+        })
+        .collect();
+    if !out.is_empty() {
+        let n_more = out.len().saturating_sub(LEFT_OUT_MAX);
+        let more = if n_more == 0 { String::new() } else { format!(" and {n_more} more") };
+        let named = out.iter().take(LEFT_OUT_MAX).cloned().collect::<Vec<_>>().join(", ");
+        crate::face::progress(&format!(
+            "not judged, since they do not run going up: {named}{more}"
+        ));
+    }
 }
 
 /// Frameworks know files by their names; what is named otherwise is read as it is.

@@ -34,12 +34,16 @@ pub fn judge(change: &Change, catalog: Option<&Catalog>, options: &Options) -> J
 /// Judges migrations that build on each other, each a change of its own: it meets what `live`
 /// and the files before it have left.
 pub fn judge_chain(files: &[Read], live: Option<&Catalog>, options: &Options) -> Judged {
-    let (mut before, mut after) = (Chain::new(live), Chain::new(live));
+    let begin = || match options.partial {
+        true => Chain::new(live).of_some_files(),
+        false => Chain::new(live),
+    };
+    let (mut before, mut after) = (begin(), begin());
     let mut all = Judged::default();
     for Read { file, actions } in files {
         before.begin_file();
         after.begin_file();
-        let known = (live.is_some() || before.is_whole()).then(|| before.catalog());
+        let known = (live.is_some() || after.is_whole()).then(|| before.catalog());
         let (file, read) = (std::slice::from_ref(file), std::slice::from_ref(actions));
         let cx = Context::new(file, read, known, &mut after, options);
         let mut here = judged(&cx);
@@ -51,8 +55,8 @@ pub fn judge_chain(files: &[Read], live: Option<&Catalog>, options: &Options) ->
         all.findings.append(&mut here.findings);
         all.silenced.append(&mut here.silenced);
         all.statements.append(&mut here.statements);
-        let done: Vec<_> = cx.sites.into_iter().map(|site| site.actions).collect();
-        done.iter().for_each(|actions| before.learn_all(actions));
+        drop(cx);
+        read.iter().flatten().for_each(|actions| before.learn_all(actions));
     }
     all
 }

@@ -104,6 +104,8 @@ impl<'a> Context<'a> {
                     }
                     _ => chain.run(&actions),
                 };
+                // What a function does that the script calls, the script does.
+                let actions = chain.expanded(&actions);
                 sites.push(Site {
                     file,
                     actions,

@@ -62,6 +62,8 @@ pub struct Options {
     pub transaction_per_file: bool,
     /// What `pgward.toml` says of single files, by their path.
     pub files: BTreeMap<String, FileOptions>,
+    /// The files of a chain are some of many: what they do not make may exist all the same.
+    pub partial: bool,
     /// Paths of the files to be judged; the others only make what these meet. `None`: all.
     pub only: Option<BTreeSet<String>>,
 }

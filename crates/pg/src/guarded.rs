@@ -330,7 +330,8 @@ fn alone_with_retries(
         if let Some(before) = &before {
             leftovers::remove(session, statement, before, context);
         }
-        let again = error.sqlstate() == Some("55P03") && is_ddl(statement);
+        // A build that waited for an old transaction in vain would only be done all over again.
+        let again = error.sqlstate() == Some("55P03") && is_ddl(statement) && before.is_none();
         if !again || report.retries >= RETRIES_MAX {
             return Err(error);
         }

@@ -198,6 +198,9 @@ impl Session {
             config.options(settings);
         }
         config.connect_timeout(within);
+        // A server that no longer answers on the network is noticed within half a minute.
+        config.keepalives_idle(Duration::from_secs(10));
+        config.tcp_user_timeout(Duration::from_secs(30));
         let notices = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&notices);
         let connected =

@@ -43,9 +43,10 @@ pub fn run(
 pub fn tick(watcher: &mut Watcher, responder: &mut Responder, tell: &mut impl FnMut(News<'_>)) {
     let mut events = watcher.tick();
     let at = watcher.window().now();
+    let blind = watcher.window().samples.last().is_none_or(|s| !s.gaps.is_empty());
     responder.clock_offset = watcher.clock_offset();
     if let Some(mut incident) = watcher.incident().cloned() {
-        events.extend(responder.step(at, &mut incident, || watcher.case()));
+        events.extend(responder.step(at, blind, &mut incident, || watcher.case()));
         if let Some(open) = watcher.incident_mut() {
             open.runbooks.clone_from(&incident.runbooks);
         }

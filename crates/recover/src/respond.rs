@@ -93,14 +93,15 @@ impl Responder {
     }
 
     /// Looks at the incident once per tick; `at` is the time of the last sample. `case` is
-    /// asked for only when a plan is made.
+    /// asked for only when a plan is made. `blind`: the last sample has gaps.
     pub fn step(
         &mut self,
         at: Timestamp,
+        blind: bool,
         incident: &mut Incident,
         case: impl FnOnce() -> Option<Case>,
     ) -> Vec<Event> {
-        self.tries.look(at, incident);
+        self.tries.look(at, incident, blind);
         let events = self.collect(at, incident);
         if self.is_busy() || !self.is_settled() {
             return events;
@@ -117,8 +118,10 @@ impl Responder {
             return events;
         }
         let Some(case) = case() else { return events };
-        self.tries.begin(key(next.action.id, &next.likely), next.cause);
-        self.begin(incident, next, case);
+        let key = key(next.action.id, &next.likely);
+        let last_wait = self.tries.is_last_wait(&key);
+        self.tries.begin(key, next.cause);
+        self.begin(incident, next, case, last_wait);
         events
     }
 
@@ -142,10 +145,27 @@ impl Responder {
                 })?;
             Some(Next { cause, likely: likely.clone(), action, pause_s })
         });
-        possible.min_by(|a, b| a.pause_s.total_cmp(&b.pause_s))
+        // What only waits for its moment keeps less likely causes of the same symptoms waiting
+        // too; for others the way is free.
+        let mut waits: Option<Next> = None;
+        for next in possible {
+            let shared = waits.as_ref().is_some_and(|w| {
+                let both = |s: &&Symptom| {
+                    let id = s.detector.as_str();
+                    w.cause.explains.contains(&id) && next.cause.explains.contains(&id)
+                };
+                incident.symptoms.iter().any(|s| both(&s))
+            });
+            match next.pause_s == 0.0 {
+                true if !shared => return Some(next),
+                true => {}
+                false => waits = waits.or(Some(next)),
+            }
+        }
+        waits
     }
 
-    fn begin(&mut self, incident: &Incident, next: Next, case: Case) {
+    fn begin(&mut self, incident: &Incident, next: Next, case: Case, last_wait: bool) {
         let (send, receive) = channel();
         let hands = Arc::clone(&self.hands);
         let (policy, approve) = (self.policy, Arc::clone(&self.approve));
@@ -160,7 +180,7 @@ impl Responder {
         std::thread::spawn(move || {
             if let Err(error) = work.run(&hands, policy, &approve, &next.likely, &case) {
                 let why = with_causes(&error);
-                let momentary = error.is_momentary();
+                let momentary = error.is_momentary() && !last_wait;
                 work.tell(
                     if momentary { EventKind::Note } else { EventKind::Failed },
                     format!("{}: {why}", work.action.id),

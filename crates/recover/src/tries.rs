@@ -25,6 +25,12 @@ struct Try {
     gone: BTreeSet<Identity>,
 }
 
+impl Try {
+    fn is(&self, how: Ended) -> bool {
+        self.ended.is_some_and(|(_, ended)| ended == how)
+    }
+}
+
 /// A symptom: detector and relations.
 type Identity = (String, Vec<String>);
 
@@ -41,18 +47,21 @@ const TRIES_MAX: usize = 3;
 /// A symptom still there this long after a proven action has another cause. Detectors look back
 /// over at most 6 s, counters reach the views a second late.
 const LINGERS_S: f64 = 15.0;
-/// Pause before what was refused is planned anew.
+/// Pause before what was refused is planned anew; each time it doubles.
 const PAUSE_S: f64 = 3.0;
+/// 3 + 6 + 12 + 24 + 48 s: a moment that does not come in a minute and a half is for a person.
+const WAITS_MAX: usize = 6;
 /// A symptom seen within the last two samples is present.
 const FRESH_S: f64 = 2.5;
 
 impl Tries {
-    /// Looks at the symptoms once per tick, to know which of them go and come back.
-    pub fn look(&mut self, at: Timestamp, incident: &Incident) {
+    /// Looks at the symptoms once per tick, to know which of them go and come back. What was not
+    /// seen for want of a sample has not gone: `blind` when the last one has gaps.
+    pub fn look(&mut self, at: Timestamp, incident: &Incident, blind: bool) {
         if self.incident != incident.id {
             *self = Tries { incident: incident.id.clone(), tries: Vec::new() };
         }
-        for tried in &mut self.tries {
+        for tried in self.tries.iter_mut().filter(|_| !blind) {
             let Some((ended, Ended::Done)) = tried.ended else { continue };
             if seconds_between(ended, at) < FRESH_S {
                 continue;
@@ -104,11 +113,15 @@ impl Tries {
     ) -> Option<f64> {
         let same: Vec<&Try> = self.tries.iter().filter(|t| t.key == key).collect();
         let Some(last) = same.last() else { return Some(0.0) };
-        if same.len() >= TRIES_MAX {
+        let n_waits = same.iter().filter(|t| t.is(Ended::NotNow)).count();
+        if same.iter().filter(|t| t.is(Ended::Done)).count() >= TRIES_MAX || n_waits >= WAITS_MAX {
             return None;
         }
         match last.ended? {
-            (ended, Ended::NotNow) => Some((PAUSE_S - seconds_between(ended, at)).max(0.0)),
+            (ended, Ended::NotNow) => {
+                let doubled = 2_f64.powi(i32::try_from(n_waits).unwrap_or(0) - 1);
+                Some((PAUSE_S * doubled - seconds_between(ended, at)).max(0.0))
+            }
             (_, Ended::Done) => {
                 let explained = incident
                     .symptoms
@@ -118,6 +131,12 @@ impl Tries {
             }
             (_, Ended::Given) => None,
         }
+    }
+
+    /// Will a refusal of this try be the last word?
+    pub fn is_last_wait(&self, key: &str) -> bool {
+        let waits = self.tries.iter().filter(|t| t.key == key && t.is(Ended::NotNow));
+        waits.count() + 1 >= WAITS_MAX
     }
 
     /// Proven actions that answer the symptom, and when they ended.
@@ -175,7 +194,7 @@ mod tests {
     /// One try begun at second 0, ended at second 5.
     fn tried(how: Ended) -> Tries {
         let mut tries = Tries::default();
-        tries.look(at(0), &incident(0));
+        tries.look(at(0), &incident(0), false);
         tries.begin("terminate 1".into(), blocker());
         tries.end(at(5), how);
         tries
@@ -185,7 +204,7 @@ mod tests {
     fn what_is_solved_is_left_alone() {
         let mut tries = tried(Ended::Done);
         for s in 6..60 {
-            tries.look(at(s), &incident(6));
+            tries.look(at(s), &incident(6), false);
             assert!(!tries.is_open(at(s), &incident(6), blocker()));
             assert_eq!(tries.pause_s(at(s), &incident(6), blocker(), "terminate 1"), None);
         }
@@ -196,9 +215,9 @@ mod tests {
         let mut tries = tried(Ended::Done);
         for again in 1..4 {
             let s = again * 100;
-            tries.look(at(s), &incident(6));
+            tries.look(at(s), &incident(6), false);
             let back = incident(s + 10);
-            tries.look(at(s + 10), &back);
+            tries.look(at(s + 10), &back, false);
             assert!(tries.is_open(at(s + 10), &back, blocker()));
             let pause = tries.pause_s(at(s + 10), &back, blocker(), "terminate 1");
             assert_eq!(pause, (again < 3).then_some(0.0), "{again}");
@@ -209,11 +228,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_looked_at_has_not_gone() {
+        let mut tries = tried(Ended::Done);
+        tries.look(at(100), &incident(6), true);
+        let there = incident(110);
+        tries.look(at(110), &there, false);
+        assert_eq!(tries.pause_s(at(110), &there, blocker(), "terminate 1"), None);
+    }
+
+    #[test]
     fn a_symptom_that_stays_opens_the_way_for_another_action_only() {
         let mut tries = tried(Ended::Done);
         for s in 6..40 {
             let there = incident(s);
-            tries.look(at(s), &there);
+            tries.look(at(s), &there, false);
             assert_eq!(tries.is_open(at(s), &there, blocker()), s > 20, "{s}");
             assert_eq!(tries.pause_s(at(s), &there, blocker(), "terminate 1"), None);
         }
@@ -225,6 +253,13 @@ mod tests {
         let pause = |s| tries.pause_s(at(s), &incident(s), blocker(), "terminate 1");
         assert_eq!(pause(6), Some(2.0));
         assert_eq!(pause(9), Some(0.0));
+        let mut patient = tried(Ended::NotNow);
+        for again in 1..WAITS_MAX {
+            assert_eq!(patient.is_last_wait("terminate 1"), again + 1 == WAITS_MAX);
+            patient.begin("terminate 1".into(), blocker());
+            patient.end(at(5), Ended::NotNow);
+        }
+        assert_eq!(patient.pause_s(at(900), &incident(900), blocker(), "terminate 1"), None);
         let given = tried(Ended::Given);
         assert_eq!(given.pause_s(at(9), &incident(9), blocker(), "terminate 1"), None);
     }
@@ -233,7 +268,7 @@ mod tests {
     fn another_incident_begins_anew() {
         let mut tries = tried(Ended::Given);
         let other = Incident { id: "j".into(), ..incident(50) };
-        tries.look(at(50), &other);
+        tries.look(at(50), &other, false);
         assert_eq!(tries.pause_s(at(50), &other, blocker(), "terminate 1"), Some(0.0));
     }
 }

@@ -76,6 +76,13 @@ impl Chain {
         &self.catalog
     }
 
+    /// The files are some of many: what they do not make may exist all the same.
+    pub fn of_some_files(mut self) -> Chain {
+        self.missed = true;
+        self.whole = false;
+        self
+    }
+
     /// The next file begins: what the last one made is in use now.
     pub fn begin_file(&mut self) {
         self.whole |= !self.made.is_empty() && !self.missed;
@@ -107,6 +114,7 @@ impl Chain {
 
     fn learn_within(&mut self, actions: &[Action], depth: usize) {
         for action in actions {
+            self.mistrust(action);
             if let Action::Call { function, .. } = action {
                 let known = self.function(function).map(|f| f.text.clone());
                 if let Some(text) = known.filter(|_| depth < CALLS_MAX) {
@@ -125,6 +133,7 @@ impl Chain {
 
     fn run_within(&mut self, actions: &[Action], found: &mut Vec<Effect>, depth: usize) {
         for action in actions {
+            self.mistrust(action);
             if let Action::Call { function, .. } = action {
                 let known = self.function(function).map(|f| f.text.clone());
                 if let Some(text) = known.filter(|_| depth < CALLS_MAX) {
@@ -144,6 +153,42 @@ impl Chain {
                 found.extend(here);
             }
             self.learn(action);
+        }
+    }
+
+    /// What is not understood may have made anything.
+    fn mistrust(&mut self, action: &Action) {
+        let unclear = match action {
+            Action::Unknown { .. } => true,
+            Action::Call { function, procedure: true } => self.function(function).is_none(),
+            _ => false,
+        };
+        if unclear {
+            self.missed = true;
+            self.whole = false;
+        }
+    }
+
+    /// Actions with those of each called function behind its call, as deep as they go.
+    pub fn expanded(&self, actions: &[Action]) -> Vec<Action> {
+        let mut found = Vec::new();
+        self.expand(actions, &mut found, 0);
+        found
+    }
+
+    fn expand(&self, actions: &[Action], found: &mut Vec<Action>, depth: usize) {
+        for action in actions {
+            found.push(action.clone());
+            if let Action::Call { function, .. } = action
+                && let Some(known) = self.function(function)
+            {
+                match depth < CALLS_MAX {
+                    true => self.expand(&body(&known.text), found, depth + 1),
+                    false => found.push(Action::Unknown {
+                        why: format!("{} calls too deep to follow", function.quoted()),
+                    }),
+                }
+            }
         }
     }
 
@@ -210,7 +255,12 @@ impl Chain {
                 || matches!(action, Action::Alter { command: Alter::AddColumn { column, .. }, .. }
                     if column.constraints.iter().any(|c| "pux".contains(c.kind)));
             effect.builds_index &= adds_index || !info.indexes.is_empty();
-            if info.kind == 'p' {
+            let parts = |r: &RelationInfo| {
+                r.partition.as_ref().is_some_and(|p| p.parent.same_as(&info.relation))
+            };
+            let known_parts =
+                self.catalog.server_version > 0 || self.catalog.relations.iter().any(parts);
+            if info.kind == 'p' && known_parts {
                 // Rows and their indexes are in the partitions.
                 effect.rewrites = false;
                 effect.scans = false;
@@ -322,13 +372,16 @@ impl Chain {
     fn lacks_parts(&self, d: &Drop, table: &Relation) -> bool {
         let has = |written: &String| {
             let of_table = format!("{written} on ");
+            let bare = of_table.replace('"', "");
             self.catalog.objects.iter().any(|o| {
                 o.kind == d.kind
-                    && o.identity.starts_with(&of_table)
+                    && (o.identity.starts_with(&of_table) || o.identity.starts_with(&bare))
                     && o.uses.iter().any(|u| u.same_as(table))
             })
         };
-        self.whole && !d.written.iter().any(has)
+        // Of a live catalog only the triggers are read.
+        let read = d.kind == "trigger" || self.catalog.server_version == 0;
+        self.whole && read && !d.written.iter().any(has)
     }
 
     fn is_made(&self, relation: &Relation) -> bool {

@@ -107,7 +107,7 @@ impl Check {
     ) -> anyhow::Result<(GateReport, Vec<StatementEffects>)> {
         let session = Session::connect(target, Purpose::Inspect)?;
         let live = pgward_pg::catalog::read(&session)?;
-        let said = judge(chains, Some(&live), &lint).statements;
+        let judged = judge(chains, Some(&live), &lint);
         let Options { vars, files, only, .. } = lint;
         let mut options = GateOptions { vars, files, only, ..GateOptions::default() };
         options.without.extend(self.without.iter().copied());
@@ -117,8 +117,23 @@ impl Check {
         } else {
             options.without.insert(Layer::Rehearsal);
         }
-        let coverage = Some(Coverage::of(&said));
-        Ok((GateReport { coverage, ..gate(&files::change(chains), target, &options)? }, said))
+        let mut report = gate(&files::change(chains), target, &options)?;
+        report.coverage = Some(Coverage::of(&judged.statements));
+        if chains.iter().map(|c| c.files.len()).sum::<usize>() > 1 {
+            self.each_for_itself(&mut report, judged.findings);
+        }
+        Ok((report, judged.statements))
+    }
+
+    /// The gate takes all files for one change, whose own tables nobody uses yet. Here each file
+    /// is a change: its lints are those of the chain.
+    fn each_for_itself(&self, report: &mut GateReport, findings: Vec<Finding>) {
+        let of_lints = |layer: Layer| matches!(layer, Layer::Static | Layer::Catalog);
+        report.findings.retain(|f| !of_lints(f.layer));
+        let judged = findings.into_iter().filter(|f| !self.without.contains(&f.layer));
+        report.findings.splice(0..0, judged);
+        let errors = report.findings.iter().filter(|f| f.severity == Severity::Error);
+        report.stopped_by = errors.map(|f| f.layer).min().or(report.stopped_by);
     }
 
     /// Without a server: by the text, and by a catalog that was kept where there is one. Each
@@ -173,7 +188,10 @@ struct Told<'a> {
 
 /// Each chain for itself, side by side.
 fn judge(chains: &[Chain], catalog: Option<&Catalog>, options: &Options) -> Judged {
-    let each = chains.par_iter().map(|c| pgward_lint::judge_chain(&c.files, catalog, options));
+    let each = chains.par_iter().map(|c| {
+        let options = Options { partial: c.partial, ..options.clone() };
+        pgward_lint::judge_chain(&c.files, catalog, &options)
+    });
     let mut judged = Judged::default();
     for mut here in each.collect::<Vec<Judged>>() {
         judged.findings.append(&mut here.findings);

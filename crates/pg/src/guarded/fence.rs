@@ -12,7 +12,8 @@ use std::time::Duration;
 
 /// Users do not notice a tenth of a second: a crowd that waits less is let wait.
 const NOTICED_MS: f64 = 100.0;
-/// So many looks that fail one after the other leave a step unwatched for a quarter of a second.
+/// So many looks that fail one after the other leave a step unwatched for a quarter of a second,
+/// or for five where each runs into its time limit.
 const BLIND_MAX: u32 = 5;
 
 /// Sessions that wait, at whatever distance, for something `pid` holds, and the longest wait
@@ -108,6 +109,10 @@ impl Fence {
         control: &Session,
         work: impl FnOnce() -> T,
     ) -> T {
+        // A look that hangs is a look that failed; the next statement of a script has its own.
+        if let Err(error) = control.simple("SET statement_timeout = 1000") {
+            self.note(format!("looks at waiters have no time limit: {error}"));
+        }
         std::thread::scope(|scope| {
             let watcher = scope.spawn(|| self.watch(session, control));
             let result = work();

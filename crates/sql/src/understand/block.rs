@@ -39,7 +39,13 @@ pub(super) fn define(node: &NodeEnum, text: &str) -> Found {
 
 /// What a call of the function does that this CREATE FUNCTION makes.
 pub(crate) fn body(text: &str) -> Vec<Action> {
-    let Some(NodeEnum::CreateFunctionStmt(f)) = parse_one(text) else { return Vec::new() };
+    let unknown = |why: &str| vec![Action::Unknown { why: why.to_owned() }];
+    let Some(NodeEnum::CreateFunctionStmt(f)) = parse_one(text) else {
+        return unknown("the function is not understood");
+    };
+    if f.sql_body.is_some() {
+        return unknown("the body of a function in BEGIN ATOMIC is not looked into");
+    }
     let language = option(&f, "language").and_then(constant).unwrap_or_default().to_lowercase();
     let mut actions = Vec::new();
     match language.as_str() {
@@ -49,11 +55,14 @@ pub(crate) fn body(text: &str) -> Vec<Action> {
         },
         "sql" => {
             let body = option(&f, "as").map(crate::tree::texts).unwrap_or_default().join("");
-            for inner in crate::tree::parse_all(&body).unwrap_or_default() {
+            let Some(inner) = crate::tree::parse_all(&body) else {
+                return unknown("the body of the function is not understood");
+            };
+            for inner in inner {
                 actions.extend(understand_statement(&inner, &body).actions);
             }
         }
-        _ => {}
+        other => return unknown(&format!("a function in {other} is not looked into")),
     }
     actions
 }
