@@ -45,8 +45,8 @@ pub fn change(chains: &[Chain]) -> Change {
 
 /// Chains of migrations: the files given are one, and so is each directory that holds any.
 ///
-/// The framework of each is recognised; what it would not run going up is left out, but for a
-/// file that is given by its name.
+/// The framework of each is recognised; scripts for the way down are left out, but for a file
+/// that is given by its name.
 ///
 /// # Errors
 /// A file that is not there, not text, or too large; nothing to judge.
@@ -64,7 +64,11 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
                     files.iter().map(|f| read_file(f)).collect::<Result<_, _>>()?;
                 let mut runs = (recognise(&scripts).chain)(&scripts);
                 tell_left_out(&runs);
-                runs.retain(Migration::runs);
+                if runs.iter().any(|m| !m.runs() && !goes_down(m)) {
+                    // Who puts a script beside his framework's may run it by hand.
+                    runs.sort_by_cached_key(|m| (key(&m.path), m.path.clone()));
+                }
+                runs.retain(|m| !goes_down(m));
                 let files = runs.into_par_iter().map(read).collect();
                 chains.push(Chain { files, partial: false });
             }
@@ -81,6 +85,15 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
     Ok(chains)
 }
 
+/// Is it the way back, or a check, of another migration?
+fn goes_down(migration: &Migration) -> bool {
+    let words = ["down", "revert", "verify", "undo", "rollback"];
+    match migration.role {
+        Role::Outside(why) => words.iter().any(|w| why.contains(w)),
+        _ => false,
+    }
+}
+
 /// Names that are told; the rest is counted.
 const LEFT_OUT_MAX: usize = 3;
 
@@ -88,6 +101,7 @@ const LEFT_OUT_MAX: usize = 3;
 fn tell_left_out(migrations: &[Migration]) {
     let out: Vec<String> = migrations
         .iter()
+        .filter(|m| goes_down(m))
         .filter_map(|m| match m.role {
             Role::Outside(why) => Some(format!("{} ({why})", m.path)),
             _ => None,

@@ -36,7 +36,7 @@ fn each_layer_accounts_for_what_it_let_pass() {
     // pgward.toml lowers what the text shows, and a file that is not judged stops nothing.
     let allow = vec![Allowance { lint: "drop_table".into(), reason: "agreed".into() }];
     let agreed = FileOptions { allow, ..FileOptions::default() };
-    let files = [("old.sql", "TRUNCATE orders;"), ("new.sql", "DROP TABLE open_items;")];
+    let files = [("old.sql", "TRUNCATE orders;"), ("new.sql", "DROP TABLE IF EXISTS open_items;")];
     let stopped = report(options(), &files);
     assert_eq!(stopped.stopped_by, Some(Layer::Static));
     let only = GateOptions {
