@@ -20,7 +20,7 @@ INSERT INTO t SELECT g, 0, repeat('x', 200) FROM generate_series(1, 200000) g;\n
 ```fault more_clients session=readers clients=1\n```\n```expect\ncause load_spike\n```\n";
 
 fn main() {
-    let turns: u32 = 8;
+    let turns: u32 = 12;
     let seconds = 10;
     let options = Options {
         installation: pgward_pg::tools::newest(&[]).expect("PostgreSQL is installed"),

@@ -20,6 +20,11 @@ use std::time::Duration;
 pub struct Scanner {
     target: Target,
     bytes_per_s: f64,
+    /// A pass takes at least this many seconds, once the size of one is known.
+    pass_min_s: f64,
+    /// Blocks read in this pass, and in the one before it.
+    n_blocks: u64,
+    n_blocks_before: Option<u64>,
     session: Option<Session>,
     block_bytes: f64,
     /// What is left of this pass, longest not read first.
@@ -63,6 +68,9 @@ struct Cursor {
 
 /// Reads per second while nobody else is slowed down: 1 TB in 9 h, and 1 to 2% of one core.
 pub const BYTES_PER_S: f64 = 32.0 * 1024.0 * 1024.0;
+
+/// A small database is read whole this often, not as often as the rate would allow.
+const PASS_MIN_S: f64 = 3.0;
 
 /// 2 MB: read in 2 ms from memory and in 20 ms from a disk, below what anybody notices.
 const PORTION_BLOCKS: u32 = 256;
@@ -134,17 +142,20 @@ WHERE c.oid = pg_catalog.pg_filenode_relation($1, $2)";
 const PATH: &str = "SELECT coalesce(pg_catalog.pg_relation_filepath($1::oid::regclass), '')";
 
 impl Scanner {
-    /// A scan of one database that reads up to [`BYTES_PER_S`]. Needs `pg_read_all_data`;
+    /// A scan of one database that reads up to [`BYTES_PER_S`], all of it once in 3 s at most. Needs `pg_read_all_data`;
     /// relations without the right are gaps.
     pub fn new(target: Target) -> Scanner {
-        Scanner::with_rate(target, BYTES_PER_S)
+        Scanner { pass_min_s: PASS_MIN_S, ..Scanner::with_rate(target, BYTES_PER_S) }
     }
 
-    /// As [`Scanner::new`], with a rate of one's own.
+    /// As [`Scanner::new`], with a rate of one's own and one pass after the other.
     pub fn with_rate(target: Target, bytes_per_s: f64) -> Scanner {
         Scanner {
             target,
             bytes_per_s: bytes_per_s.max(1.0),
+            pass_min_s: 0.0,
+            n_blocks: 0,
+            n_blocks_before: None,
             session: None,
             block_bytes: 8192.0,
             queue: VecDeque::new(),
@@ -212,6 +223,9 @@ impl Scanner {
             let Some(mut cursor) = self.next_cursor(session, report)? else {
                 report.pass_complete = !session.is_closed();
                 self.in_pass = session.is_closed();
+                if report.pass_complete {
+                    self.n_blocks_before = Some(std::mem::take(&mut self.n_blocks));
+                }
                 return Ok(());
             };
             let begin = clock::instant();
@@ -236,10 +250,17 @@ impl Scanner {
             if self.current.is_none() {
                 self.read_in_pass.insert(cursor.table.oid, self.pass);
             }
-            let pause = self.pace.pause(n_blocks, took, self.block_bytes / self.bytes_per_s);
+            self.n_blocks += u64::from(n_blocks);
+            let pause = self.pace.pause(n_blocks, took, self.wanted_s_per_block());
             std::thread::sleep(pause.min(deadline.left()));
         }
         Ok(())
+    }
+
+    fn wanted_s_per_block(&self) -> f64 {
+        let of_rate = self.block_bytes / self.bytes_per_s;
+        let of_pass = self.n_blocks_before.map_or(0.0, |n| self.pass_min_s / n.max(1) as f64);
+        of_rate.max(of_pass)
     }
 
     /// Where to read next; `None` when a pass is complete.
