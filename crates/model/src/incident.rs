@@ -6,7 +6,7 @@ use crate::evidence::Evidence;
 use crate::name::{Pid, Relation};
 use crate::runbook::Runbook;
 use crate::sample::DdlEvent;
-use crate::window::Window;
+use crate::window::{Window, seconds_between};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,11 @@ impl Symptom {
             pids: Vec::new(),
             evidence: vec![evidence],
         }
+    }
+
+    /// Was it seen within the last two samples before `at`? They are a second apart.
+    pub fn is_present(&self, at: Timestamp) -> bool {
+        seconds_between(self.last_seen, at) <= 2.5
     }
 
     pub fn on(mut self, relations: impl IntoIterator<Item = Relation>) -> Self {

@@ -130,7 +130,7 @@ impl Responder {
     }
 
     /// The next cause to act on: likely, with an action that may be tried, explaining a symptom
-    /// that no proven action has answered; what must still wait comes after what need not.
+    /// that no proven action has answered; or what it waits for.
     fn next(&self, at: Timestamp, incident: &Incident) -> Option<Next> {
         let possible = incident.verdicts.iter().filter_map(|judged| {
             let likely = judged.verdict.likely().filter(|l| l.score >= SCORE_MIN)?;

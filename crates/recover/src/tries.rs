@@ -51,8 +51,8 @@ const LINGERS_S: f64 = 15.0;
 const PAUSE_S: f64 = 3.0;
 /// 3 + 6 + 12 + 24 + 48 s: a moment that does not come in a minute and a half is for a person.
 const WAITS_MAX: usize = 6;
-/// A symptom seen within the last two samples is present.
-const FRESH_S: f64 = 2.5;
+/// A symptom is told as gone only from samples taken after the action.
+const SETTLES_S: f64 = 2.5;
 
 impl Tries {
     /// Looks at the symptoms once per tick, to know which of them go and come back. What was not
@@ -63,10 +63,10 @@ impl Tries {
         }
         for tried in self.tries.iter_mut().filter(|_| !blind) {
             let Some((ended, Ended::Done)) = tried.ended else { continue };
-            if seconds_between(ended, at) < FRESH_S {
+            if seconds_between(ended, at) < SETTLES_S {
                 continue;
             }
-            let over = incident.symptoms.iter().filter(|s| !is_present(s, at)).map(identity);
+            let over = incident.symptoms.iter().filter(|s| !s.is_present(at)).map(identity);
             tried.gone.extend(over);
         }
     }
@@ -96,7 +96,7 @@ impl Tries {
         incident.symptoms.iter().filter(explained).any(|symptom| {
             self.answers(symptom).all(|(tried, ended)| {
                 came_back(tried, symptom, at)
-                    || (is_present(symptom, at)
+                    || (symptom.is_present(at)
                         && seconds_between(ended, symptom.last_seen) > LINGERS_S)
             })
         })
@@ -151,11 +151,7 @@ impl Tries {
 }
 
 fn came_back(tried: &Try, symptom: &Symptom, at: Timestamp) -> bool {
-    is_present(symptom, at) && tried.gone.contains(&identity(symptom))
-}
-
-fn is_present(symptom: &Symptom, at: Timestamp) -> bool {
-    seconds_between(symptom.last_seen, at) <= FRESH_S
+    symptom.is_present(at) && tried.gone.contains(&identity(symptom))
 }
 
 fn identity(symptom: &Symptom) -> Identity {

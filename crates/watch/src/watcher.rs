@@ -42,6 +42,8 @@ pub struct Watcher {
     incident: Option<Incident>,
     checksums: Option<bool>,
     last_harm: Option<Timestamp>,
+    /// When a new level was last looked for.
+    levels_judged: Option<Timestamp>,
     n_incidents: u32,
 }
 
@@ -49,6 +51,8 @@ pub struct Watcher {
 const BASELINE_KEPT_S: f64 = 120.0;
 /// The baseline ends this long before now, so that trouble is not learned while it begins.
 const BASELINE_GAP_S: f64 = 6.0; // longer than any detector needs to speak
+/// A new level holds for minutes before it is accepted; each look copies the whole case.
+const LEVELS_EVERY_S: f64 = 15.0;
 /// DDL is remembered this long.
 const DDL_KEPT_S: f64 = 6.0 * 3600.0;
 
@@ -96,6 +100,7 @@ impl Watcher {
             incident: None,
             checksums,
             last_harm: None,
+            levels_judged: None,
             n_incidents: 0,
         })
     }
@@ -154,7 +159,7 @@ impl Watcher {
             self.move_baseline(at);
         }
         let symptoms = detectors::detect(&self.window);
-        if symptoms.iter().any(|s| s.weight == Weight::Harm && s.last_seen >= fresh(at)) {
+        if symptoms.iter().any(|s| s.weight == Weight::Harm && s.is_present(at)) {
             self.last_harm = Some(at);
             if self.incident.is_none() {
                 events.push(self.open(at, &symptoms));
@@ -191,9 +196,14 @@ impl Watcher {
     }
 
     /// What is slow and will stay so, once it is to be taken for the usual.
-    fn accepted(&self) -> Option<String> {
+    fn accepted(&mut self) -> Option<String> {
+        let now = self.window.now();
+        if self.levels_judged.is_some_and(|last| seconds_between(last, now) < LEVELS_EVERY_S) {
+            return None;
+        }
         let symptoms = &self.incident.as_ref()?.symptoms;
         let levels = detectors::settled(&self.window, symptoms, self.options.healthy_s)?;
+        self.levels_judged = Some(now);
         let explained = is_explained(self.case()?);
         (!explained).then(|| format!("new level accepted: {}", levels.join("; ")))
     }
@@ -468,11 +478,6 @@ fn baseline_end(window: &Window, since: Timestamp) -> Timestamp {
         return end;
     };
     end.max(first.min(window.baseline_until))
-}
-
-/// A symptom seen within the last two ticks is present.
-fn fresh(at: Timestamp) -> Timestamp {
-    at.checked_sub(jiff::SignedDuration::from_millis(2500)).unwrap_or(at)
 }
 
 fn sampled(what: &str) -> Source {
