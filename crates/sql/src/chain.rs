@@ -32,6 +32,8 @@ pub struct Chain {
     functions: BTreeMap<Relation, Function>,
     /// Domains with a rule that were made on the way.
     domains: BTreeSet<Relation>,
+    /// CHECKs added to tables of which nothing else is known, while they hold.
+    checks: Vec<Check>,
     /// Made or changed where the text does not say for certain how: nothing is held against
     /// what comes later.
     doubtful: BTreeSet<String>,
@@ -43,6 +45,15 @@ struct Function {
     volatile: bool,
     /// The whole CREATE FUNCTION.
     text: String,
+}
+
+/// A CHECK of a table that is not in the catalog.
+#[derive(Debug, Clone)]
+struct Check {
+    table: Relation,
+    name: String,
+    condition: String,
+    validated: bool,
 }
 
 /// Functions that call functions, so deep and no deeper.
@@ -68,6 +79,7 @@ impl Chain {
             newest_oid: u32::MAX / 2,
             functions: BTreeMap::new(),
             domains: BTreeSet::new(),
+            checks: Vec::new(),
             doubtful: BTreeSet::new(),
         }
     }
@@ -96,53 +108,12 @@ impl Chain {
     }
 
     /// What a statement does as things stand, and takes note of what it leaves.
+    ///
+    /// `actions` hold those of the functions it calls, see [`Chain::expanded`].
     pub fn run(&mut self, actions: &[Action]) -> Vec<Effect> {
         let mut found = Vec::new();
         let passes = in_passes(actions);
-        self.run_within(passes.as_deref().unwrap_or(actions), &mut found, 0);
-        if passes.is_some() {
-            checked_while_rewritten(actions, &mut found);
-        }
-        effects::merge(found)
-    }
-
-    /// Takes note of what a statement leaves, without asking what it does.
-    pub fn learn_all(&mut self, actions: &[Action]) {
-        let passes = in_passes(actions);
-        self.learn_within(passes.as_deref().unwrap_or(actions), 0);
-    }
-
-    fn learn_within(&mut self, actions: &[Action], depth: usize) {
-        for action in actions {
-            self.mistrust(action);
-            if let Action::Call { function, .. } = action {
-                let known = self.function(function).map(|f| f.text.clone());
-                if let Some(text) = known.filter(|_| depth < CALLS_MAX) {
-                    self.learn_within(&body(&text), depth + 1);
-                }
-            } else {
-                self.learn(action);
-            }
-        }
-    }
-
-    /// Has the function been made on the way?
-    pub fn knows_function(&self, name: &Relation) -> bool {
-        self.function(name).is_some()
-    }
-
-    fn run_within(&mut self, actions: &[Action], found: &mut Vec<Effect>, depth: usize) {
-        for action in actions {
-            self.mistrust(action);
-            if let Action::Call { function, .. } = action {
-                let known = self.function(function).map(|f| f.text.clone());
-                if let Some(text) = known.filter(|_| depth < CALLS_MAX) {
-                    let inner = body(&text);
-                    self.doubt(&inner);
-                    self.run_within(&inner, found, depth + 1);
-                }
-                continue;
-            }
+        for action in passes.as_deref().unwrap_or(actions) {
             if !self.does_nothing(action) {
                 let mut here = self.effects_of(action);
                 self.soften(action, &mut here);
@@ -152,8 +123,33 @@ impl Chain {
                 }
                 found.extend(here);
             }
-            self.learn(action);
+            self.note(action);
         }
+        if passes.is_some() {
+            checked_while_rewritten(actions, &mut found);
+        }
+        effects::merge(found)
+    }
+
+    /// As [`Chain::run`], without asking what the statement does.
+    pub fn learn_all(&mut self, actions: &[Action]) {
+        let passes = in_passes(actions);
+        passes.as_deref().unwrap_or(actions).iter().for_each(|action| self.note(action));
+    }
+
+    fn note(&mut self, action: &Action) {
+        self.mistrust(action);
+        self.learn(action);
+        if let Action::Alter { relation, command, .. } = action
+            && self.catalog.relation(relation).is_none()
+        {
+            self.learn_check(relation, command);
+        }
+    }
+
+    /// Has the function been made on the way?
+    pub fn knows_function(&self, name: &Relation) -> bool {
+        self.function(name).is_some()
     }
 
     /// What is not understood may have made anything.
@@ -234,7 +230,10 @@ impl Chain {
     /// What the chain knows better than the text and one catalog.
     fn sharpen(&self, action: &Action, found: &mut [Effect]) {
         for effect in found.iter_mut() {
-            let Some(info) = self.catalog.relation(&effect.relation) else { continue };
+            let Some(info) = self.catalog.relation(&effect.relation) else {
+                effect.scans &= !self.is_proven(action);
+                continue;
+            };
             if let Action::Alter { command: Alter::AddColumn { column, .. }, .. } = action
                 && let NewDefault::Volatile { function, .. } = &column.default
                 && self.function(&crate::understand::called(function)).is_some_and(|f| !f.volatile)
@@ -476,7 +475,7 @@ mod tests {
         for text in files {
             chain.begin_file();
             for statement in &crate::read("f.sql", text).statements {
-                effects = chain.run(&crate::actions(statement));
+                effects = chain.run(&chain.expanded(&crate::actions(statement)));
             }
         }
         effects

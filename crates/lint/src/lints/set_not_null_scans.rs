@@ -52,6 +52,18 @@ pub(super) static LINT: Lint = Lint {
             finds: &[Severity::Note],
         },
         Example {
+            sql: "ALTER TABLE t ADD CONSTRAINT c CHECK (\"A\" IS NOT NULL AND b > 0) NOT VALID; \
+                  ALTER TABLE t VALIDATE CONSTRAINT c; ALTER TABLE t ALTER \"A\" SET NOT NULL;",
+            catalog: "",
+            finds: &[],
+        },
+        Example {
+            sql: "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL OR b IS NOT NULL) NOT VALID; \
+                  ALTER TABLE t VALIDATE CONSTRAINT c; ALTER TABLE t ALTER a SET NOT NULL;",
+            catalog: "",
+            finds: &[Severity::Error],
+        },
+        Example {
             sql: "ALTER TABLE t ALTER COLUMN a SET NOT NULL;",
             catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
                       g, g, repeat('x', 1000) FROM generate_series(1, 12000) g; ANALYZE t;",
@@ -82,7 +94,11 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             let message = format!("ACCESS EXCLUSIVE on {relation} while every row is read: {what}");
             let sql = column.and_then(|c| online(relation, c));
             let severity = cx.weigh(relation, severity);
-            let finding = site.finding(&LINT, severity, message).fix(LINT.instead, sql);
+            let sets = matches!(command, Alter::SetNotNull { .. });
+            let finding = site
+                .finding(&LINT, severity, message)
+                .fix(LINT.instead, sql)
+                .exact(sets && site.stands_alone());
             found.push(cx.sized(finding, relation));
         }
     }

@@ -1,8 +1,8 @@
 //! What an action leaves in the catalog.
 
-use super::{Chain, Function};
+use super::{Chain, Check, Function};
 use crate::action::*;
-use crate::effects::names;
+use crate::effects::{names, says_not_null};
 use pgward_model::prelude::*;
 
 impl Chain {
@@ -206,6 +206,38 @@ impl Chain {
             }
             command => self.change(relation, |info| alter_table(info, command)),
         }
+    }
+
+    /// A CHECK of a table of which nothing else is known.
+    pub(super) fn learn_check(&mut self, table: &Relation, command: &Alter) {
+        let is = |c: &Check, name: &str| c.table.same_as(table) && c.name == name;
+        match command {
+            Alter::AddConstraint(c) if c.kind == 'c' && !c.name.is_empty() => {
+                self.checks.push(Check {
+                    table: table.clone(),
+                    name: c.name.clone(),
+                    condition: c.condition.clone(),
+                    validated: !c.not_valid && c.enforced,
+                });
+            }
+            Alter::ValidateConstraint { name } => {
+                self.checks.iter_mut().filter(|c| is(c, name)).for_each(|c| c.validated = true);
+            }
+            Alter::DropConstraint { name, .. } => self.checks.retain(|c| !is(c, name)),
+            Alter::DropColumn { name, .. } => {
+                self.checks.retain(|c| !c.table.same_as(table) || !names(&c.condition, name))
+            }
+            _ => {}
+        }
+    }
+
+    /// Does a CHECK say already what SET NOT NULL would read every row for?
+    pub(super) fn is_proven(&self, action: &Action) -> bool {
+        let Action::Alter { relation, command: Alter::SetNotNull { column }, .. } = action else {
+            return false;
+        };
+        let proves = |c: &&Check| c.validated && c.table.same_as(relation);
+        self.checks.iter().filter(proves).any(|c| says_not_null(&c.condition, column))
     }
 
     fn rename_schema(&mut self, from: &str, to: &str) {

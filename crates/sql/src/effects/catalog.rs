@@ -100,12 +100,21 @@ fn is_virtual(info: &RelationInfo, column: &str) -> bool {
 
 /// A NOT NULL column, or a validated CHECK that says so (since PostgreSQL 12).
 fn proves_not_null(info: &RelationInfo, column: &str) -> bool {
-    let spelled = format!("{} is not null", quote_ident(column));
+    let proves =
+        |c: &ConstraintInfo| c.kind == 'c' && c.validated && says_not_null(&c.definition, column);
     info.columns.iter().any(|c| c.name == column && c.not_null)
-        || info
-            .constraints
-            .iter()
-            .any(|c| c.kind == 'c' && c.validated && c.definition.to_lowercase().contains(&spelled))
+        || info.constraints.iter().any(proves)
+}
+
+/// Does a CHECK hold for no row that has NULL in the column? Reads a list of conditions joined
+/// by AND; of anything else it says no.
+pub(crate) fn says_not_null(definition: &str, column: &str) -> bool {
+    let wanted = format!("{} is not null", quote_ident(column)).to_lowercase();
+    let plain: String = definition.chars().filter(|c| !matches!(c, '(' | ')')).collect();
+    let plain = plain.to_lowercase();
+    let plain = plain.trim().strip_prefix("check ").unwrap_or(plain.trim());
+    !plain.split_whitespace().any(|w| matches!(w, "or" | "case"))
+        && plain.split(" and ").any(|condition| condition.trim() == wanted)
 }
 
 /// Is the column on the near side of the foreign key?
