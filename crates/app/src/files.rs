@@ -6,7 +6,7 @@ use pgward_sql::Read;
 use pgward_sql::frameworks::{Migration, Role, Script, recognise};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Migrations that build on each other, in their order.
@@ -62,14 +62,9 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
             for files in by_chain(path)?.into_values() {
                 let scripts: Vec<Script> =
                     files.iter().map(|f| read_file(f)).collect::<Result<_, _>>()?;
-                let mut runs = (recognise(&scripts).chain)(&scripts);
-                tell_left_out(&runs);
-                if runs.iter().any(|m| !m.runs() && !goes_down(m)) {
-                    // Who puts a script beside his framework's may run it by hand.
-                    runs.sort_by_cached_key(|m| (key(&m.path), m.path.clone()));
-                }
-                runs.retain(|m| !goes_down(m));
-                let files = runs.into_par_iter().map(read).collect();
+                let migrations = (recognise(&scripts).chain)(&scripts);
+                tell_left_out(&migrations);
+                let files = with_strays(migrations).into_par_iter().map(read).collect();
                 chains.push(Chain { files, partial: false });
             }
         } else {
@@ -79,19 +74,27 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
     if !given.is_empty() {
         chains.insert(0, Chain { files: in_order_given(&given), partial: true });
     }
+    if chains.iter().all(|c| c.files.is_empty()) {
+        bail!("{}: nothing in it runs going up, so there is nothing to judge", paths.join(", "));
+    }
     if chains.iter().flat_map(Chain::files).all(|f| f.statements.is_empty()) {
         bail!("{}: no SQL statement in it, so there is nothing to judge", paths.join(", "));
     }
     Ok(chains)
 }
 
-/// Is it the way back, or a check, of another migration?
-fn goes_down(migration: &Migration) -> bool {
-    let words = ["down", "revert", "verify", "undo", "rollback"];
-    match migration.role {
-        Role::Outside(why) => words.iter().any(|w| why.contains(w)),
-        _ => false,
+/// What the framework runs, in its order, and each script that it does not know where its name
+/// would stand. What never goes up is left out.
+fn with_strays(migrations: Vec<Migration>) -> Vec<Migration> {
+    let known = migrations.into_iter().filter(|m| !matches!(m.role, Role::Outside(_)));
+    let (strays, mut runs): (Vec<_>, Vec<_>) =
+        known.partition(|m| matches!(m.role, Role::Stray(_)));
+    for stray in strays {
+        let own = key(&stray.path);
+        let next = runs.iter().position(|m| key(&m.path) > own).unwrap_or(runs.len());
+        runs.insert(next, stray);
     }
+    runs
 }
 
 /// Names that are told; the rest is counted.
@@ -101,7 +104,6 @@ const LEFT_OUT_MAX: usize = 3;
 fn tell_left_out(migrations: &[Migration]) {
     let out: Vec<String> = migrations
         .iter()
-        .filter(|m| goes_down(m))
         .filter_map(|m| match m.role {
             Role::Outside(why) => Some(format!("{} ({why})", m.path)),
             _ => None,
@@ -231,6 +233,40 @@ fn script(path: &str, bytes: Vec<u8>) -> anyhow::Result<Script> {
     Ok(Script { path: path.to_owned(), text })
 }
 
+/// Writes the exact fixes of these findings into their files and says so on standard error;
+/// false where there is none to write.
+///
+/// # Errors
+/// A file that cannot be replaced; it stays as it was.
+pub fn fix(findings: &[Finding]) -> anyhow::Result<bool> {
+    let mut by_file: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        by_file.entry(&finding.file).or_default().push(finding);
+    }
+    let mut any = false;
+    for (path, findings) in by_file {
+        let Script { text, .. } = read_file(path)?;
+        let Some(fixed) = pgward_lint::fixed(&text, &findings) else { continue };
+        replace(path, &fixed.text).with_context(|| format!("{path}: cannot be written"))?;
+        for (lint, line) in &fixed.lints {
+            crate::face::progress(&format!("{path}:{line}: fixed {lint}"));
+        }
+        any = true;
+    }
+    Ok(any)
+}
+
+/// The whole new text or the whole old one, also when we are killed.
+fn replace(path: &str, text: &str) -> anyhow::Result<()> {
+    let path = std::fs::canonicalize(path)?; // a link stays one
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(std::fs::metadata(&path)?.permissions())?;
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    Ok(())
+}
+
 /// Texts of the files by name, for the report.
 pub fn sources<'a>(files: impl IntoIterator<Item = &'a ChangeFile>) -> BTreeMap<String, String> {
     files.into_iter().map(|f| (f.path.clone(), f.text.clone())).collect()
@@ -245,6 +281,15 @@ mod tests {
         let mut names = ["V10__a.sql", "V2__b.sql", "V2.1__c.sql", "R__z.sql", "V02__a.sql"];
         names.sort_by_cached_key(|f| (key(f), *f));
         assert_eq!(names, ["R__z.sql", "V2.1__c.sql", "V02__a.sql", "V2__b.sql", "V10__a.sql"]);
+    }
+
+    #[test]
+    fn a_stray_script_stands_where_its_name_would_and_what_goes_down_is_left_out() {
+        let file = |path: &str| Script { path: path.to_owned(), text: "SELECT 1;\n".to_owned() };
+        let folder = ["V1__a.sql", "V10__c.sql", "U1__a.sql", "V2_fix.sql"].map(file);
+        let runs = with_strays((recognise(&folder).chain)(&folder));
+        let paths: Vec<&str> = runs.iter().map(|m| m.path.as_str()).collect();
+        assert_eq!(paths, ["V1__a.sql", "V2_fix.sql", "V10__c.sql"]);
     }
 
     #[test]

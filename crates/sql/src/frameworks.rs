@@ -57,7 +57,7 @@ pub struct Framework {
     pub placeholders: &'static [Style],
     /// Is this its folder? Sees side files too.
     pub recognises: fn(&[Script]) -> bool,
-    /// What it would do with the folder; [`Role::Outside`] comes last, by path.
+    /// What it would do with the folder; what does not run comes last, by path.
     pub chain: fn(&[Script]) -> Vec<Migration>,
     pub examples: &'static [Example],
 }
@@ -93,8 +93,11 @@ pub enum Role {
     Step,
     /// Runs again whenever its text has changed.
     Repeatable,
-    /// Does not run going up, and why.
+    /// Does not run going up, and why: the way back, a check, what is for another database.
     Outside(&'static str),
+    /// The framework does not take it for one of its own, and why. Whoever put it there may run
+    /// it by hand.
+    Stray(&'static str),
 }
 
 /// A file, or a changeset of one, as its framework runs it.
@@ -140,7 +143,7 @@ pub fn by_id(id: &str) -> Option<&'static Framework> {
 impl Migration {
     /// Does it run going up?
     pub fn runs(&self) -> bool {
-        !matches!(self.role, Role::Outside(_))
+        !matches!(self.role, Role::Outside(_) | Role::Stray(_))
     }
 
     /// For each statement of `file`, which is `text` read, does it run inside of a transaction?
@@ -180,8 +183,8 @@ impl Migration {
     }
 
     /// A file that does not run.
-    fn outside(script: &Script, why: &'static str) -> Self {
-        Self { role: Role::Outside(why), ..Self::whole(script, Sending::Statements) }
+    fn outside(script: &Script, role: Role) -> Self {
+        Self { role, ..Self::whole(script, Sending::Statements) }
     }
 }
 
@@ -196,14 +199,14 @@ fn in_order<K: Ord>(mut steps: Vec<(K, Migration)>, mut outside: Vec<Migration>)
 /// it is sent, or why it does not run.
 fn chain_of<K: Ord>(
     scripts: &[Script],
-    place: impl Fn(&Script) -> Result<(K, Migration), &'static str>,
+    place: impl Fn(&Script) -> Result<(K, Migration), Role>,
 ) -> Vec<Migration> {
     let mut steps = Vec::new();
     let mut outside = Vec::new();
     for script in sql_files(scripts) {
         match place(script) {
             Ok(step) => steps.push(step),
-            Err(why) => outside.push(Migration::outside(script, why)),
+            Err(role) => outside.push(Migration::outside(script, role)),
         }
     }
     in_order(steps, outside)

@@ -1,6 +1,6 @@
 //! Alembic: what `alembic upgrade --sql` prints, with its own BEGIN and COMMIT.
 
-use super::{Example, Framework, Migration, Script, Sending, in_order, lines, sql_files};
+use super::{Example, Framework, Migration, Role, Script, Sending, in_order, lines, sql_files};
 
 /// Knows printed SQL only: Alembic's own files are Python. Assumes that the printed file is given
 /// to psql. Files are put in the order in which their revisions follow each other.
@@ -49,9 +49,10 @@ fn chain(scripts: &[Script]) -> Vec<Migration> {
                 steps.push((n_before, Migration::whole(script, Sending::Statements)));
             }
             None if lines(&script.text).any(|l| l.text.starts_with(DOWNGRADE)) => {
-                outside.push(Migration::outside(script, "a downgrade"));
+                outside.push(Migration::outside(script, Role::Outside("a downgrade")));
             }
-            None => outside.push(Migration::outside(script, "not printed by alembic upgrade")),
+            None => outside
+                .push(Migration::outside(script, Role::Stray("not printed by alembic upgrade"))),
         }
     }
     in_order(steps, outside)

@@ -1,6 +1,6 @@
 //! dbmate: up and down in one file, `transaction:false` on the line that begins the up part.
 
-use super::{Example, Framework, Line, Migration, Script, Sending};
+use super::{Example, Framework, Line, Migration, Role, Script, Sending};
 use super::{in_order, lines, name, sql_files};
 
 /// Assumes that files are sorted by name as text, as its reader does; its manual says that the
@@ -51,7 +51,10 @@ fn chain(scripts: &[Script]) -> Vec<Migration> {
         if name.starts_with(|c: char| c.is_ascii_digit()) {
             steps.extend(sections(script).into_iter().map(|m| (name, m)));
         } else {
-            outside.push(Migration::outside(script, "its name does not begin with a version"));
+            outside.push(Migration::outside(
+                script,
+                Role::Stray("its name does not begin with a version"),
+            ));
         }
     }
     in_order(steps, outside)

@@ -1,6 +1,6 @@
 //! Diesel: `VERSION_title/up.sql`, each in a transaction unless `metadata.toml` says no.
 
-use super::{Example, Framework, Migration, Script, Sending};
+use super::{Example, Framework, Migration, Role, Script, Sending};
 use super::{beside, chain_of, folder, name, setting};
 
 pub(super) static FRAMEWORK: Framework = Framework {
@@ -39,18 +39,18 @@ pub(super) static FRAMEWORK: Framework = Framework {
 };
 
 /// The folder's name up to its first `_`, without dashes.
-fn version_up(script: &Script) -> Result<String, &'static str> {
+fn version_up(script: &Script) -> Result<String, Role> {
     match name(&script.path) {
         "up.sql" => {}
-        "down.sql" => return Err("a down script"),
-        _ => return Err("not the up.sql of a migration"),
+        "down.sql" => return Err(Role::Outside("a down script")),
+        _ => return Err(Role::Stray("not the up.sql of a migration")),
     }
     let folder = name(folder(&script.path));
     let version = folder.split('_').next().unwrap_or("").replace('-', "");
     if version.starts_with(|c: char| c.is_ascii_digit()) {
         Ok(version)
     } else {
-        Err("its folder's name does not begin with a version")
+        Err(Role::Stray("its folder's name does not begin with a version"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Django: what `manage.py sqlmigrate` prints, with its own BEGIN and COMMIT.
 
-use super::{Example, Framework, Migration, Script, Sending};
+use super::{Example, Framework, Migration, Role, Script, Sending};
 use super::{chain_of, lines, name, number, sql_files};
 
 /// Knows printed SQL only: Django's own files are Python. Assumes that the printed files keep
@@ -35,9 +35,9 @@ pub(super) static FRAMEWORK: Framework = Framework {
     }],
 };
 
-fn place(script: &Script) -> Result<(u64, Migration), &'static str> {
+fn place(script: &Script) -> Result<(u64, Migration), Role> {
     if !is_printed(&script.text) {
-        return Err("not printed by sqlmigrate");
+        return Err(Role::Stray("not printed by sqlmigrate"));
     }
     let number = number(name(&script.path)).unwrap_or(u64::MAX);
     Ok((number, Migration::whole(script, Sending::Statements)))

@@ -1,6 +1,6 @@
 //! Drizzle: the files its journal names, all that are pending in one transaction.
 
-use super::{Example, Framework, Migration, Script, Sending};
+use super::{Example, Framework, Migration, Role, Script, Sending};
 use super::{chain_of, folder, name, sql_files};
 
 /// Assumes `migrate()` or `drizzle-kit migrate` with a driver that keeps a session: that of
@@ -79,7 +79,7 @@ fn chain(scripts: &[Script]) -> Vec<Migration> {
                 let tag = name(&s.path).trim_end_matches(".sql");
                 let listed = tags.iter().position(|t| t == tag);
                 let place = listed.filter(|_| folder(&s.path) == folder_of_journal);
-                place.ok_or("meta/_journal.json does not name it")?
+                place.ok_or(Role::Stray("meta/_journal.json does not name it"))?
             }
             None => 0,
         };

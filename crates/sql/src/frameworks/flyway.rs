@@ -72,7 +72,7 @@ enum Kind {
     Versioned(Vec<u64>),
     /// Its title, by which they are ordered.
     Repeatable(String),
-    Other(&'static str),
+    Other(Role),
 }
 
 impl Kind {
@@ -87,13 +87,13 @@ impl Kind {
             return Kind::Versioned(version);
         }
         Kind::Other(if versioned('U').is_some() {
-            "an undo script"
+            Role::Outside("an undo script")
         } else if versioned('B').is_some() {
-            "a baseline, which only an empty database gets"
+            Role::Outside("a baseline, which only an empty database gets")
         } else if ["before", "after"].iter().any(|event| head.starts_with(event)) {
-            "a callback"
+            Role::Stray("a callback")
         } else {
-            "its name is not V1__title.sql or R__title.sql"
+            Role::Stray("its name is not V1__title.sql or R__title.sql")
         })
     }
 }
@@ -115,15 +115,18 @@ fn chain(scripts: &[Script]) -> Vec<Migration> {
         let conf = beside(scripts, script, &format!("{}.conf", name(&script.path)));
         let conf = conf.map_or("", |c| c.text.as_str());
         if setting(conf, "shouldExecute") == Some("false") {
-            outside.push(Migration::outside(script, "its .conf says shouldExecute=false"));
+            outside.push(Migration::outside(
+                script,
+                Role::Outside("its .conf says shouldExecute=false"),
+            ));
             continue;
         }
         // Versioned ones have their version, repeatable ones their title, and come after.
         let (key, role) = match Kind::of(name(&script.path)) {
             Kind::Versioned(version) => ((false, version, String::new()), Role::Step),
             Kind::Repeatable(title) => ((true, Vec::new(), title), Role::Repeatable),
-            Kind::Other(why) => {
-                outside.push(Migration::outside(script, why));
+            Kind::Other(role) => {
+                outside.push(Migration::outside(script, role));
                 continue;
             }
         };

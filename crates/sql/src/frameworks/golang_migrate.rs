@@ -1,6 +1,6 @@
 //! golang-migrate: `N_title.up.sql`, each sent as one query.
 
-use super::{Example, Framework, Migration, Script, Sending, chain_of, name, number, sqlx};
+use super::{Example, Framework, Migration, Role, Script, Sending, chain_of, name, number, sqlx};
 
 /// Assumes the driver's default, `x-multi-statement=false`: with it on, a file is cut at every
 /// semicolon and sent statement by statement.
@@ -41,11 +41,11 @@ pub(super) static FRAMEWORK: Framework = Framework {
     ],
 };
 
-fn version_up(script: &Script) -> Result<u64, &'static str> {
+fn version_up(script: &Script) -> Result<u64, Role> {
     let name = name(&script.path);
     if name.ends_with(".down.sql") {
-        return Err("a down script");
+        return Err(Role::Outside("a down script"));
     }
     let version = name.ends_with(".up.sql").then(|| number(name));
-    version.flatten().ok_or("its name is not VERSION_TITLE.up.sql")
+    version.flatten().ok_or(Role::Stray("its name is not VERSION_TITLE.up.sql"))
 }

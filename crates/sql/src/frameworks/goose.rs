@@ -1,6 +1,6 @@
 //! goose: up and down in one file, between annotations, statement by statement.
 
-use super::{Example, Framework, Migration, Script, Sending};
+use super::{Example, Framework, Migration, Role, Script, Sending};
 use super::{chain_of, lines, n_statements, name, number, sql_files};
 use crate::template::Style;
 use std::ops::Range;
@@ -77,11 +77,11 @@ fn annotation(line: &str) -> Option<Annotation> {
     })
 }
 
-fn place(script: &Script) -> Result<(u64, Migration), &'static str> {
+fn place(script: &Script) -> Result<(u64, Migration), Role> {
     match number(name(&script.path)) {
-        Some(0) => Err("its version is 0, which goose refuses"),
+        Some(0) => Err(Role::Stray("its version is 0, which goose refuses")),
         Some(version) => Ok((version, migration(script))),
-        None => Err("its name is not VERSION_TITLE.sql"),
+        None => Err(Role::Stray("its name is not VERSION_TITLE.sql")),
     }
 }
 

@@ -66,8 +66,8 @@ fn chain(scripts: &[Script]) -> Vec<Migration> {
     let mut outside = Vec::new();
     for script in sql_files(scripts) {
         if !is_formatted(script) {
-            let why = "its first line is not `--liquibase formatted sql`";
-            outside.push(Migration::outside(script, why));
+            let role = Role::Stray("its first line is not `--liquibase formatted sql`");
+            outside.push(Migration::outside(script, role));
             continue;
         }
         let place = place(scripts, script);

@@ -1,6 +1,6 @@
 //! Prisma Migrate: `TIMESTAMP_title/migration.sql`, each sent as one query, or since 7.4 cut.
 
-use super::{Example, Framework, Migration, Script, Sending};
+use super::{Example, Framework, Migration, Role, Script, Sending};
 use super::{chain_of, drizzle, folder, name};
 use crate::lex::{TokenKind, tokens};
 
@@ -59,10 +59,10 @@ pub(super) static FRAMEWORK: Framework = Framework {
 };
 
 /// The folder's name: they are carried out in the order of these, compared as text.
-fn title(script: &Script) -> Result<&str, &'static str> {
+fn title(script: &Script) -> Result<&str, Role> {
     match (name(&script.path), name(folder(&script.path))) {
         ("migration.sql", title) if !title.is_empty() => Ok(title),
-        _ => Err("not the migration.sql of a migration"),
+        _ => Err(Role::Stray("not the migration.sql of a migration")),
     }
 }
 

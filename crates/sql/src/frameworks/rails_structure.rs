@@ -1,6 +1,6 @@
 //! Rails with `structure.sql`: the whole schema as pg_dump wrote it, not a change.
 
-use super::{Example, Framework, Migration, Script, name, sql_files};
+use super::{Example, Framework, Migration, Role, Script, name, sql_files};
 
 /// Rails strips the comments at the head of the dump, so it is known by its name and by the rows
 /// of `schema_migrations` at its end.
@@ -14,7 +14,7 @@ pub(super) static FRAMEWORK: Framework = Framework {
     chain: |scripts| {
         let mut files: Vec<&Script> = sql_files(scripts).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        files.into_iter().map(|s| Migration::outside(s, why(s))).collect()
+        files.into_iter().map(|s| Migration::outside(s, role(s))).collect()
     },
     examples: &[Example {
         files: &[(
@@ -32,10 +32,10 @@ fn is_structure(script: &Script) -> bool {
         && script.text.contains("INSERT INTO \"schema_migrations\" (version) VALUES")
 }
 
-fn why(script: &Script) -> &'static str {
+fn role(script: &Script) -> Role {
     if is_structure(script) {
-        "the whole schema, not a change: Rails' changes are Ruby"
+        Role::Outside("the whole schema, not a change: Rails' changes are Ruby")
     } else {
-        "not a file of Rails"
+        Role::Stray("not a file of Rails")
     }
 }

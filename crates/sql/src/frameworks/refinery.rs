@@ -1,6 +1,8 @@
 //! refinery: `V1__title.sql`, each in a transaction unless a line says no.
 
-use super::{Example, Framework, Migration, Script, Sending, chain_of, lines, name, sql_files};
+use super::{
+    Example, Framework, Migration, Role, Script, Sending, chain_of, lines, name, sql_files,
+};
 
 /// Its names are those of Flyway. A folder is taken for its when Rust lies in it or
 /// `refinery.toml`, or a file has the marker. Assumes that migrations are not grouped
@@ -15,7 +17,8 @@ pub(super) static FRAMEWORK: Framework = Framework {
     recognises,
     chain: |scripts| {
         chain_of(scripts, |s| {
-            let version = version(name(&s.path)).ok_or("its name is not V1__title.sql")?;
+            let version =
+                version(name(&s.path)).ok_or(Role::Stray("its name is not V1__title.sql"))?;
             Ok((version, Migration::whole(s, sending(&s.text))))
         })
     },

@@ -1,6 +1,8 @@
 //! Sqitch: `deploy/NAME.sql` in the order of `sqitch.plan`, run by psql.
 
-use super::{Example, Framework, Migration, Script, Sending, chain_of, lines, name, sql_files};
+use super::{
+    Example, Framework, Migration, Role, Script, Sending, chain_of, lines, name, sql_files,
+};
 use crate::template::Style;
 
 /// Assumes the standard folders `deploy`, `revert` and `verify`. Without a plan among the files,
@@ -60,18 +62,18 @@ fn chain(scripts: &[Script]) -> Vec<Migration> {
     chain_of(scripts, |script| {
         let Some(file) = deployed(&script.path) else {
             return Err(if in_folder(&script.path, "revert").is_some() {
-                "a revert script"
+                Role::Outside("a revert script")
             } else if in_folder(&script.path, "verify").is_some() {
-                "a verify script"
+                Role::Outside("a verify script")
             } else {
-                "not a deploy script"
+                Role::Stray("not a deploy script")
             });
         };
         let place = match &plan {
             Some(files) => files.iter().position(|f| f == file),
             None => Some(0),
         };
-        let place = place.ok_or("sqitch.plan does not name it")?;
+        let place = place.ok_or(Role::Stray("sqitch.plan does not name it"))?;
         Ok((place, Migration::whole(script, Sending::Statements)))
     })
 }

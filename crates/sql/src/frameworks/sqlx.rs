@@ -1,6 +1,8 @@
 //! sqlx: `N_title.sql` or `N_title.up.sql`, each in a transaction unless its first line says no.
 
-use super::{Example, Framework, Migration, Script, Sending, chain_of, name, number, sql_files};
+use super::{
+    Example, Framework, Migration, Role, Script, Sending, chain_of, name, number, sql_files,
+};
 
 /// Its names are those of many tools. A folder is taken for its when a numbered file has the
 /// marker, or still the comment that `sqlx migrate add` writes.
@@ -58,12 +60,12 @@ pub(super) fn is_marked(scripts: &[Script]) -> bool {
         .any(|s| s.text.starts_with(NO_TRANSACTION) || TEMPLATES.iter().any(|t| s.text.contains(t)))
 }
 
-fn version_up(script: &Script) -> Result<u64, &'static str> {
+fn version_up(script: &Script) -> Result<u64, Role> {
     let name = name(&script.path);
     if name.ends_with(".down.sql") {
-        return Err("a down script");
+        return Err(Role::Outside("a down script"));
     }
-    number(name).ok_or("its name is not VERSION_TITLE.sql")
+    number(name).ok_or(Role::Stray("its name is not VERSION_TITLE.sql"))
 }
 
 /// Without a transaction the text still goes as one query.
