@@ -162,6 +162,58 @@ fn a_kept_catalog_stands_for_the_live_one() {
     fails(dir, &["check", "1.sql", "--catalog", "none.json"], &["none.json", "no such catalog"]);
 }
 
+#[test]
+fn a_table_made_under_a_variable_is_known_to_the_next_file() {
+    let dir = with(&[
+        (
+            "m/1.sql",
+            "CREATE TABLE \"${PREFIX}orders\" (id bigint PRIMARY KEY, paid numeric(10, 2));\n",
+        ),
+        ("m/2.sql", "ALTER TABLE shop_orders ALTER COLUMN paid TYPE numeric(10, 1);\n"),
+    ]);
+    let check = ["check", "m", "--var", "PREFIX=shop_", "--format", "json"];
+    let report = json(dir.path(), &check, 1);
+    assert!(has(&report, "alter_type_narrows", "m/2.sql"), "{:#?}", lints(&report));
+}
+
+#[test]
+fn what_the_planner_says_stays_when_each_file_is_a_change() {
+    let options = ServerOptions::new(installation::installation()).set("fsync", "off");
+    let server = PrivateServer::create(&options).unwrap();
+    let session = Session::connect(&server.target(), Purpose::Private).unwrap();
+    let setup = "CREATE ROLE reader LOGIN PASSWORD 'reader';
+                 CREATE TABLE public.orders (id bigint PRIMARY KEY, note text);
+                 INSERT INTO public.orders SELECT n, 'x' FROM generate_series(1, 1000) n;
+                 ANALYZE public.orders;
+                 GRANT SELECT, UPDATE ON public.orders TO reader;";
+    session.simple(setup).unwrap();
+    let url = format!("postgres://reader:reader@127.0.0.1:{}/postgres", server.port());
+    let update = "-- pgward: expect rows <= 10\nUPDATE orders SET note = 'y' WHERE id <= 900;\n";
+    let dir = with(&[("m/1.sql", update), ("m/2.sql", "SELECT 1;\n")]);
+    let check = ["check", "m", "--database", &url, "--without", "rehearsal", "--format", "json"];
+    let report = json(dir.path(), &check, 1);
+    assert!(has(&report, "rows_above_expectation", "m/1.sql"), "{:#?}", lints(&report));
+    server.stop();
+}
+
+#[test]
+fn exact_fixes_are_written_and_the_fixed_file_is_quiet() {
+    let sql = "ALTER TABLE orders ADD CONSTRAINT paid CHECK (total >= 0);\n\
+               CREATE UNIQUE INDEX orders_ref ON orders (ref);\n\
+               ALTER TABLE orders ALTER COLUMN ref SET NOT NULL;\n";
+    let dir = with(&[("1.sql", sql), ("2.sql", "TRUNCATE orders;\n")]);
+    let dir = dir.path();
+    told(dir, &["check", "1.sql"], 1);
+    told(dir, &["check", "--fix", "1.sql"], 0);
+    told(dir, &["check", "1.sql"], 0);
+    let fixed = std::fs::read_to_string(dir.join("1.sql")).unwrap();
+    assert!(fixed.contains("CREATE UNIQUE INDEX CONCURRENTLY orders_ref ON orders (ref);\n"));
+    assert!(fixed.contains("CHECK (total >= 0) NOT VALID;\n"), "{fixed}");
+    told(dir, &["check", "--fix", "2.sql"], 1);
+    assert_eq!(std::fs::read_to_string(dir.join("2.sql")).unwrap(), "TRUNCATE orders;\n");
+    fails(dir, &["check", "--fix", "-"], &["--fix", "standard input"]);
+}
+
 fn git(dir: &Path, args: &[&str]) {
     let as_somebody = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"];
     let output = Command::new("git").args(as_somebody).args(args).current_dir(dir).output();

@@ -55,8 +55,13 @@ pub fn judge_chain(files: &[Read], live: Option<&Catalog>, options: &Options) ->
         all.findings.append(&mut here.findings);
         all.silenced.append(&mut here.silenced);
         all.statements.append(&mut here.statements);
-        drop(cx);
-        read.iter().flatten().for_each(|actions| before.learn_all(actions));
+        let done: Vec<_> = cx.sites.into_iter().map(|s| (s.statement, s.actions)).collect();
+        for (statement, actions) in done {
+            match statement.kind {
+                StatementKind::Unparsed => before.run_unread(&statement.text),
+                _ => before.learn_all(&actions),
+            }
+        }
     }
     all
 }

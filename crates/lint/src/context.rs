@@ -77,13 +77,13 @@ impl<'a> Context<'a> {
                 let placeholders = template::placeholders(&written.text);
                 let statement = match placeholders.as_slice() {
                     [] => written.clone(),
-                    some => {
+                    _ => {
                         let vars = vars.get_or_insert_with(|| {
                             let mut vars = template::definitions(&file.text);
                             vars.extend(options.vars_of(&file.path));
                             vars
                         });
-                        as_sent(written, some, vars)
+                        as_sent(written, vars)
                     }
                 };
                 let known = read.get(n_file).and_then(|f| f.get(i));
@@ -91,12 +91,15 @@ impl<'a> Context<'a> {
                     Some(actions) => actions.clone(),
                     None => pgward_sql::actions(&statement),
                 };
-                let known_functions = known_functions(&actions, chain);
                 let in_block = is_block(&statement);
                 let refusal = chain.refusal(&actions).filter(|_| !in_block);
-                if in_block {
+                // What a function does that the script calls, the script does.
+                let n_written = actions.len();
+                let actions = chain.expanded(&actions);
+                if in_block || actions.len() > n_written {
                     chain.doubt(&actions);
                 }
+                let known_functions = known_functions(&actions, chain);
                 let effects = match statement.kind {
                     StatementKind::Unparsed => {
                         chain.run_unread(&statement.text);
@@ -104,8 +107,6 @@ impl<'a> Context<'a> {
                     }
                     _ => chain.run(&actions),
                 };
-                // What a function does that the script calls, the script does.
-                let actions = chain.expanded(&actions);
                 sites.push(Site {
                     file,
                     actions,
@@ -210,14 +211,7 @@ fn known_functions(actions: &[Action], chain: &Chain) -> Vec<Relation> {
 }
 
 /// The statement as the server would get it, at the place where it is written.
-fn as_sent(
-    written: &Statement,
-    placeholders: &[Placeholder],
-    vars: &std::collections::BTreeMap<String, String>,
-) -> Statement {
-    if placeholders.is_empty() {
-        return written.clone();
-    }
+fn as_sent(written: &Statement, vars: &std::collections::BTreeMap<String, String>) -> Statement {
     let sent = template::render(&written.text, vars);
     let read = pgward_sql::read("", &sent).statements.into_iter().next();
     let known_before = |relation: &Relation| {
@@ -266,6 +260,15 @@ impl Site<'_> {
                 .fix(lint.instead, None);
         finding.file = self.file.path.clone();
         finding
+    }
+
+    /// May other statements take its place, some of which run outside of any transaction? It is
+    /// one command, written as it is sent, and no transaction is around it.
+    pub fn stands_alone(&self) -> bool {
+        !self.in_transaction
+            && self.placeholders.is_empty()
+            && self.actions.len() == 1
+            && !is_block(&self.statement)
     }
 
     /// Is the text of the function that it calls known?

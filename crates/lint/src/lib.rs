@@ -4,6 +4,7 @@ mod allow;
 mod check;
 mod columns;
 mod context;
+mod fix;
 mod indexes;
 pub mod lints;
 mod tables;
@@ -12,6 +13,7 @@ mod users;
 
 pub use check::{Judged, check, judge, judge_chain};
 pub use context::Context;
+pub use fix::{Fixed, fixed};
 use pgward_model::prelude::*;
 use pgward_sql::expect::Allowance;
 use std::collections::{BTreeMap, BTreeSet};

@@ -32,6 +32,19 @@ pub(crate) fn is_partitioned(cx: &Context, site: &Site, relation: &Relation) -> 
         || definition(cx, site, relation).is_some_and(|t| t.partitioned)
 }
 
+/// A constraint that the statement adds, added NOT VALID and validated by a statement of its own;
+/// `None` where it has no name or the statement does more.
+pub(crate) fn validated_later(site: &Site, relation: &Relation, name: &str) -> Option<String> {
+    if name.is_empty() || site.actions.len() != 1 {
+        return None;
+    }
+    let (table, name) = (relation.quoted(), quote_ident(name));
+    Some(format!(
+        "{} NOT VALID;\nALTER TABLE {table} VALIDATE CONSTRAINT {name};",
+        site.statement.text
+    ))
+}
+
 /// The partition that takes what fits no other one.
 pub(crate) fn default_of<'a>(cx: &Context<'a>, parent: &Relation) -> Option<&'a RelationInfo> {
     cx.catalog?.relations.iter().find(|r| {

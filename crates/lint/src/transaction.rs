@@ -2,6 +2,7 @@
 
 use crate::context::{Context, Site};
 use pgward_model::prelude::*;
+use pgward_sql::action::Action;
 
 /// Statements that ran before it in its transaction, the nearest first; none where it stands
 /// alone.
@@ -24,4 +25,25 @@ pub(crate) fn after<'a>(cx: &'a Context, site: &'a Site) -> impl Iterator<Item =
 
 fn ends(site: &Site) -> bool {
     matches!(site.statement.kind, StatementKind::Commit | StatementKind::Rollback)
+}
+
+/// The value a session setting has at this statement, where the file sets one that is on.
+pub(crate) fn setting_at(cx: &Context, site: &Site, wanted: &str) -> Option<String> {
+    let mut value = None;
+    let before = cx.sites.get(..site.index)?.iter().filter(|s| s.file.path == site.file.path);
+    for action in before.flat_map(|s| &s.actions) {
+        if let Action::Set { name, value: set, local: false } = action
+            && (name == wanted || name.is_empty())
+        {
+            value = set.clone();
+        }
+    }
+    value.filter(|v| v.chars().any(|c| ('1'..='9').contains(&c)))
+}
+
+/// May the statement be done CONCURRENTLY: outside of any transaction, and with all the time it
+/// takes to wait for old snapshots?
+pub(crate) fn may_wait(cx: &Context, site: &Site) -> bool {
+    let limits = ["lock_timeout", "statement_timeout"];
+    site.stands_alone() && limits.iter().all(|name| setting_at(cx, site, name).is_none())
 }

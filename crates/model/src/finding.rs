@@ -109,6 +109,23 @@ pub const LAYER_TESTS: [&str; 4] =
 pub struct Fix {
     pub advice: String,
     pub sql: Option<String>,
+    /// Where `sql` goes.
+    #[serde(default)]
+    pub place: FixPlace,
+    /// In that place `sql` leaves the same schema and the same rows, so `pgward check --fix` may
+    /// write it.
+    #[serde(default)]
+    pub exact: bool,
+}
+
+/// Where the SQL of a fix goes, seen from the statement it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FixPlace {
+    Before,
+    #[default]
+    Instead,
+    After,
 }
 
 impl Finding {
@@ -139,7 +156,19 @@ impl Finding {
     }
 
     pub fn fix(mut self, advice: impl Into<String>, sql: Option<String>) -> Self {
-        self.fix = Some(Fix { advice: advice.into(), sql });
+        self.fix = Some(Fix { advice: advice.into(), sql, place: FixPlace::Instead, exact: false });
+        self
+    }
+
+    /// The SQL of the fix goes there; see [`Fix::place`].
+    pub fn placed(mut self, place: FixPlace) -> Self {
+        self.fix.iter_mut().for_each(|fix| fix.place = place);
+        self
+    }
+
+    /// May the fix be written as it is? See [`Fix::exact`].
+    pub fn exact(mut self, exact: bool) -> Self {
+        self.fix.iter_mut().for_each(|fix| fix.exact = exact && fix.sql.is_some());
         self
     }
 

@@ -28,6 +28,37 @@ pub(crate) struct Token {
     pub(crate) end: usize,
 }
 
+/// The words of a statement in lower case: no quoted names, literals and comments.
+pub fn words(text: &str) -> Vec<String> {
+    let words = tokens(text).into_iter().filter(|t| t.kind == TokenKind::Word);
+    words.filter_map(|t| text.get(t.start..t.end)).map(str::to_ascii_lowercase).collect()
+}
+
+/// The statement with `what` behind the first `word`; `None` where it has no such word.
+pub fn insert_after(text: &str, word: &str, what: &str) -> Option<String> {
+    let found = tokens(text).into_iter().find(|t| {
+        t.kind == TokenKind::Word
+            && text.get(t.start..t.end).is_some_and(|w| w.eq_ignore_ascii_case(word))
+    })?;
+    Some(format!("{} {what}{}", text.get(..found.end)?, text.get(found.end..)?))
+}
+
+/// Does `rest`, what stands behind a statement, begin with its semicolon? Comments may be between.
+pub fn has_semicolon(rest: &str) -> bool {
+    let mut at = 0;
+    while let Some(c) = rest.get(at..).and_then(|r| r.chars().next()) {
+        let (kind, end) = match c.is_whitespace() {
+            true => (TokenKind::Comment, at + c.len_utf8()),
+            false => token_at(rest, at, c),
+        };
+        if kind != TokenKind::Comment {
+            return kind == TokenKind::Semicolon;
+        }
+        at = end;
+    }
+    false
+}
+
 /// Every token of `text` but white space, in order.
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let mut found: Vec<Token> = Vec::new();

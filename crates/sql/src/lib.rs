@@ -22,6 +22,7 @@ use understand::Understood;
 
 pub use chain::{Chain, Refusal};
 pub use effects::{base_type, effects_with, existed};
+pub use lex::{has_semicolon, insert_after, words};
 pub use undo::inverse;
 
 /// The statements of a file, each with its exact place and its effects.

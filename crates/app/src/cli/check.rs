@@ -4,7 +4,9 @@ use super::{Database, Exit, Programs, VaultDir, layer, variable};
 use crate::files::{self, Chain};
 use crate::shape::{self, Shape};
 use crate::{config, face, kept, since};
+use anyhow::bail;
 use pgward_change::{GateOptions, gate};
+use pgward_lint::lints::LINTS;
 use pgward_lint::{Judged, Options};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
@@ -12,6 +14,9 @@ use pgward_render::view;
 use pgward_sandbox::clone::CloneOptions;
 use rayon::prelude::*;
 use std::path::PathBuf;
+
+/// A fixed statement may show another fix; the lints have no longer chains of them.
+const FIX_ROUNDS_MAX: usize = 4;
 
 /// Say what a change will do, before it is done
 ///
@@ -44,6 +49,9 @@ pub struct Check {
     /// Layers to leave out
     #[arg(long, value_name = "LAYER", value_delimiter = ',', value_parser = layer)]
     without: Vec<Layer>,
+    /// Write the fixes that leave the same schema into the files, then judge what is left
+    #[arg(long, conflicts_with = "rehearse")]
+    fix: bool,
     /// How to print
     #[arg(long, value_parser = shape::parser(), default_value = "terminal")]
     format: Shape,
@@ -55,6 +63,32 @@ pub struct Check {
 
 impl Check {
     pub fn run(self) -> anyhow::Result<Exit> {
+        if self.fix && self.files.iter().any(|f| f == "-") {
+            bail!("--fix writes into files, and standard input is none");
+        }
+        let (mut chains, mut report, mut statements) = self.report()?;
+        if self.fix {
+            for _ in 0..FIX_ROUNDS_MAX {
+                if !files::fix(&report.findings)? {
+                    break;
+                }
+                (chains, report, statements) = self.report()?;
+            }
+        }
+        let all = || chains.iter().flat_map(Chain::files);
+        match self.format {
+            Shape::Json => {
+                face::raw(&(serde_json::to_string(&Told { report: &report, statements })? + "\n"))?;
+            }
+            Shape::Terminal => face::show(&view::gate(&report, &files::sources(all())))?,
+            Shape::Output(output) => shape::print(output, &report, &files::sources(all()))?,
+        }
+        let findings = report.findings.iter().any(|f| f.severity >= Severity::Warning);
+        Ok(if findings { Exit::Findings } else { Exit::Quiet })
+    }
+
+    /// The files as they are now, and what is to be said of them.
+    fn report(&self) -> anyhow::Result<(Vec<Chain>, GateReport, Vec<StatementEffects>)> {
         let chains = files::chains(&self.files)?;
         let all = || chains.iter().flat_map(Chain::files);
         let options = self.options(all())?;
@@ -65,15 +99,7 @@ impl Check {
             (None, Some(target)) => self.live_report(&chains, &target, options.clone())?,
         };
         report.since = self.judged(&options, all());
-        match self.format {
-            Shape::Json => {
-                face::raw(&(serde_json::to_string(&Told { report: &report, statements })? + "\n"))?;
-            }
-            Shape::Terminal => face::show(&view::gate(&report, &files::sources(all())))?,
-            Shape::Output(output) => shape::print(output, &report, &files::sources(all()))?,
-        }
-        let findings = report.findings.iter().any(|f| f.severity >= Severity::Warning);
-        Ok(if findings { Exit::Findings } else { Exit::Quiet })
+        Ok((chains, report, statements))
     }
 
     /// What the command line, `pgward.toml` and git say of the files.
@@ -120,20 +146,28 @@ impl Check {
         let mut report = gate(&files::change(chains), target, &options)?;
         report.coverage = Some(Coverage::of(&judged.statements));
         if chains.iter().map(|c| c.files.len()).sum::<usize>() > 1 {
-            self.each_for_itself(&mut report, judged.findings);
+            self.each_for_itself(&mut report, judged.findings, judged.silenced);
         }
         Ok((report, judged.statements))
     }
 
     /// The gate takes all files for one change, whose own tables nobody uses yet. Here each file
     /// is a change: its lints are those of the chain.
-    fn each_for_itself(&self, report: &mut GateReport, findings: Vec<Finding>) {
-        let of_lints = |layer: Layer| matches!(layer, Layer::Static | Layer::Catalog);
-        report.findings.retain(|f| !of_lints(f.layer));
-        let judged = findings.into_iter().filter(|f| !self.without.contains(&f.layer));
-        report.findings.splice(0..0, judged);
+    fn each_for_itself(
+        &self,
+        report: &mut GateReport,
+        findings: Vec<Finding>,
+        silenced: Vec<Silenced>,
+    ) {
+        let of_lint = |id: &str| LINTS.iter().any(|l| l.id == id);
+        let on = |layer: Layer| !self.without.contains(&layer);
+        // What the gate asked the planner and the clone stays.
+        report.findings.retain(|f| !of_lint(&f.lint));
+        report.silenced.retain(|s| !of_lint(&s.lint));
+        report.findings.splice(0..0, findings.into_iter().filter(|f| on(f.layer)));
+        report.silenced.splice(0..0, silenced.into_iter().filter(|s| on(s.layer)));
         let errors = report.findings.iter().filter(|f| f.severity == Severity::Error);
-        report.stopped_by = errors.map(|f| f.layer).min().or(report.stopped_by);
+        report.stopped_by = errors.map(|f| f.layer).min();
     }
 
     /// Without a server: by the text, and by a catalog that was kept where there is one. Each

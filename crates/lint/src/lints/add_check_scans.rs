@@ -1,7 +1,7 @@
 //! A new CHECK reads the whole table.
 
 use crate::context::Context;
-use crate::tables::added;
+use crate::tables::{added, validated_later};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter};
@@ -58,18 +58,9 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             );
             let finding = site
                 .finding(&LINT, severity, message)
-                .fix(LINT.instead, online(relation, &c.name, &site.statement.text));
+                .fix(LINT.instead, validated_later(site, relation, &c.name))
+                .exact(!column && site.stands_alone());
             found.push(cx.sized(finding, relation));
         }
     }
-}
-
-fn online(relation: &Relation, name: &str, text: &str) -> Option<String> {
-    // Only where the statement is this one command can NOT VALID be put at its end.
-    if name.is_empty() || !text.trim_end().ends_with(')') {
-        return None;
-    }
-    let table = relation.quoted();
-    let name = quote_ident(name);
-    Some(format!("{text} NOT VALID;\nALTER TABLE {table} VALIDATE CONSTRAINT {name};"))
 }

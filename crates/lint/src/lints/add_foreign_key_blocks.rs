@@ -1,6 +1,7 @@
 //! A new foreign key stops writes on both tables.
 
 use crate::context::Context;
+use crate::tables::{is_partitioned, validated_later};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter};
@@ -55,7 +56,14 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             let Some(parent) = parent else { continue };
             let message =
                 format!("SHARE ROW EXCLUSIVE on {relation} and {parent}: writes to both wait");
-            let finding = site.finding(&LINT, severity, message);
+            let sql = match command {
+                Alter::AddConstraint(c) => validated_later(site, relation, &c.name),
+                _ => None,
+            };
+            let finding = site
+                .finding(&LINT, severity, message)
+                .fix(LINT.instead, sql)
+                .exact(site.stands_alone() && !is_partitioned(cx, site, relation));
             found.push(cx.sized(cx.sized(finding, relation), parent));
         }
     }

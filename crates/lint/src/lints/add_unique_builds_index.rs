@@ -1,6 +1,7 @@
 //! A new key builds its index under ACCESS EXCLUSIVE.
 
 use crate::context::Context;
+use crate::transaction::may_wait;
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter, NewConstraint};
@@ -63,10 +64,21 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 format!("ACCESS EXCLUSIVE on {relation} while the index of {what} is built");
             let severity = cx.weigh(relation, Severity::Error);
             let sql = online(relation, key);
-            let finding = site.finding(&LINT, severity, message).fix(LINT.instead, sql);
+            // A key of nullable columns makes them NOT NULL, which reads every row.
+            let exact = key.kind == 'u' && may_wait(cx, site) && is_plain(&site.statement.text);
+            let finding =
+                site.finding(&LINT, severity, message).fix(LINT.instead, sql).exact(exact);
             found.push(cx.sized(finding, relation));
         }
     }
+}
+
+/// Does the statement end with the list of columns? What may follow it (INCLUDE, WITH, USING INDEX
+/// TABLESPACE, DEFERRABLE) or stand before it (NULLS NOT DISTINCT) is not in the rewritten one.
+fn is_plain(text: &str) -> bool {
+    let words = pgward_sql::words(text);
+    text.trim_end().ends_with(')')
+        && !words.iter().any(|w| matches!(w.as_str(), "include" | "with" | "nulls" | "only"))
 }
 
 fn online(relation: &Relation, key: &NewConstraint) -> Option<String> {

@@ -56,7 +56,11 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             }
             let message = format!("no statistics of {what} on {table} until the next ANALYZE");
             let sql = Some(format!("ANALYZE {};", table.quoted()));
-            found.push(site.finding(&LINT, Severity::Note, message).fix(LINT.instead, sql));
+            found.push(
+                site.finding(&LINT, Severity::Note, message)
+                    .fix(LINT.instead, sql)
+                    .placed(FixPlace::After),
+            );
         }
     }
 }

@@ -48,7 +48,7 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 let message = format!("index {name} is INVALID and stays so");
                 let sql = Some(format!("DROP INDEX CONCURRENTLY {};", name.quoted()));
                 let finding = site.catalog_finding(&LINT, Severity::Error, message, evidence);
-                found.push(finding.fix(LINT.instead, sql));
+                found.push(finding.fix(LINT.instead, sql).placed(FixPlace::Before));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! CONCURRENTLY under a short timeout.
 
-use crate::context::{Context, Site};
+use crate::context::Context;
+use crate::transaction::setting_at;
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::Action;
@@ -52,22 +53,12 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 let message =
                     format!("{name} = {value} cancels it while it waits for old snapshots");
                 let sql = Some(format!("SET {name} = 0;"));
-                found.push(site.finding(&LINT, Severity::Error, message).fix(LINT.instead, sql));
+                found.push(
+                    site.finding(&LINT, Severity::Error, message)
+                        .fix(LINT.instead, sql)
+                        .placed(FixPlace::Before),
+                );
             }
         }
     }
-}
-
-/// The value a session setting has at this statement, where the file sets one that is on.
-fn setting_at(cx: &Context, site: &Site, wanted: &str) -> Option<String> {
-    let mut value = None;
-    let before = cx.sites.get(..site.index)?.iter().filter(|s| s.file.path == site.file.path);
-    for action in before.flat_map(|s| &s.actions) {
-        if let Action::Set { name, value: set, local: false } = action
-            && (name == wanted || name.is_empty())
-        {
-            value = set.clone();
-        }
-    }
-    value.filter(|v| v.chars().any(|c| ('1'..='9').contains(&c)))
 }

@@ -79,5 +79,7 @@ fn finding(cx: &Context, site: &Site, table: &RelationInfo, c: &ConstraintInfo) 
     let message = format!("constraint {} of {relation} is NOT VALID and stays so", c.name);
     let (table, name) = (relation.quoted(), quote_ident(&c.name));
     let sql = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name};");
-    site.catalog_finding(&LINT, Severity::Note, message, evidence).fix(LINT.instead, Some(sql))
+    site.catalog_finding(&LINT, Severity::Note, message, evidence)
+        .fix(LINT.instead, Some(sql))
+        .placed(FixPlace::After)
 }

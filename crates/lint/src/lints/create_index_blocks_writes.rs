@@ -1,6 +1,8 @@
 //! Writes wait until an index is built.
 
 use crate::context::Context;
+use crate::tables::is_partitioned;
+use crate::transaction::may_wait;
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::Action;
@@ -56,19 +58,12 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             }
             let severity = cx.weigh(&index.table, Severity::Error);
             let message = format!("SHARE on {}: writes wait until the index is built", index.table);
-            let sql = with_concurrently(&site.statement.text);
-            let finding = site.finding(&LINT, severity, message).fix(LINT.instead, sql);
+            let sql = pgward_sql::insert_after(&site.statement.text, "index", "CONCURRENTLY");
+            let finding = site
+                .finding(&LINT, severity, message)
+                .fix(LINT.instead, sql.map(|sql| sql + ";"))
+                .exact(may_wait(cx, site) && !is_partitioned(cx, site, &index.table));
             found.push(cx.sized(finding, &index.table));
         }
     }
-}
-
-/// The statement with CONCURRENTLY behind the word INDEX; none where it is nested.
-fn with_concurrently(text: &str) -> Option<String> {
-    let lower = text.to_ascii_lowercase();
-    if !lower.starts_with("create") {
-        return None;
-    }
-    let at = lower.find("index")? + "index".len();
-    Some(format!("{} CONCURRENTLY{};", text.get(..at)?, text.get(at..)?))
 }

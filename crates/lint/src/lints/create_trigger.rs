@@ -53,7 +53,11 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                  its writes"
             );
             let sql = Some("SET lock_timeout = '2s';".to_owned());
-            found.push(site.finding(&LINT, Severity::Note, message).fix(LINT.instead, sql));
+            found.push(
+                site.finding(&LINT, Severity::Note, message)
+                    .fix(LINT.instead, sql)
+                    .placed(FixPlace::Before),
+            );
         }
     }
 }

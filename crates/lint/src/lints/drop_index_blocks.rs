@@ -1,6 +1,8 @@
 //! Reads and writes wait while an index is dropped.
 
 use crate::context::Context;
+use crate::tables::is_partitioned;
+use crate::transaction::may_wait;
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::Action;
@@ -38,9 +40,14 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 let on = table.map_or_else(|| format!("the table of {name}"), |t| t.to_string());
                 let message =
                     format!("ACCESS EXCLUSIVE on {on}: reads and writes wait until {name} is gone");
-                let sql = d.names.len() == 1 && !d.cascade;
-                let sql = sql.then(|| format!("DROP INDEX CONCURRENTLY {};", name.quoted()));
-                found.push(site.finding(&LINT, Severity::Warning, message).fix(LINT.instead, sql));
+                let text = &site.statement.text;
+                let sql = pgward_sql::insert_after(text, "index", "CONCURRENTLY")
+                    .filter(|_| d.names.len() == 1 && !d.cascade)
+                    .map(|sql| sql + ";");
+                let finding = site.finding(&LINT, Severity::Warning, message);
+                let exact = may_wait(cx, site)
+                    && table.is_none_or(|table| !is_partitioned(cx, site, table));
+                found.push(finding.fix(LINT.instead, sql).exact(exact));
             }
         }
     }

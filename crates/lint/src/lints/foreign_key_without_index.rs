@@ -69,7 +69,10 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 "no index on {table} ({columns}): a DELETE on {parent} reads all of {table}"
             );
             let sql = format!("CREATE INDEX CONCURRENTLY ON {} ({columns});", table.quoted());
-            let finding = site.finding(&LINT, Severity::Note, message).fix(LINT.instead, Some(sql));
+            let finding = site
+                .finding(&LINT, Severity::Note, message)
+                .fix(LINT.instead, Some(sql))
+                .placed(FixPlace::After);
             found.push(cx.sized(finding, table));
         }
     }

@@ -70,7 +70,9 @@ fn finding(cx: &Context, site: &Site, table: &RelationInfo, index: &IndexInfo) -
     );
     let message = format!("index {name} on {} is INVALID and stays so", table.relation);
     let sql = format!("DROP INDEX CONCURRENTLY {};\n{};", name.quoted(), concurrently(index));
-    site.catalog_finding(&LINT, Severity::Note, message, evidence).fix(LINT.instead, Some(sql))
+    site.catalog_finding(&LINT, Severity::Note, message, evidence)
+        .fix(LINT.instead, Some(sql))
+        .placed(FixPlace::Before)
 }
 
 fn concurrently(index: &IndexInfo) -> String {

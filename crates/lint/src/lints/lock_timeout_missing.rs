@@ -52,7 +52,11 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
         let Some(e) = strong.filter(|_| !limited && !said) else { continue };
         let message = format!("{} on {} may queue without a limit", e.lock, e.relation);
         let sql = Some("SET lock_timeout = '2s';".to_owned());
-        found.push(site.finding(&LINT, Severity::Note, message).fix(LINT.instead, sql));
+        found.push(
+            site.finding(&LINT, Severity::Note, message)
+                .fix(LINT.instead, sql)
+                .placed(FixPlace::Before),
+        );
         said = true;
     }
 }

@@ -3,7 +3,7 @@
 use crate::context::{Context, Site};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
-use pgward_sql::action::Action;
+use pgward_sql::action::{Action, Alter};
 
 pub(super) static LINT: Lint = Lint {
     id: "steps_without_transaction",
@@ -27,6 +27,12 @@ pub(super) static LINT: Lint = Lint {
         },
         Example {
             sql: "BEGIN; ALTER TABLE a ADD x int; ALTER TABLE a ADD y int; COMMIT;",
+            catalog: "",
+            finds: &[],
+        },
+        Example {
+            sql: "ALTER TABLE a ADD CONSTRAINT c CHECK (x > 0) NOT VALID; ALTER TABLE a VALIDATE \
+                  CONSTRAINT c;",
             catalog: "",
             finds: &[],
         },
@@ -75,5 +81,9 @@ fn may_fail(site: &Site) -> bool {
 
 fn changes(site: &Site) -> bool {
     use StatementKind::*;
+    // VALIDATE only proves: where it fails, the constraint goes on as it was.
+    let proves =
+        |a: &Action| matches!(a, Action::Alter { command: Alter::ValidateConstraint { .. }, .. });
     matches!(site.statement.kind, Ddl | Insert | Update | Delete | Truncate)
+        && !(site.actions.len() == 1 && site.actions.iter().all(proves))
 }

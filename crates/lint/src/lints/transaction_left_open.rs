@@ -47,7 +47,11 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             locks => format!("it holds {}", distinct(locks).join(", ")),
         };
         let message = format!("the transaction begun here is never committed: {holds}");
-        found.push(site.finding(&LINT, Severity::Error, message).fix(LINT.instead, commit()));
+        found.push(
+            site.finding(&LINT, Severity::Error, message)
+                .fix(LINT.instead, commit())
+                .placed(FixPlace::After),
+        );
     }
 }
 

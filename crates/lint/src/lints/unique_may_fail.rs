@@ -93,5 +93,9 @@ fn of_key(
         table.quoted()
     );
     let message = format!("it fails if two rows of {table} have the same {keys}");
-    Some(site.finding(&LINT, Severity::Note, message).fix(LINT.instead, Some(sql)))
+    Some(
+        site.finding(&LINT, Severity::Note, message)
+            .fix(LINT.instead, Some(sql))
+            .placed(FixPlace::Before),
+    )
 }

@@ -7,13 +7,21 @@ mod installation;
 use pgward_pg::server::{PrivateServer, ServerOptions};
 use pgward_pg::session::{Purpose, Session};
 
+pub(crate) fn installation() -> pgward_pg::tools::Installation {
+    installation::installation()
+}
+
+pub(crate) fn lacks(programs: &[&str]) -> bool {
+    installation::lacks(programs)
+}
+
 pub(crate) fn server() -> PrivateServer {
     server_with("")
 }
 
 /// A server that loads these libraries.
 pub(crate) fn server_with(libraries: &str) -> PrivateServer {
-    let options = ServerOptions::new(installation::installation())
+    let options = ServerOptions::new(installation())
         .set("fsync", "off")
         .set("shared_preload_libraries", libraries);
     PrivateServer::create(&options).expect("a private server starts")

@@ -6,7 +6,9 @@ use crate::place::path;
 use jiff::tz::TimeZone;
 use pgward_model::change::{Coverage, GateReport, KeptCatalog, LayerRun, Rehearsal, Since};
 use pgward_model::evidence::{human, human_duration};
-use pgward_model::prelude::{Evidence, Finding, Severity, Silenced, SilencedBy, SourceKind};
+use pgward_model::prelude::{
+    Evidence, Finding, FixPlace, Severity, Silenced, SilencedBy, SourceKind,
+};
 use std::collections::BTreeMap;
 
 /// Lines of a long statement that are shown.
@@ -247,7 +249,7 @@ pub(crate) fn diagnostic(finding: &Finding, sources: &BTreeMap<String, String>) 
         fix: finding.fix.as_ref().map(|fix| DiagnosticFix {
             advice: Text::prose(&fix.advice),
             remove: match (&fix.sql, source) {
-                (Some(_), Some(text)) => lines_of(finding, text),
+                (Some(_), Some(text)) if fix.place == FixPlace::Instead => lines_of(finding, text),
                 _ => Vec::new(),
             },
             add: fix.sql.iter().flat_map(|sql| sql.trim_end().lines()).map(str::to_owned).collect(),
