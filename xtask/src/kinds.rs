@@ -76,6 +76,12 @@ pub(crate) static KINDS: &[Kind] = &[
         template: None,
     },
     Kind {
+        name: "family",
+        dir: "crates/logs/src/families",
+        registration: Registration::Slice { member: "FAMILY" },
+        template: None,
+    },
+    Kind {
         name: "scenario",
         dir: "crates/drill/scenarios",
         registration: Registration::Included { by: "crates/drill/src/scenario.rs" },

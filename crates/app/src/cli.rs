@@ -15,6 +15,7 @@ mod doctor;
 mod drill;
 mod explain;
 mod install;
+mod logs;
 mod postmortem;
 mod restore;
 mod trace;
@@ -39,6 +40,7 @@ enum Command {
     Drill(drill::Drill),
     Watch(watch::Watch),
     Diagnose(diagnose::Diagnose),
+    Logs(logs::Logs),
     Check(check::Check),
     Catalog(catalog::Catalog),
     Trace(trace::Trace),
@@ -63,6 +65,7 @@ impl Cli {
             Command::Drill(command) => command.run(),
             Command::Watch(command) => command.run(),
             Command::Diagnose(command) => command.run(),
+            Command::Logs(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Catalog(command) => command.run(),
             Command::Trace(command) => command.run(),

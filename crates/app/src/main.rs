@@ -8,6 +8,7 @@ mod coverage;
 mod face;
 mod files;
 mod kept;
+mod log_files;
 mod record;
 mod shape;
 mod since;

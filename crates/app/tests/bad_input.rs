@@ -101,6 +101,28 @@ fn files_that_are_no_changes() {
 }
 
 #[test]
+fn files_that_are_no_logs() {
+    let dir = dir();
+    let dir = dir.path();
+    fs::create_dir(dir.join("log")).expect("a directory can be made");
+    let write = |name: &str, bytes: &[u8]| fs::write(dir.join(name), bytes).expect("writes");
+    write("a.log", b"2026-11-21 03:24:37.457 UTC [9] LOG:  x\n");
+    write("notes.txt", b"bread\nbutter\n");
+    write("broken.log.gz", b"not packed at all");
+    check(dir, &["logs", "no-such.log"], &["no-such.log", "no such log"]);
+    check(dir, &["logs", "log"], &["log is a directory", "*.log"]);
+    check(dir, &["logs", "notes.txt"], &["notes.txt", "`bread`", "--prefix"]);
+    check(dir, &["logs", "broken.log.gz"], &["broken.log.gz", "cannot be read"]);
+    check(
+        dir,
+        &["logs", "a.log", "--prefix", "%t %p "],
+        &["a.log", "%t %p", "look like", "%m [%p]"],
+    );
+    check(dir, &["logs", "a.log", "--prefix", "%z"], &["a.log", "no %z"]);
+    check(dir, &["logs", "a.log", "--since", "noon"], &["noon", "2026-11-21T03:00:00Z"]);
+}
+
+#[test]
 fn words_that_nobody_knows() {
     let dir = dir();
     let dir = dir.path();

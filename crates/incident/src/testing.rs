@@ -41,8 +41,10 @@ pub(crate) fn log(seconds: i64, severity: &str, sqlstate: &str, message: &str) -
         client: "10.0.0.1:4000".to_owned(),
         severity: severity.to_owned(),
         sqlstate: sqlstate.to_owned(),
+        class: String::new(),
         message: message.to_owned(),
         detail: String::new(),
+        context: String::new(),
         statement: String::new(),
     }
 }

@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod finding;
 pub mod incident;
 pub mod lock;
+pub mod log_report;
 pub mod name;
 pub mod postmortem;
 pub mod runbook;
@@ -24,6 +25,7 @@ pub mod prelude {
     pub use crate::finding::*;
     pub use crate::incident::*;
     pub use crate::lock::*;
+    pub use crate::log_report::*;
     pub use crate::name::*;
     pub use crate::postmortem::*;
     pub use crate::runbook::*;

@@ -155,8 +155,13 @@ pub struct LogEntry {
     /// LOG, ERROR, FATAL, PANIC, WARNING, ...
     pub severity: String,
     pub sqlstate: String,
+    /// Id of its class of messages; empty in samples of older programs.
+    #[serde(default)]
+    pub class: String,
     pub message: String,
     pub detail: String,
+    #[serde(default)]
+    pub context: String,
     pub statement: String,
 }
 

@@ -163,8 +163,10 @@ pub fn parse_csv(bytes: &[u8], zone: &TimeZone) -> Vec<LogEntry> {
                 client: field(4),
                 severity: field(11),
                 sqlstate: field(12),
+                class: String::new(),
                 message: redact(&field(13)),
                 detail: redact(&field(14)),
+                context: redact(&field(18)),
                 statement: redact(&field(19)),
                 application: field(22),
             })
@@ -190,8 +192,10 @@ pub fn parse_json(bytes: &[u8], zone: &TimeZone) -> Vec<LogEntry> {
                 severity: field("error_severity"),
                 // jsonlog leaves the code out when it is 00000.
                 sqlstate: if state.is_empty() { "00000".to_owned() } else { state },
+                class: String::new(),
                 message: redact(&field("message")),
                 detail: redact(&field("detail")),
+                context: redact(&field("context")),
                 statement: redact(&field("statement")),
                 application: field("application_name"),
             })

@@ -3,6 +3,7 @@
 mod explanation;
 mod findings;
 mod incident;
+mod logs;
 mod postmortem;
 mod runbook;
 mod scoreboard;
@@ -14,6 +15,7 @@ pub use explanation::{Example, Explanation, explanation};
 pub(crate) use findings::diagnostic as diagnostic_of;
 pub use findings::{findings, gate};
 pub use incident::incident;
+pub use logs::logs;
 pub use postmortem::postmortem;
 pub use runbook::runbook;
 pub use scoreboard::scoreboard;

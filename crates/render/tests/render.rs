@@ -20,6 +20,7 @@ fn documents() -> Vec<(&'static str, Document)> {
         ("explanation", view::explanation(&sample::explanation())),
         ("scoreboard", view::scoreboard(&sample::scores())),
         ("postmortem", view::postmortem(&sample::postmortem())),
+        ("logs", view::logs(&sample::log_report(), 10)),
     ]
 }
 

@@ -674,3 +674,93 @@ pub(crate) fn explanation() -> pgward_render::view::Explanation {
         source: "manual: Explicit Locking".into(),
     }
 }
+
+/// An hour of a log in which a migration queued behind an idle transaction.
+pub fn log_report() -> LogReport {
+    let bucket = |second: i64, n_errors| LogBucket {
+        at: at(second as f64),
+        n_records: 40,
+        n_errors,
+        n_statements: 12,
+        statements_ms: 900.0,
+        n_connections: 3,
+        n_lock_waits: n_errors,
+        n_checkpoints: 0,
+        temp_bytes: 0.0,
+    };
+    LogReport {
+        files: vec![LogFile {
+            path: "postgresql.log".to_owned(),
+            format: "stderr".to_owned(),
+            prefix: "%m [%p] %q%u@%d ".to_owned(),
+            bytes: 81_920,
+        }],
+        bytes: 81_920,
+        n_records: 480,
+        n_lines_unread: 2,
+        first: Some(at(0.0)),
+        last: Some(at(3_600.0)),
+        troubles: vec![LogTrouble {
+            class: "lock_wait_ddl".to_owned(),
+            cause: Some("lock_ddl_queue".to_owned()),
+            also: vec!["lock_idle_tx".to_owned()],
+            says: "a statement waits for a lock on a table (once, of role deploy)".to_owned(),
+            score: 0.55,
+            n: 1,
+            first: Some(at(60.0)),
+            last: Some(at(60.0)),
+            example: "process 22 still waiting for AccessExclusiveLock on relation 16471 of \
+                      database 16384 after 1000.1 ms"
+                .to_owned(),
+        }],
+        classes: vec![LogClassCount {
+            class: "lock_wait_ddl".to_owned(),
+            family: "locks".to_owned(),
+            means: "a statement waits for a lock on a table".to_owned(),
+            weight: "harm".to_owned(),
+            n: 1,
+            first: Some(at(60.0)),
+            last: Some(at(60.0)),
+            example: String::new(),
+        }],
+        statements: vec![LogStatement {
+            fingerprint: "50fde20626009aba".to_owned(),
+            text: "SELECT * FROM orders WHERE id = $1".to_owned(),
+            calls: 144,
+            total_ms: 10_800.0,
+            mean_ms: 75.0,
+            p50_ms: 70.0,
+            p95_ms: 110.0,
+            p99_ms: 120.0,
+            max_ms: 1_203.0,
+            slowest: "SELECT * FROM orders WHERE id = 7".to_owned(),
+            slowest_at: Some(at(61.0)),
+            database: "shop".to_owned(),
+            role: "site".to_owned(),
+            application: "site".to_owned(),
+            n_plans: 0,
+            plan: String::new(),
+            temp_bytes: 0.0,
+        }],
+        n_statements: 144,
+        statements_ms: 10_800.0,
+        locks: LogLocks {
+            n_waits: 1,
+            n_acquired: 1,
+            waited_ms: 1_817.0,
+            longest_ms: 1_817.0,
+            n_deadlocks: 0,
+            by_lock: vec![LogLock {
+                mode: "AccessExclusiveLock".to_owned(),
+                on: "relation 16471".to_owned(),
+                n: 1,
+                waited_ms: 1_817.0,
+                longest_ms: 1_817.0,
+                statement: "ALTER TABLE orders ADD COLUMN note text".to_owned(),
+            }],
+        },
+        timeline: (0..12).map(|i| bucket(300 * i, u64::from(i == 3))).collect(),
+        bucket_s: 300,
+        ..LogReport::default()
+    }
+}

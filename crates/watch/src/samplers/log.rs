@@ -85,6 +85,8 @@ mod tests {
             client: String::new(),
             severity: "ERROR".to_owned(),
             sqlstate: "42P01".to_owned(),
+            class: String::new(),
+            context: String::new(),
             message: String::new(),
             detail: String::new(),
             statement: String::new(),
