@@ -396,6 +396,8 @@ pub struct NewColumn {
     pub data_type: String,
     pub not_null: bool,
     pub default: NewDefault,
+    /// DEFAULT is written, be it NULL: keys of the column are then proven for every row.
+    pub says_default: bool,
     pub constraints: Vec<NewConstraint>,
 }
 

@@ -32,6 +32,8 @@ pub struct Chain {
     functions: BTreeMap<Relation, Function>,
     /// Domains with a rule that were made on the way.
     domains: BTreeSet<Relation>,
+    /// The session's TimeZone is UTC.
+    utc: bool,
     /// CHECKs added to tables of which nothing else is known, while they hold.
     checks: Vec<Check>,
     /// Made or changed where the text does not say for certain how: nothing is held against
@@ -79,6 +81,7 @@ impl Chain {
             newest_oid: u32::MAX / 2,
             functions: BTreeMap::new(),
             domains: BTreeSet::new(),
+            utc: false,
             checks: Vec::new(),
             doubtful: BTreeSet::new(),
         }
@@ -99,6 +102,7 @@ impl Chain {
     pub fn begin_file(&mut self) {
         self.whole |= !self.made.is_empty() && !self.missed;
         self.made.clear();
+        self.utc = false;
         "public".clone_into(&mut self.schema);
     }
 
@@ -248,6 +252,13 @@ impl Chain {
                 effect.rewrites = true;
                 effect.builds_index = true;
             }
+            if let Action::Alter { command, .. } = action
+                && self.utc
+                && swaps_time_type(info, command)
+            {
+                // Source: TimestampTimestampTzRequiresRewrite, since 12.
+                effect.rewrites = false;
+            }
             let adds_index = matches!(action, Action::CreateIndex(_) | Action::Reindex { .. })
                 || matches!(action, Action::Alter { command: Alter::AddConstraint(_), .. })
                 || matches!(action, Action::Alter { command: Alter::AttachPartition { .. }, .. })
@@ -393,6 +404,18 @@ impl Chain {
     }
 }
 
+/// Does the command make a timestamp a timestamptz, or the other way, and nothing else?
+fn swaps_time_type(info: &RelationInfo, command: &Alter) -> bool {
+    let Alter::SetType { column, data_type, using } = command else { return false };
+    let Some(old) = info.columns.iter().find(|c| c.name == *column) else { return false };
+    let pair = (effects::base_type(&old.data_type), effects::base_type(data_type));
+    matches!(
+        (pair.0.as_str(), pair.1.as_str()),
+        ("timestamp", "timestamptz") | ("timestamptz", "timestamp")
+    ) && !data_type.contains('(')
+        && effects::is_itself(using.as_deref(), column, data_type)
+}
+
 /// The commands of one ALTER TABLE in the order in which PostgreSQL carries them out, whatever
 /// order they are written in; `None` for any other statement.
 /// Source: `AlterTablePass` in the server's source.
@@ -527,6 +550,16 @@ mod tests {
         let alter = "ALTER TABLE orders ADD COLUMN x int";
         let drop = "DROP TABLE IF EXISTS people";
         assert_eq!(last(&[alter, drop]), ["people ACCESS EXCLUSIVE"]);
+    }
+
+    #[test]
+    fn views_go_with_the_view_they_read() {
+        let views = "CREATE VIEW v AS SELECT name FROM users;
+            CREATE MATERIALIZED VIEW m AS SELECT name FROM v;";
+        let again = format!("DROP VIEW v CASCADE; {views} CREATE INDEX i ON m (name)");
+        assert_eq!(last(&[USERS, views, &again]), ["public.m SHARE builds new"]);
+        let kept = "CREATE INDEX i ON m (name)";
+        assert_eq!(last(&[USERS, views, kept]), ["public.m SHARE builds"]);
     }
 
     #[test]

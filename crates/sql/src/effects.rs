@@ -11,7 +11,7 @@ use pgward_model::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use catalog::{base_type, effects_with, existed};
-pub(crate) use catalog::{keeps_values, names, says_not_null, sharpen};
+pub(crate) use catalog::{is_itself, keeps_values, names, says_not_null, sharpen};
 
 /// What earlier statements of a change have made, so that nobody else can use it yet.
 #[derive(Debug, Clone, Default)]

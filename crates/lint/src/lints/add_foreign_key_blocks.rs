@@ -31,6 +31,11 @@ pub(super) static LINT: Lint = Lint {
             catalog: "",
             finds: &[Severity::Note],
         },
+        Example {
+            sql: "ALTER TABLE a ADD COLUMN b int DEFAULT NULL REFERENCES b (id);",
+            catalog: "",
+            finds: &[Severity::Error],
+        },
     ],
     check,
 };
@@ -46,10 +51,14 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 Alter::AddConstraint(c) if c.kind == 'f' && !c.not_valid => {
                     (c.references.as_ref(), cx.weigh(relation, Severity::Error))
                 }
-                // The new column is empty: no rows to compare, but the locks are taken.
+                // Without a default the new column is empty: no rows to compare, but the locks are
+                // taken.
                 Alter::AddColumn { column, .. } => {
                     let key = column.constraints.iter().find_map(|c| c.references.as_ref());
-                    (key, cx.weigh(relation, Severity::Note))
+                    let scans =
+                        site.effects.iter().any(|e| e.relation.same_as(relation) && e.scans);
+                    let severity = if scans { Severity::Error } else { Severity::Note };
+                    (key, cx.weigh(relation, severity))
                 }
                 _ => continue,
             };

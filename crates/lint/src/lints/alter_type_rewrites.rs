@@ -16,6 +16,16 @@ pub(super) static LINT: Lint = Lint {
     guards_rows: false,
     examples: &[
         Example {
+            sql: "SET timezone = 'UTC'; ALTER TABLE t ALTER a TYPE timestamptz USING a;",
+            catalog: "CREATE TABLE t (a timestamp);",
+            finds: &[],
+        },
+        Example {
+            sql: "ALTER TABLE t ALTER a TYPE text USING a::text;",
+            catalog: "CREATE TABLE t (a varchar(10));",
+            finds: &[],
+        },
+        Example {
             sql: "ALTER TABLE a ALTER COLUMN x TYPE bigint;",
             catalog: "",
             finds: &[Severity::Error],

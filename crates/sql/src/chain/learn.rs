@@ -10,9 +10,12 @@ impl Chain {
     pub(super) fn learn(&mut self, action: &Action) {
         match action {
             Action::CreateTable(t) => self.create_table(t),
-            Action::CreateTableAs { relation, materialized, .. } => {
+            Action::CreateTableAs { relation, materialized, reads, .. } => {
                 let kind = if *materialized { 'm' } else { 'r' };
                 self.make(relation, kind);
+                if *materialized {
+                    self.note_view("materialized view", relation, reads);
+                }
                 self.doubtful.insert(relation.name.clone());
             }
             Action::CreateView { relation, reads, .. } => self.create_view(relation, reads),
@@ -49,6 +52,10 @@ impl Chain {
             Action::Define { function, volatile, text, .. } => {
                 let known = Function { volatile: *volatile, text: text.clone() };
                 self.functions.insert(function.clone(), known);
+            }
+            Action::Set { name, value, .. } if name == "timezone" => {
+                let zone = value.as_deref().unwrap_or("").trim_matches('\'').to_lowercase();
+                self.utc = ["utc", "gmt", "etc/utc", "uct", "zulu"].contains(&zone.as_str());
             }
             Action::Set { name, value: Some(value), .. } if name == "search_path" => {
                 let first = value.split(',').next().unwrap_or("").trim().trim_matches(['"', '\'']);
@@ -124,6 +131,13 @@ impl Chain {
     }
 
     fn create_view(&mut self, relation: &Relation, reads: &[Relation]) {
+        if self.note_view("view", relation, reads) {
+            self.made.insert(self.placed(relation));
+        }
+    }
+
+    /// Keeps what a view reads; true where it is new.
+    fn note_view(&mut self, kind: &str, relation: &Relation, reads: &[Relation]) -> bool {
         let placed = self.placed(relation);
         let uses = reads
             .iter()
@@ -134,11 +148,11 @@ impl Chain {
         let identity = placed.quoted();
         if let Some(view) = self.catalog.objects.iter_mut().find(|o| o.identity == identity) {
             view.uses = uses;
-            return;
+            return false;
         }
-        self.made.insert(placed);
-        let kind = "view".to_owned();
+        let kind = kind.to_owned();
         self.catalog.objects.push(ObjectInfo { kind, identity, definition: String::new(), uses });
+        true
     }
 
     /// A trigger, policy or rule, under the name that `pg_identify_object` gives it.
@@ -338,7 +352,7 @@ impl Chain {
             "view" => {
                 for name in &d.names {
                     if let Some(identity) = self.view(name).map(|v| v.identity.clone()) {
-                        self.catalog.objects.retain(|o| o.identity != identity);
+                        self.drop_view(&identity);
                     }
                 }
             }
@@ -369,9 +383,28 @@ impl Chain {
         for info in &mut self.catalog.relations {
             info.constraints.retain(|c| c.references.as_ref() != Some(&gone));
         }
-        self.catalog.objects.retain(|o| !o.uses.contains(&gone));
+        let views = self.catalog.objects.iter().filter(|o| is_view(o) && o.uses.contains(&gone));
+        let views: Vec<String> = views.map(|v| v.identity.clone()).collect();
+        views.iter().for_each(|view| self.drop_view(view));
+        self.catalog.objects.retain(|o| !o.uses.contains(&gone) && o.identity != gone.quoted());
         self.made.remove(&gone);
     }
+
+    /// A view goes, and with it every view that reads it: without CASCADE there is none.
+    fn drop_view(&mut self, identity: &str) {
+        let mut going = vec![identity.to_owned()];
+        while let Some(view) = going.pop() {
+            self.catalog.objects.retain(|o| o.identity != view);
+            let reads = |o: &&ObjectInfo| is_view(o) && o.uses.iter().any(|u| u.quoted() == view);
+            going.extend(self.catalog.objects.iter().filter(reads).map(|o| o.identity.clone()));
+            self.catalog.relations.retain(|r| r.kind != 'm' || r.relation.quoted() != view);
+            self.made.retain(|r| r.quoted() != view);
+        }
+    }
+}
+
+fn is_view(object: &ObjectInfo) -> bool {
+    matches!(object.kind.as_str(), "view" | "materialized view")
 }
 
 fn index(name: &str, columns: &[String], unique: bool) -> IndexInfo {

@@ -90,9 +90,11 @@ fn of_options(names: &[String]) -> LockMode {
 fn of_add_column(relation: &Relation, column: &NewColumn) -> Vec<Effect> {
     let inline = |kinds: &[char]| column.constraints.iter().any(|c| kinds.contains(&c.kind));
     let unset_not_null = column.not_null && !column.has_value();
+    // Source: transformAlterTableStmt, AT_AddColumn: validation is skipped without a default.
+    let proves_key = inline(&['f']) && column.says_default;
     let mut found = vec![Effect {
         rewrites: column.default.rewrites(),
-        scans: inline(&['c']) || unset_not_null,
+        scans: inline(&['c']) || unset_not_null || proves_key,
         // A heap that is written anew needs its indexes anew.
         builds_index: inline(&['p', 'u', 'x']) || column.default.rewrites(),
         ..effect(relation, LockMode::AccessExclusive)

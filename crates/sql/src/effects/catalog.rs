@@ -53,7 +53,9 @@ fn refine(action: &Action, catalog: &Catalog, found: &mut [Effect]) {
         Alter::SetType { column, data_type, using } => {
             let old = info.columns.iter().find(|c| c.name == *column);
             let keeps = |o: &ColumnInfo| {
-                o.generated == Some('v') || (using.is_none() && keeps_heap(&o.data_type, data_type))
+                o.generated == Some('v')
+                    || (is_itself(using.as_deref(), column, data_type)
+                        && keeps_heap(&o.data_type, data_type))
             };
             if old.is_some_and(keeps) {
                 e.rewrites = false;
@@ -163,6 +165,13 @@ fn keeps_heap(old: &str, new: &str) -> bool {
         }
         (a, b) => a == b && old_mods == new_mods,
     }
+}
+
+/// Is what stands behind USING the column as it is, or only cast to its new type?
+pub(crate) fn is_itself(using: Option<&str>, column: &str, data_type: &str) -> bool {
+    let Some(using) = using.map(|u| u.trim_matches(['(', ')'])) else { return true };
+    let (own, cast) = using.split_once("::").unwrap_or((using, data_type));
+    own == quote_ident(column) && base_and_mods(cast) == base_and_mods(data_type)
 }
 
 /// Does every value survive the way there and back? Wider types of the same kind.

@@ -138,13 +138,17 @@ pub(super) fn column(c: &protobuf::ColumnDef) -> NewColumn {
         data_type,
         not_null: c.is_not_null || is_serial,
         default: if is_serial { NewDefault::Sequence } else { NewDefault::None },
+        says_default: is_serial,
         constraints: Vec::new(),
     };
     for node in &c.constraints {
         let Some(NodeEnum::Constraint(k)) = &node.node else { continue };
         match k.contype() {
             ConstrType::ConstrNotnull => made.not_null = true,
-            ConstrType::ConstrDefault => made.default = default_of(k.raw_expr.as_deref()),
+            ConstrType::ConstrDefault => {
+                made.default = default_of(k.raw_expr.as_deref());
+                made.says_default = true;
+            }
             ConstrType::ConstrIdentity => {
                 made.default = NewDefault::Sequence;
                 made.not_null = true;
