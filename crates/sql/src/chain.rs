@@ -557,9 +557,9 @@ mod tests {
         let views = "CREATE VIEW v AS SELECT name FROM users;
             CREATE MATERIALIZED VIEW m AS SELECT name FROM v;";
         let again = format!("DROP VIEW v CASCADE; {views} CREATE INDEX i ON m (name)");
-        assert_eq!(last(&[USERS, views, &again]), ["public.m SHARE builds new"]);
+        assert_eq!(last(&[USERS, views, &again]), ["m SHARE builds new"]);
         let kept = "CREATE INDEX i ON m (name)";
-        assert_eq!(last(&[USERS, views, kept]), ["public.m SHARE builds"]);
+        assert_eq!(last(&[USERS, views, kept]), ["m SHARE builds"]);
     }
 
     #[test]
