@@ -53,6 +53,7 @@ pub fn undo(change_id: &str, target: &Target, options: UndoOptions) -> Result<Un
         return Err(Error::Unknown { change_id: change_id.to_owned() });
     }
     pgward_pg::install::trust_journal(&book)?;
+    pgward_pg::install::trust_undo(&book)?;
     wait_for_turn(&work, change_id)?;
     let lines = journal::newest_run(&book, change_id)?;
     if lines.is_empty() {

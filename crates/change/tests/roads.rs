@@ -65,6 +65,29 @@ fn good_changes_are_applied_and_undone() {
     assert!(matches!(unknown, Error::Unknown { .. }));
 }
 
+#[test]
+fn a_superuser_does_not_run_what_another_role_may_have_written() {
+    let production = production();
+    let change = change("CREATE TABLE notes (id bigint PRIMARY KEY);");
+    let options = production.options(&[Layer::Rehearsal]);
+    let report = guard(&change, &production.target(), &options).unwrap();
+    assert_eq!(report.stopped_by(), None, "{:#?}", report.stopper());
+    let writer = "CREATE ROLE writer LOGIN; GRANT USAGE ON SCHEMA pgward TO writer; \
+                  GRANT SELECT, INSERT, UPDATE ON pgward.journal, pgward.changes TO writer";
+    production.admin.simple(writer).unwrap();
+    let forge = "UPDATE pgward.journal SET undo = '{\"kind\": \"exact\", \"statements\": \
+                 [\"ALTER ROLE writer SUPERUSER\"]}'";
+    let as_writer = production.server.target().with_role("writer");
+    Session::connect(&as_writer, Purpose::Private).unwrap().simple(forge).unwrap();
+    let refused = undo(&change.id, &production.target(), EXACT).unwrap_err().to_string();
+    assert!(refused.contains("writer") && refused.contains("REVOKE"), "{refused}");
+    let raised: bool = production
+        .admin
+        .query_one("SELECT rolsuper FROM pg_roles WHERE rolname = 'writer'", &[])
+        .unwrap();
+    assert!(!raised);
+}
+
 /// Everything before production is off: a step that fails later takes the earlier ones back.
 #[test]
 fn steps_outside_a_transaction_are_undone_when_a_later_one_fails() {

@@ -83,6 +83,36 @@ pub fn trust_journal(session: &Session) -> Result<(), Error> {
     })
 }
 
+/// Whoever may write to the journal says what an undo runs: a superuser must not run what a role
+/// that is none may have written.
+///
+/// # Errors
+/// [`Error::Refused`] when it would, with the role and the way out.
+pub fn trust_undo(session: &Session) -> Result<(), Error> {
+    let rows = session.query(
+        "SELECT coalesce(w.rolname::text, 'PUBLIC') \
+         FROM pg_catalog.pg_class c \
+         CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a \
+         LEFT JOIN pg_catalog.pg_roles w ON w.oid = a.grantee \
+         JOIN pg_catalog.pg_roles me ON me.rolname = current_user \
+         WHERE c.oid = pg_catalog.to_regclass('pgward.journal')::oid \
+            AND a.privilege_type IN ('INSERT', 'UPDATE') \
+            AND me.rolsuper AND NOT coalesce(w.rolsuper, false) \
+         ORDER BY 1",
+        &[],
+    )?;
+    let Some(row) = rows.first() else { return Ok(()) };
+    let writer: String = get(row, 0)?;
+    Err(Error::Refused {
+        step: "the undo".to_owned(),
+        why: format!(
+            "{writer} may write to pgward.journal, and what it says would run with the rights of \
+             this superuser; undo as {writer}, or read the journal, then REVOKE INSERT, UPDATE ON \
+             pgward.journal FROM {writer}"
+        ),
+    })
+}
+
 /// Can this role read the journal and the changes?
 ///
 /// # Errors
