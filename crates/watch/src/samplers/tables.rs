@@ -84,7 +84,6 @@ struct FileNow {
 #[derive(Debug)]
 struct File {
     node: u32,
-    pages: i64,
     n_live: i64,
     deleted: i64,
     /// When another file was seen, and the rows there were, until the counters have followed.
@@ -93,6 +92,9 @@ struct File {
 
 /// An idle backend reports its counters after 10 s at the latest (`PGSTAT_IDLE_INTERVAL`).
 const COUNTERS_LATE_S: f64 = 15.0;
+/// No page holds more: `MaxHeapTuplesPerPage` of the largest pages, 32 kB. A bloated table that is
+/// written anew has few pages too, but its rows fit into them.
+const ROWS_OF_A_PAGE: i64 = 1169;
 /// Of the rows before; what was inserted since may be there already.
 const LEFT_MAX: f64 = 0.01;
 
@@ -124,7 +126,7 @@ impl Files {
                 changed = old.changed.filter(|(t, _)| seconds_between(*t, at) < COUNTERS_LATE_S);
                 if old.node != node && n_before > 0 {
                     changed = Some((at, n_before));
-                    is_empty = is_bare && pages as f64 <= old.pages as f64 * LEFT_MAX;
+                    is_empty = is_bare && n_before > pages.saturating_mul(ROWS_OF_A_PAGE);
                 }
             }
             if let Some((since, n_before)) = changed
@@ -133,8 +135,7 @@ impl Files {
                 found.push((since, table));
                 changed = None;
             }
-            let pages = if is_bare { 0 } else { pages };
-            let file = File { node, pages, n_live: table.n_live, deleted: table.deleted, changed };
+            let file = File { node, n_live: table.n_live, deleted: table.deleted, changed };
             known.insert(table.oid, file);
         }
         self.known = known;
@@ -185,9 +186,11 @@ mod tests {
     fn a_bare_file_without_pages_tells_it_before_any_counter() {
         let old = FileNow { node: 1, pages: 500, is_bare: false };
         let of = |pages, is_bare| FileNow { node: 2, pages, is_bare };
-        let n = |new| n_emptied(&[(old, 500, 0), (new, 500, 0), (new, 500, 0)]);
+        let n_of = |n_live, new| n_emptied(&[(old, n_live, 0), (new, n_live, 0), (new, n_live, 0)]);
+        let n = |new| n_of(50_000, new);
         assert_eq!((n(of(0, true)), n(of(5, true))), (1, 1)); // rows came since
         assert_eq!(n(of(500, true)), 0); // ALTER TABLE rewrote it
+        assert_eq!(n_of(50, of(1, true)), 0); // ALTER TABLE rewrote a bloated one
         assert_eq!(n(of(0, false)), 0); // VACUUM FULL found no row
     }
 
