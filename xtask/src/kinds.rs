@@ -64,6 +64,12 @@ pub(crate) static KINDS: &[Kind] = &[
         template: None,
     },
     Kind {
+        name: "sink",
+        dir: "crates/app/src/alert",
+        registration: Registration::Slice { member: "SINK" },
+        template: None,
+    },
+    Kind {
         name: "fault",
         dir: "crates/sandbox/src/faults",
         registration: Registration::Slice { member: "FAULT" },

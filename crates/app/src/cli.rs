@@ -1,11 +1,15 @@
 //! The commands: one file each.
 
+pub use self::diagnose::seconds;
+pub use self::drill::{Respond, ask, told};
+use crate::config::{Server, Watched};
 use clap::{Args, Parser, Subcommand};
 use pgward_pg::prelude::*;
 use pgward_pg::tools;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod ack;
 mod apply;
 mod backup;
 mod catalog;
@@ -13,11 +17,14 @@ mod check;
 mod diagnose;
 mod doctor;
 mod drill;
+mod event;
 mod explain;
 mod install;
 mod logs;
 mod postmortem;
 mod restore;
+mod status;
+mod top;
 mod trace;
 mod undo;
 mod uninstall;
@@ -39,6 +46,8 @@ pub struct Cli {
 enum Command {
     Drill(drill::Drill),
     Watch(watch::Watch),
+    Status(status::Status),
+    Top(top::Top),
     Diagnose(diagnose::Diagnose),
     Logs(logs::Logs),
     Check(check::Check),
@@ -53,6 +62,8 @@ enum Command {
     Install(install::Install),
     Uninstall(uninstall::Uninstall),
     Doctor(doctor::Doctor),
+    Event(event::Tell),
+    Ack(ack::Ack),
 }
 
 impl Cli {
@@ -64,6 +75,8 @@ impl Cli {
         match self.command {
             Command::Drill(command) => command.run(),
             Command::Watch(command) => command.run(),
+            Command::Status(command) => command.run(),
+            Command::Top(command) => command.run(),
             Command::Diagnose(command) => command.run(),
             Command::Logs(command) => command.run(),
             Command::Check(command) => command.run(),
@@ -78,6 +91,8 @@ impl Cli {
             Command::Install(command) => command.run(),
             Command::Uninstall(command) => command.run(),
             Command::Doctor(command) => command.run(),
+            Command::Event(command) => command.run(),
+            Command::Ack(command) => command.run(),
         }
     }
 }
@@ -134,6 +149,47 @@ impl Database {
     }
 }
 
+/// Which servers, one or many.
+#[derive(Args, Clone)]
+pub struct Servers {
+    /// Database of a server: postgres://user@host:port/dbname; may be given several times.
+    /// Without it, the servers of the configuration
+    #[arg(long = "database", value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    databases: Vec<String>,
+    /// Configuration with the servers; otherwise the pgward.toml of this directory
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Servers {
+    /// What is given on the command line, else in the configuration; alerts are the
+    /// configuration's in both cases.
+    fn watched(&self) -> anyhow::Result<Watched> {
+        let mut watched = crate::config::of_servers(self.config.as_deref())?;
+        let given: Vec<&String> = self.databases.iter().filter(|u| !u.trim().is_empty()).collect();
+        if !given.is_empty() {
+            let named = |url: &&String| {
+                let server = Server::new(url)?;
+                let known = watched.servers.iter().find(|s| s.is_same(&server));
+                Ok(known.cloned().unwrap_or(server))
+            };
+            watched.servers = given.iter().map(named).collect::<anyhow::Result<_>>()?;
+        }
+        let password = std::env::var_os("PGPASSWORD").and_then(|p| p.into_string().ok());
+        for server in &mut watched.servers {
+            if let Some(password) = password.as_ref().filter(|_| server.target.password().is_none())
+            {
+                server.target = server.target.with_password(password);
+            }
+        }
+        anyhow::ensure!(
+            !watched.servers.is_empty(),
+            "no database: give --database URL, set DATABASE_URL, or write [[server]] in pgward.toml"
+        );
+        Ok(watched)
+    }
+}
+
 /// Where backups, WAL, incidents and post-mortems are kept.
 #[derive(Args, Clone)]
 pub struct VaultDir {
@@ -185,7 +241,7 @@ impl Programs {
     }
 
     /// The installation that fits a server: same major, else the newest.
-    fn fitting(&self, major: u32) -> anyhow::Result<Option<Installation>> {
+    pub fn fitting(&self, major: u32) -> anyhow::Result<Option<Installation>> {
         if let Some(dir) = &self.postgres {
             return Ok(Some(tools::installation_at(dir)?));
         }

@@ -1,5 +1,10 @@
-//! `pgward.toml`: what a team has agreed for its files. Lints it accepts and why, what they
-//! weigh, values of variables, and whether a file is one transaction.
+//! `pgward.toml`: what a team has agreed for its files (lints it accepts and why, what they
+//! weigh, values of variables, whether a file is one transaction), which servers are watched, and
+//! who is told of trouble.
+
+mod watched;
+
+pub use watched::{Server, Watched, of_servers};
 
 use anyhow::{Context, anyhow, bail};
 use pgward_lint::FileOptions;
@@ -30,6 +35,9 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 struct Document {
     check: General,
+    server: Vec<watched::RawServer>,
+    alert: Vec<watched::RawRoute>,
+    daemon: watched::RawDaemon,
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -80,15 +88,17 @@ pub fn of_files(
     let Some(path) = given.map(Path::to_owned).or_else(|| nearest(files)) else {
         return Ok(BTreeMap::new());
     };
-    let metadata = std::fs::metadata(&path)
+    let config = read(&path, &text_of(&path)?)?;
+    Ok(files.iter().map(|file| (file.clone(), config.of(file))).collect())
+}
+
+fn text_of(path: &Path) -> anyhow::Result<String> {
+    let metadata = std::fs::metadata(path)
         .with_context(|| format!("{}: no such configuration", path.display()))?;
     if metadata.len() > BYTES_MAX {
         bail!("{}: {} is no configuration", path.display(), human_bytes(metadata.len() as f64));
     }
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("{}: cannot be read", path.display()))?;
-    let config = read(&path, &text)?;
-    Ok(files.iter().map(|file| (file.clone(), config.of(file))).collect())
+    std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))
 }
 
 fn nearest(files: &[String]) -> Option<PathBuf> {
@@ -110,16 +120,52 @@ fn common_folder(files: &[String]) -> Option<PathBuf> {
     }))
 }
 
-fn read(path: &Path, text: &str) -> anyhow::Result<Config> {
-    let wrong = |at: usize, what: &str| {
-        let before = text.get(..at).unwrap_or(text);
-        let line = before.matches('\n').count();
-        let written = text.lines().nth(line).unwrap_or("").trim();
-        anyhow!("{}:{}: {what}, in: {written}", path.display(), line + 1)
+/// A line with one of these may hold a password, also where it is mistyped.
+const SECRET: [&str; 6] = ["//", "@", "database", "password", "key", "token"];
+
+/// What is wrong at byte `at`, with its line and column. A line that may hold a secret is not
+/// repeated.
+fn wrong_at(path: &Path, text: &str, at: usize, what: &str) -> anyhow::Error {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count();
+    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count());
+    let written = text.lines().nth(line).unwrap_or("").trim();
+    let secret = SECRET.iter().any(|word| written.contains(word));
+    let shown = if secret { String::new() } else { format!(", in: {written}") };
+    anyhow!("{}:{}:{}: {what}{shown}", path.display(), line + 1, column + 1)
+}
+
+fn parsed(path: &Path, text: &str) -> anyhow::Result<Document> {
+    toml::from_str(text).map_err(|e| {
+        let what = e.message().trim().replace('\n', "; ");
+        let meant = nearest_key(&what).map_or(String::new(), |k| format!("; did you mean `{k}`?"));
+        wrong_at(path, text, e.span().map_or(0, |s| s.start), &format!("{what}{meant}"))
+    })
+}
+
+/// The known word most like the unknown one, both told in backticks by the parser's message.
+fn nearest_key(message: &str) -> Option<&str> {
+    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let (unknown, known) = words.split_first()?;
+    if !message.starts_with("unknown") {
+        return None;
+    }
+    // As for ids; a short word with one slip is less alike than that, and meant all the same.
+    let alike = |k: &&str| {
+        let slip = strsim::osa_distance(unknown, k) <= 1;
+        strsim::jaro_winkler(unknown, k).max(if slip { 0.9 } else { 0.0 })
     };
-    let document: Document = toml::from_str(text).map_err(|e| {
-        wrong(e.span().map_or(0, |s| s.start), &e.message().trim().replace('\n', "; "))
-    })?;
+    known
+        .iter()
+        .map(|k| (alike(k), *k))
+        .filter(|(alike, _)| *alike >= 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+fn read(path: &Path, text: &str) -> anyhow::Result<Config> {
+    let wrong = |at: usize, what: &str| wrong_at(path, text, at, what);
+    let document = parsed(path, text)?;
     let base = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let base = base.parent().unwrap_or(Path::new("")).to_owned();
     let General { allow, severity, vars, transaction, paths } = document.check;
@@ -284,7 +330,10 @@ severity.drop_table = "warning"
     #[test]
     fn what_is_not_understood_is_named_with_its_line() {
         wrong("[chekc]\n", &["pgward.toml:1:", "`chekc`"]);
-        wrong("[check]\n\nalow = []\n", &["pgward.toml:3:", "`alow`", "`allow`"]);
+        wrong(
+            "[check]\n\nalow = []\n",
+            &["pgward.toml:3:1:", "`alow`", "did you mean `allow`?", "in: alow"],
+        );
         wrong("[check.paths.src]\nvrs = {}\n", &["pgward.toml:2:", "`vrs`"]);
         wrong("[check]\nvars = { a = 5 }\n", &["pgward.toml:2:", "string", "a = 5"]);
         wrong("[check]\ntransaction = \"flie\"\n", &["pgward.toml:2:", "`flie`"]);

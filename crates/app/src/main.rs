@@ -2,14 +2,22 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the one room that prints
 #![allow(unreachable_pub)] // a binary has no outside
 
+mod alert;
+mod board;
 mod cli;
+mod client;
 mod config;
+mod courier;
 mod coverage;
+mod daemon;
+mod desk;
 mod face;
 mod files;
+mod http;
 mod kept;
 mod log_files;
 mod record;
+mod screen;
 mod shape;
 mod since;
 
@@ -22,6 +30,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Fails only where one is installed already, and none is.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = cli::Cli::parse();
     match cli.run() {
         Ok(exit) => exit.into(),

@@ -123,6 +123,23 @@ fn files_that_are_no_logs() {
 }
 
 #[test]
+fn daemons_that_cannot_be_told_what_to_watch() {
+    let dir = dir();
+    let dir = dir.path();
+    fs::write(dir.join("typo.toml"), "[[server]]\ndatabse = \"postgres://x:secret@h/db\"\n")
+        .expect("writes");
+    let typo = ["watch", "--config", "typo.toml"];
+    check(dir, &typo, &["typo.toml:2:1", "`databse`", "did you mean `database`?"]);
+    check(dir, &["status", "--config", "none.toml"], &["none.toml", "no such configuration"]);
+    check(dir, &["watch"], &["no database", "--database", "[[server]]"]);
+    let server = ["--database", "postgres://x@127.0.0.1:1/x"];
+    check(dir, &[&["top"][..], &server].concat(), &["needs a terminal", "pgward status"]);
+    check(dir, &[&["event", " "][..], &server].concat(), &["deploy 4711"]);
+    check(dir, &[&["event", "x", "--at", "soon"][..], &server].concat(), &["soon", "14:05"]);
+    check(dir, &["ack", "x"], &["pgward-vault", "no vault", "--vault"]);
+}
+
+#[test]
 fn words_that_nobody_knows() {
     let dir = dir();
     let dir = dir.path();

@@ -1,10 +1,13 @@
 //! What is wrong and why: pure functions from samples to symptoms, verdicts and post-mortems.
 
+pub mod alert;
 pub mod causes;
 mod counted;
 pub mod detectors;
 mod facts;
 pub mod forest;
+pub mod ledger;
 pub mod postmortem;
 mod roots;
+pub mod status;
 mod testing;

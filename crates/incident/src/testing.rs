@@ -92,6 +92,7 @@ pub(crate) fn case(samples: Vec<Sample>, healthy_s: i64) -> Case {
         window: Window { samples, baseline_until: at(healthy_s - 1), catalog: None },
         catalog: None,
         ddl: Vec::new(),
+        events: Vec::new(),
         known_changes: Vec::new(),
         checksums: Some(true),
         server: "test".to_owned(),

@@ -2,7 +2,8 @@
 
 use crate::catalog::Catalog;
 use crate::change::{Change, GateReport};
-use crate::evidence::Evidence;
+use crate::event::Event;
+use crate::evidence::{Evidence, Source};
 use crate::name::{Pid, Relation};
 use crate::runbook::Runbook;
 use crate::sample::DdlEvent;
@@ -95,6 +96,32 @@ pub struct Incident {
     /// Every change of a verdict, in order: the ledger of hypotheses.
     pub hypotheses: Vec<Hypothesis>,
     pub runbooks: Vec<Runbook>,
+    /// What changed before and during it, oldest first, each weighed.
+    #[serde(default)]
+    pub changes: Vec<WeighedChange>,
+}
+
+/// A change, and whether it can be to blame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WeighedChange {
+    pub at: Timestamp,
+    /// What was done to what: `DROP INDEX public.orders_note`, `deploy 4711`.
+    pub what: String,
+    pub actor: String,
+    pub standing: Standing,
+    pub source: Source,
+}
+
+/// Only a change that precedes the trouble and touches what it hits can be to blame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Precedes, and touches: `why` says by how much and what.
+    Suspect { why: String },
+    /// It happened, and is not to blame: `why` says what contradicts.
+    Decoy { why: String },
+    /// What it touches is not known.
+    Unknown { why: String },
 }
 
 /// A cause and its verdict.
@@ -233,6 +260,10 @@ pub struct Case {
     pub catalog: Option<Catalog>,
     /// DDL of the last hours, oldest first: the change ledger.
     pub ddl: Vec<DdlEvent>,
+    /// What else changed in the last hours, oldest first: settings, roles, statistics, restarts,
+    /// and what others told of deploys and jobs.
+    #[serde(default)]
+    pub events: Vec<Event>,
     /// Changes pgward knows: from the journal, or from the migrations folder it was given.
     pub known_changes: Vec<KnownChange>,
     /// Does the server have page checksums?

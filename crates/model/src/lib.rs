@@ -1,5 +1,6 @@
 //! The words every room shares: plain data, no I/O, no clock.
 
+pub mod alert;
 pub mod catalog;
 pub mod change;
 pub mod event;
@@ -14,10 +15,12 @@ pub mod runbook;
 pub mod sample;
 pub mod score;
 pub mod statement;
+pub mod status;
 pub mod window;
 
 /// The words most files need.
 pub mod prelude {
+    pub use crate::alert::*;
     pub use crate::catalog::*;
     pub use crate::change::*;
     pub use crate::event::*;
@@ -32,6 +35,7 @@ pub mod prelude {
     pub use crate::sample::*;
     pub use crate::score::*;
     pub use crate::statement::*;
+    pub use crate::status::*;
     pub use crate::window::*;
     pub use jiff::Timestamp;
 }

@@ -28,7 +28,19 @@ pub struct Hands {
 /// The two sessions of a response.
 pub struct Acting {
     pub session: Session,
-    pub control: Session,
+    /// Looks on while the other works; none where nothing is carried out.
+    control: Option<Session>,
+}
+
+impl Acting {
+    /// The session that looks on.
+    pub fn control(&self) -> &Session {
+        self.control.as_ref().unwrap_or(&self.session)
+    }
+
+    fn is_lost(&self) -> bool {
+        self.session.is_closed() || self.control().is_closed()
+    }
 }
 
 /// What a step did, in words for the timeline.
@@ -60,13 +72,29 @@ impl Hands {
         Ok(Hands { target, vault, installation, evidence_dir, ready: Mutex::new(ready) })
     }
 
+    /// Opens the one session that planning takes: for one who only proposes, and must not hold
+    /// sessions that others could use.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn planning(
+        target: Target,
+        vault: Option<Vault>,
+        installation: Option<Installation>,
+        evidence_dir: PathBuf,
+    ) -> Result<Hands, Error> {
+        let session = Session::connect(&target, Purpose::Act)?;
+        let ready = Mutex::new(Some(Acting { session, control: None }));
+        Ok(Hands { target, vault, installation, evidence_dir, ready })
+    }
+
     /// The sessions opened before, or new ones.
     ///
     /// # Errors
     /// When those are lost and the server does not answer.
     pub fn acting(&self) -> Result<Acting, Error> {
         let ready = self.ready.lock().unwrap_or_else(|e| e.into_inner()).take();
-        match ready.filter(|a| !a.session.is_closed() && !a.control.is_closed()) {
+        match ready.filter(|a| !a.is_lost()) {
             Some(acting) => Ok(acting),
             None => connect(&self.target),
         }
@@ -89,7 +117,7 @@ impl Hands {
 fn connect(target: &Target) -> Result<Acting, Error> {
     Ok(Acting {
         session: Session::connect(target, Purpose::Act)?,
-        control: Session::connect(target, Purpose::Act)?,
+        control: Some(Session::connect(target, Purpose::Act)?),
     })
 }
 
@@ -102,13 +130,13 @@ pub fn step(hands: &Hands, acting: &Acting, name: &str, step: &Step) -> Result<D
     let details = match &step.act {
         Act::Sql { .. } | Act::Signal { .. } | Act::Verify => {
             let mut context = Context::new(name);
-            guarded::run(&acting.session, &acting.control, step, &mut context)?;
+            guarded::run(&acting.session, acting.control(), step, &mut context)?;
             context.notes
         }
         Act::RestoreObjects { relations, target_lsn } => {
             let side = side_server(hands, acting, Point::BeforeLsn(target_lsn.clone()))?;
             let report = restore::objects(&hands.target, &side, relations, &step.limits)?;
-            guarded::verify(&acting.control, &step.expectations)?;
+            guarded::verify(acting.control(), &step.expectations)?;
             let n_objects = report.objects.len();
             let mut said = words(&report, "rows");
             said.insert(1, format!("{n_objects} catalog entries made again"));
@@ -129,13 +157,13 @@ pub fn step(hands: &Hands, acting: &Acting, name: &str, step: &Step) -> Result<D
                 &hands.evidence_dir,
                 &step.limits,
             )?;
-            guarded::verify(&acting.control, &step.expectations)?;
+            guarded::verify(acting.control(), &step.expectations)?;
             words(&report, "rows of the block")
         }
         Act::RestoreRows { relation, xid, target_lsn } => {
             let side = side_server(hands, acting, Point::BeforeLsn(target_lsn.clone()))?;
             let report = restore::rows(&hands.target, &side, relation, *xid, &step.limits)?;
-            guarded::verify(&acting.control, &step.expectations)?;
+            guarded::verify(acting.control(), &step.expectations)?;
             words(&report, "rows")
         }
     };
@@ -146,7 +174,7 @@ pub fn step(hands: &Hands, acting: &Acting, name: &str, step: &Step) -> Result<D
 /// Where that fails, planning says what is missing.
 pub(crate) fn archive_wal(hands: &Hands, acting: &Acting, action: &str) {
     if let (Some(vault), "restore_table" | "undo_rows") = (&hands.vault, action) {
-        let flushed = backup::flush_wal(&acting.control, vault);
+        let flushed = backup::flush_wal(acting.control(), vault);
         if let Err(error) = flushed {
             tracing::warn!(%error, "The newest WAL is not archived.");
         }
@@ -161,8 +189,8 @@ fn side_server(hands: &Hands, acting: &Acting, point: Point) -> Result<SideServe
             why: "no vault with a backup, or no PostgreSQL programs on this machine".into(),
         });
     };
-    backup::flush_wal(&acting.control, vault)?;
-    let identity = backup::identity(&acting.control)?;
+    backup::flush_wal(acting.control(), vault)?;
+    let identity = backup::identity(acting.control())?;
     let before = match &point {
         Point::BeforeLsn(lsn) => Some(lsn.parse()?),
         Point::Consistent | Point::Latest => None,
@@ -174,7 +202,7 @@ fn side_server(hands: &Hands, acting: &Acting, point: Point) -> Result<SideServe
     };
     let backup = backup::choose(vault, &wanted)?;
     let mut options = SideOptions::new(installation.clone());
-    options.pg_wal_dir = hands.data_dir(&acting.control).map(|d| d.join("pg_wal"));
+    options.pg_wal_dir = hands.data_dir(acting.control()).map(|d| d.join("pg_wal"));
     Ok(side::start(vault, &backup, &point, &options)?)
 }
 

@@ -184,6 +184,7 @@ mod tests {
             verdicts: Vec::new(),
             hypotheses: Vec::new(),
             runbooks: Vec::new(),
+            changes: Vec::new(),
         }
     }
 

@@ -59,6 +59,7 @@ fn case(samples: Vec<Sample>) -> Case {
         window: Window { samples, ..Window::default() },
         catalog: None,
         ddl: Vec::new(),
+        events: Vec::new(),
         known_changes: Vec::new(),
         checksums: None,
         server: "test".into(),

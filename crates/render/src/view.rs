@@ -1,5 +1,6 @@
 //! Views: each turns one word of the vocabulary into a document.
 
+mod alert;
 mod explanation;
 mod findings;
 mod incident;
@@ -7,10 +8,12 @@ mod logs;
 mod postmortem;
 mod runbook;
 mod scoreboard;
+mod status;
 mod trace;
 mod verdicts;
 pub(crate) mod words;
 
+pub use alert::{alert, alert_subject};
 pub use explanation::{Example, Explanation, explanation};
 pub(crate) use findings::diagnostic as diagnostic_of;
 pub use findings::{findings, gate};
@@ -19,5 +22,6 @@ pub use logs::logs;
 pub use postmortem::postmortem;
 pub use runbook::runbook;
 pub use scoreboard::scoreboard;
+pub use status::status;
 pub use trace::trace;
 pub use verdicts::verdicts;

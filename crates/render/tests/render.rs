@@ -21,6 +21,8 @@ fn documents() -> Vec<(&'static str, Document)> {
         ("scoreboard", view::scoreboard(&sample::scores())),
         ("postmortem", view::postmortem(&sample::postmortem())),
         ("logs", view::logs(&sample::log_report(), 10)),
+        ("status", view::status(&sample::live::statuses(), sample::at(41.0))),
+        ("alert", view::alert(&sample::live::alert(), &[sample::live::alert()])),
     ]
 }
 

@@ -86,6 +86,7 @@ mod tests {
             }],
             hypotheses: Vec::new(),
             runbooks: Vec::new(),
+            changes: Vec::new(),
         }
     }
 
@@ -106,6 +107,7 @@ mod tests {
             window: Window::default(),
             catalog: None,
             ddl: Vec::new(),
+            events: Vec::new(),
             known_changes: Vec::new(),
             checksums: Some(true),
             server: "prod".into(),

@@ -1,6 +1,7 @@
 //! The memory: a vault directory that keeps the ledger of events, incidents and post-mortems in
 //! open formats, readable without pgward.
 
+mod alerts;
 mod error;
 mod incidents;
 mod ledger;

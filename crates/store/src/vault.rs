@@ -88,6 +88,14 @@ impl Vault {
         }
     }
 
+    /// Removes an object; one that is not there is no error.
+    pub(crate) fn remove(&self, object: &Path) -> Result<(), Error> {
+        match self.runtime.block_on(self.store.delete(object)) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(failed_write(self.file(object), 0, source)),
+        }
+    }
+
     pub(crate) fn get_json<T: DeserializeOwned>(
         &self,
         object: &Path,

@@ -37,6 +37,10 @@ pub struct Eyes {
     pub(crate) files: Files,
     /// Blocks known or suspected to be damaged; looked at again until they read.
     pub suspects: BTreeSet<(Relation, u32)>,
+    /// What the server last said of itself, what is bounded, and what of it became different.
+    pub identity: Option<ServerIdentity>,
+    pub limits: Vec<Limit>,
+    pub server_news: Vec<(Timestamp, String)>,
     scan: Scan,
     /// The server's clock minus ours; its timestamps are compared with each other only.
     pub clock_offset: jiff::SignedDuration,
@@ -88,6 +92,9 @@ impl Eyes {
             data_dir: None,
             files: Files::default(),
             suspects: BTreeSet::new(),
+            identity: None,
+            limits: Vec::new(),
+            server_news: Vec::new(),
             scan: start_scan(target.clone(), scan),
             alarmed: false,
         })

@@ -1,8 +1,10 @@
 //! Watches a server: a sample every second, symptoms, one incident, every cause judged.
 
+mod changes;
 mod differences;
 pub mod error;
 mod eyes;
+pub mod glance;
 mod memory;
 pub mod rights;
 mod samplers;

@@ -11,8 +11,9 @@ mod host;
 mod integrity;
 mod log;
 mod probe;
-mod sessions;
+pub(crate) mod sessions;
 mod statements;
+mod status;
 pub(crate) mod tables;
 mod wal;
 
@@ -41,6 +42,7 @@ pub static SAMPLERS: &[&Sampler] = &[
     &integrity::SAMPLER,
     &host::SAMPLER,
     &probe::SAMPLER,
+    &status::SAMPLER,
 ];
 
 #[cfg(test)]

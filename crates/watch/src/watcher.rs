@@ -1,10 +1,11 @@
 //! The one-second loop: sample, detect, open, judge, close.
 
+use crate::changes::Changes;
 use crate::error::Error;
 use crate::eyes::Eyes;
 use crate::memory::{self, Hole};
 use crate::samplers::{SAMPLERS, Sampler};
-use pgward_incident::{causes, detectors};
+use pgward_incident::{causes, detectors, ledger, status};
 use pgward_model::prelude::*;
 use pgward_pg::clock;
 use pgward_pg::prelude::*;
@@ -39,6 +40,8 @@ pub struct Watcher {
     /// What the open incident's window has lost.
     hole: Option<Hole>,
     ddl: Vec<DdlEvent>,
+    /// What else changed, and what others told.
+    changes: Changes,
     incident: Option<Incident>,
     checksums: Option<bool>,
     last_harm: Option<Timestamp>,
@@ -89,6 +92,7 @@ impl Watcher {
             .query_one::<String>("SELECT pg_catalog.current_setting('data_checksums')", &[])
             .map(|s| s == "on")
             .ok();
+        let changes = Changes::new(options.server.clone());
         Ok(Watcher {
             options,
             eyes,
@@ -97,6 +101,7 @@ impl Watcher {
             window: Window::default(),
             hole: None,
             ddl: Vec::new(),
+            changes,
             incident: None,
             checksums,
             last_harm: None,
@@ -141,10 +146,33 @@ impl Watcher {
             window: self.window.clone(),
             catalog: self.eyes.catalog.clone(),
             ddl: self.ddl.clone(),
+            events: self.changes.events.clone(),
             known_changes: self.options.known_changes.clone(),
             checksums: self.checksums,
             server: self.options.server.clone(),
         })
+    }
+
+    /// What others tell: deploys, jobs. Kept for some hours as part of the case.
+    pub fn hear(&mut self, events: Vec<Event>) {
+        self.changes.hear(events);
+    }
+
+    /// The server on one screen, as the last tick saw it.
+    pub fn status(&self) -> ServerStatus {
+        let last = self.window.last();
+        let is_seen = last.is_some_and(|s| !s.gaps.iter().any(|g| g.sampler == "sessions"));
+        ServerStatus {
+            server: self.options.server.clone(),
+            at: self.window.now(),
+            identity: self.eyes.identity.clone().filter(|_| is_seen),
+            activity: last.filter(|_| is_seen).map(status::activity),
+            blockers: last.map(status::blockers).unwrap_or_default(),
+            limits: self.eyes.limits.clone(),
+            changes: self.changes.recent(self.ddl_events(&self.ddl), self.window.now()),
+            incidents: self.incident.iter().map(status::line).collect(),
+            missing: last.map(|s| s.gaps.clone()).unwrap_or_default(),
+        }
     }
 
     /// One second's work; returns what happened.
@@ -153,6 +181,7 @@ impl Watcher {
         let at = sample.at;
         self.ddl.extend(sample.ddl.iter().cloned());
         let mut events = self.ddl_events(&sample.ddl);
+        events.extend(self.changes.see(&sample, std::mem::take(&mut self.eyes.server_news)));
         self.window.samples.push(sample);
         self.forget(at);
         if self.incident.is_none() {
@@ -246,13 +275,16 @@ impl Watcher {
             memory::trim_oldest(&mut self.window, memory::BOUNDS);
         }
         self.ddl.retain(|d| seconds_between(d.at, at) <= DDL_KEPT_S);
+        self.changes.forget(at, DDL_KEPT_S);
     }
 
     fn move_baseline(&mut self, at: Timestamp) {
         let gap = jiff::SignedDuration::from_secs_f64(BASELINE_GAP_S);
         self.window.baseline_until = at.checked_sub(gap).unwrap_or(at);
         let settled = self.ddl.last().is_none_or(|d| seconds_between(d.at, at) > BASELINE_KEPT_S);
-        if settled || self.window.catalog.is_none() {
+        let read = |catalog: &Option<Catalog>| catalog.as_ref().map(|c| c.taken_at);
+        let is_new = read(&self.window.catalog) != read(&self.eyes.catalog);
+        if is_new && (settled || self.window.catalog.is_none()) {
             self.window.catalog.clone_from(&self.eyes.catalog);
         }
     }
@@ -275,6 +307,7 @@ impl Watcher {
                 .map(|c| Hypothesis { cause: c.id.to_owned(), opened: at, closed: None })
                 .collect(),
             runbooks: Vec::new(),
+            changes: Vec::new(),
         };
         self.incident = Some(incident);
         let title = harm.map_or("trouble".to_owned(), |s| s.title.clone());
@@ -320,14 +353,17 @@ impl Watcher {
             window: std::mem::take(&mut self.window),
             catalog: self.eyes.catalog.take(),
             ddl: std::mem::take(&mut self.ddl),
+            events: std::mem::take(&mut self.changes.events),
             known_changes: std::mem::take(&mut self.options.known_changes),
             checksums: self.checksums,
             server: self.options.server.clone(),
         };
         let verdicts = verdicts(&mut case, self.hole.as_ref(), &incident.verdicts);
+        incident.changes = ledger::weigh(&case, &verdicts);
         self.window = case.window;
         self.eyes.catalog = case.catalog;
         self.ddl = case.ddl;
+        self.changes.events = case.events;
         self.options.known_changes = case.known_changes;
         let mut events = Vec::new();
         for judged in &verdicts {
@@ -410,15 +446,7 @@ impl Watcher {
         what: String,
         source: Source,
     ) -> Event {
-        Event {
-            at,
-            server: self.options.server.clone(),
-            kind,
-            subject: subject.to_owned(),
-            actor: "pgward".to_owned(),
-            what,
-            source,
-        }
+        self.changes.event(at, kind, subject, what, source)
     }
 }
 
@@ -517,6 +545,7 @@ mod tests {
             window: Window { samples, baseline_until: at(120), catalog: None },
             catalog: None,
             ddl: Vec::new(),
+            events: Vec::new(),
             known_changes: Vec::new(),
             checksums: None,
             server: "test".to_owned(),
@@ -565,6 +594,7 @@ mod tests {
             window: Window { samples, baseline_until: at(120), catalog: None },
             catalog: None,
             ddl: Vec::new(),
+            events: Vec::new(),
             known_changes: Vec::new(),
             checksums: None,
             server: "test".to_owned(),

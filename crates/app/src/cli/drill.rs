@@ -67,7 +67,8 @@ enum Roads {
     Bypassed,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Respond {
     /// Carry out runbooks that lose nothing
     Auto,

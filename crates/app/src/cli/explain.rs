@@ -1,4 +1,4 @@
-//! `pgward explain`: what a lint, detector, cause, action, check, fault or scenario is.
+//! `pgward explain`: what a lint, detector, cause, action, check, fault, sink or scenario is.
 
 use super::Exit;
 use crate::face;
@@ -6,7 +6,7 @@ use anyhow::bail;
 use pgward_incident::{causes::CAUSES, detectors::DETECTORS};
 use pgward_render::view::{self, Example, Explanation};
 
-/// Explain a lint, detector, cause, action, check, fault or scenario
+/// Explain a lint, detector, cause, action, check, fault, sink or scenario
 #[derive(clap::Args)]
 pub struct Explain {
     /// Its id; without it, all are listed
@@ -95,6 +95,10 @@ pub fn all() -> Vec<Explanation> {
     all.extend(pgward_sandbox::faults::FAULTS.iter().map(|f| Explanation {
         sections: f.params.iter().map(|p| said(p.name, p.doc)).collect(),
         ..named("fault", f.id, f.title)
+    }));
+    all.extend(crate::alert::SINKS.iter().map(|s| Explanation {
+        sections: vec![said("needs", &s.needs.join(", ")), said("may have", &s.may.join(", "))],
+        ..named("sink", s.id, s.title)
     }));
     all.extend(pgward_drill::scenario::ids().iter().filter_map(|id| {
         let scenario = pgward_drill::scenario::built_in(id).ok()?;

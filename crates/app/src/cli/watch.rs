@@ -1,29 +1,25 @@
-//! `pgward watch`: guards a server until it is stopped.
+//! `pgward watch`: guards servers until it is stopped.
 
-use super::drill::{self, Respond};
-use super::{Database, Exit, Programs, VaultDir};
+use super::{Exit, Programs, Respond, Servers, VaultDir};
+use crate::config::Watched;
+use crate::daemon::{Daemon, Settings};
 use crate::face;
-use crate::record::{self, Beside};
-use anyhow::Context;
-use pgward_model::prelude::*;
+use crate::http::{self, LISTEN};
+use anyhow::{Context, ensure};
 use pgward_pg::prelude::*;
-use pgward_recover::execute::Hands;
-use pgward_recover::guard::{self, News};
-use pgward_recover::respond::Responder;
-use pgward_render::view;
-use pgward_watch::watcher::{Options, Watcher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Watch a server, name causes, propose or carry out recoveries, write post-mortems
+/// Watch servers, name causes, propose or carry out recoveries, alert, write post-mortems
 ///
-/// Reads every second with one session and the least rights (see `pgward doctor`). Proposes
-/// runbooks; with `--respond ask` or `auto` it carries them out through --responder.
+/// Reads every second with one session a server and the least rights (see `pgward doctor`).
+/// Proposes runbooks; with `--respond ask` or `auto` it carries them out through --responder.
+/// Servers and alerts stand in pgward.toml; one that fails stops no other.
 #[derive(clap::Args)]
 pub struct Watch {
     #[command(flatten)]
-    database: Database,
+    servers: Servers,
     /// The path that clients take, such as the pooler's or the public address, with any role
     /// that may log in. Without it the network is probed on the path of --database from this
     /// machine, and what clients meet elsewhere is not seen
@@ -41,10 +37,14 @@ pub struct Watch {
     #[arg(long)]
     no_scan: bool,
     /// Time without harm before an incident is closed
-    #[arg(long, default_value = "5m", value_parser = super::diagnose::seconds)]
+    #[arg(long, default_value = "5m", value_parser = super::seconds)]
     healthy: f64,
+    /// Where to answer /healthz, /metrics, /status and /event: address and port, or `none`.
+    /// Otherwise as pgward.toml says, else 127.0.0.1:9633 where that is free
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
     /// Stop after this time
-    #[arg(long = "for", value_name = "TIME", value_parser = super::diagnose::seconds)]
+    #[arg(long = "for", value_name = "TIME", value_parser = super::seconds)]
     run_for: Option<f64>,
     /// IANA time zone printed beside UTC in post-mortems
     #[arg(long, default_value = "UTC", value_parser = super::postmortem::zone)]
@@ -57,32 +57,26 @@ pub struct Watch {
 
 impl Watch {
     pub fn run(self) -> anyhow::Result<Exit> {
-        let target = self.database.target()?;
-        let store = self.vault.store()?;
-        let probe_target =
-            self.probe.as_deref().map(Target::parse).transpose().context("--probe")?;
-        let probed = match &probe_target {
-            Some(path) => format!("probes the network on the path to {path}"),
-            None => "probes the network from this machine on the path above; --probe URL gives \
-                     the path of clients"
-                .to_owned(),
-        };
-        let mut watcher = Watcher::start(Options {
-            server: target.to_string(),
-            target: target.clone(),
-            probe_target,
-            scan: Arc::new(AtomicBool::new(!self.no_scan)),
-            known_changes: self.known_changes(&target)?,
+        let watched = self.watched()?;
+        let vault = Arc::new(self.vault.store()?);
+        let settings = Settings {
+            policy: self.respond.policy(),
+            scan: !self.no_scan,
             healthy_s: self.healthy,
-        })?;
-        let mut responder =
-            Responder::new(self.hands(&target)?, self.respond.policy(), Arc::new(drill::ask));
+            zone: self.zone.clone(),
+            programs: self.programs.clone(),
+            backups: vault.root().to_owned(),
+        };
+        let daemon = Arc::new(Daemon::new(settings, vault, &watched.servers, &watched.routes));
+        // One server that cannot be guarded is an error; of many, the others are guarded.
+        if let [only] = watched.servers.as_slice() {
+            drop(daemon.open(only)?);
+        }
+        self.listen(&watched, &daemon)?;
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
             .context("cannot listen for Ctrl-C")?;
-        face::line(&format!("watches {target}; Ctrl-C ends it"))?;
-        face::line(&probed)?;
         if let Some(seconds) = self.run_for {
             let flag = Arc::clone(&stop);
             std::thread::spawn(move || {
@@ -90,110 +84,75 @@ impl Watch {
                 flag.store(true, Ordering::Relaxed);
             });
         }
-        let mut keeper = Keeper { store: &store, zone: &self.zone, events: Vec::new(), shown: 0 };
-        let mut failed = None;
-        guard::run(&mut watcher, &mut responder, &stop, |news| {
-            if let Err(error) = keeper.hear(news) {
-                failed = Some(error);
-            }
-            if failed.is_some() {
-                stop.store(true, Ordering::Relaxed);
-            }
+        face::line("Ctrl-C ends it")?;
+        let open = std::thread::scope(|scope| {
+            let (daemon, stop) = (&daemon, &stop);
+            let guards: Vec<_> = watched
+                .servers
+                .iter()
+                .map(|server| scope.spawn(move || daemon.guard(server, stop)))
+                .collect();
+            scope.spawn(move || daemon.tell(stop));
+            // A guard that panicked has said so; its server counts as in trouble.
+            guards.into_iter().map(|g| g.join().unwrap_or(true)).filter(|open| *open).count()
         });
-        match failed {
-            Some(error) => Err(error),
-            None if watcher.incident().is_some() => Ok(Exit::Findings),
-            None => Ok(Exit::Quiet),
-        }
+        Ok(if open > 0 { Exit::Findings } else { Exit::Quiet })
     }
 
-    fn hands(&self, target: &Target) -> anyhow::Result<Hands> {
-        let acting = match &self.responder {
-            Some(url) => Target::parse(url).context("--responder")?,
-            None => target.clone(),
-        };
-        let session = Session::connect(&acting, Purpose::Inspect)?;
-        let installation = self.programs.fitting(session.major())?;
-        let evidence = self.vault.store()?.root().join("evidence");
-        Ok(Hands::open(acting, self.vault.backups()?, installation, evidence)?)
-    }
-
-    fn known_changes(&self, target: &Target) -> anyhow::Result<Vec<KnownChange>> {
-        let session = Session::connect(target, Purpose::Inspect)?;
-        // Without `pgward install` there is none; that is no error.
-        let mut known = pgward_change::known_changes(&session).unwrap_or_default();
-        if let Some(dir) = &self.migrations {
-            known.extend(pgward_change::from_folder(dir)?);
-        }
-        Ok(known)
-    }
-}
-
-/// Keeps what happens and shows it.
-struct Keeper<'a> {
-    store: &'a pgward_store::Vault,
-    zone: &'a str,
-    /// Events of the open incident, and of the minutes before it.
-    events: Vec<Event>,
-    /// Likely causes shown so far.
-    shown: usize,
-}
-
-/// Events before an incident that its record keeps.
-const EVENTS_BEFORE: usize = 500;
-
-impl Keeper<'_> {
-    fn hear(&mut self, news: News<'_>) -> anyhow::Result<()> {
-        match news {
-            News::Events(events) => {
-                self.store.append(events)?;
-                for event in events.iter().filter(|e| e.kind != EventKind::RuledOut) {
-                    face::line(&drill::told(event))?;
+    /// The servers, with what the command line says of the only one.
+    fn watched(&self) -> anyhow::Result<Watched> {
+        let mut watched = self.servers.watched()?;
+        let given = [
+            ("--probe", self.probe.is_some()),
+            ("--responder", self.responder.is_some()),
+            ("--migrations", self.migrations.is_some()),
+        ];
+        let one = match watched.servers.as_mut_slice() {
+            [only] => only,
+            _ => {
+                for (name, is_given) in given {
+                    ensure!(!is_given, "{name} is for one server; of many, pgward.toml tells");
                 }
-                self.events.extend(events.iter().cloned());
+                return Ok(watched);
             }
-            News::Open(incident) => {
-                let likely =
-                    incident.verdicts.iter().filter(|j| j.verdict.likely().is_some()).count();
-                if likely != self.shown {
-                    self.shown = likely;
-                    face::show(&view::incident(incident, clock::now()))?;
-                }
-                self.store.save_incident(incident)?;
-                return Ok(());
-            }
-            News::Recovered { incident, case } => {
-                let path = self.write(incident, &case)?;
-                face::line(&format!("post-mortem so far: {}", path.display()))?;
-            }
-            News::Closed { incident, case } => {
-                let path = self.write(&incident, &case)?;
-                face::line(&format!("post-mortem: {}", path.display()))?;
-                self.events.clear();
-                self.shown = 0;
-            }
+        };
+        if let Some(url) = &self.probe {
+            one.probe = Some(Target::parse(url).context("--probe")?);
         }
-        let extra = self.events.len().saturating_sub(10 * EVENTS_BEFORE);
-        self.events.drain(..extra);
-        Ok(())
+        if let Some(url) = &self.responder {
+            one.responder = Some(Target::parse(url).context("--responder")?);
+        }
+        if self.migrations.is_some() {
+            one.migrations.clone_from(&self.migrations);
+        }
+        let probed = match &one.probe {
+            Some(path) => format!("probes the network on the path to {path}"),
+            None => format!(
+                "probes the network from this machine on the path of {}; --probe URL gives the \
+                 path of clients",
+                one.target
+            ),
+        };
+        face::line(&probed)?;
+        Ok(watched)
     }
 
-    /// Writes the post-mortem as it stands.
-    fn write(&self, incident: &Incident, case: &Case) -> anyhow::Result<PathBuf> {
-        let losses = Losses {
-            n_acknowledged: None,
-            n_lost: None,
-            lost_keys: Vec::new(),
-            explain: "no ledger of acknowledged writes is kept outside this database".into(),
-        };
-        let beside = Beside {
-            events: &self.events,
-            drill: false,
-            zone: self.zone,
-            impact: None,
-            losses,
-            now: clock::now(),
-        };
-        record::keep(self.store, incident, case, beside)
+    /// Answers over HTTP. Where nobody has said where, a port that is taken is no error: another
+    /// pgward on this machine has it.
+    fn listen(&self, watched: &Watched, daemon: &Arc<Daemon>) -> anyhow::Result<()> {
+        let wanted = self.listen.as_ref().or(watched.listen.as_ref());
+        if wanted.is_some_and(|address| address == "none") {
+            return Ok(());
+        }
+        let taker = Arc::clone(daemon);
+        let take: http::Take = Arc::new(move |event| taker.take(event));
+        let address = wanted.map_or(LISTEN, String::as_str);
+        match http::serve(address, watched.token.clone(), daemon.board(), take) {
+            Ok(bound) => face::line(&format!("answers on http://{bound}")),
+            Err(error) if wanted.is_none() => {
+                face::line(&format!("answers nobody: {LISTEN} is taken ({})", error.root_cause()))
+            }
+            Err(error) => Err(error),
+        }
     }
 }

@@ -65,6 +65,7 @@ fn incident() -> Incident {
             closed: Some(at(45)),
         }],
         runbooks: Vec::new(),
+        changes: Vec::new(),
     }
 }
 

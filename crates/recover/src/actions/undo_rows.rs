@@ -186,6 +186,7 @@ mod tests {
             },
             catalog: None,
             ddl: Vec::new(),
+            events: Vec::new(),
             known_changes: Vec::new(),
             checksums: None,
             server: String::new(),

@@ -4,11 +4,14 @@ use super::words::clock;
 use crate::document::*;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use pgward_model::incident::{Incident, Symptom, Weight};
+use pgward_model::incident::{Incident, Standing, Symptom, WeighedChange, Weight};
 use pgward_model::runbook::{Loss, Runbook};
 
 /// Symptoms told besides the one in the title.
 const SYMPTOMS_MAX: usize = 4;
+
+/// Changes told, suspects first.
+const CHANGES_MAX: usize = 5;
 
 /// The incident as it stands at `now`.
 pub fn incident(incident: &Incident, now: Timestamp) -> Document {
@@ -17,6 +20,7 @@ pub fn incident(incident: &Incident, now: Timestamp) -> Document {
     let mut rows = super::verdicts::rows(&incident.verdicts);
     let at = rows.iter().position(|r| r.label.bare() != "likely").unwrap_or(rows.len());
     rows.splice(at..at, symptoms(incident));
+    rows.extend(changes(&incident.changes));
     rows.extend(incident.runbooks.iter().map(action));
     document.push(Block::Rows(Rows { indent: 2, rows }));
     document
@@ -72,6 +76,37 @@ fn symptoms(incident: &Incident) -> Vec<Row> {
         rows.push(Row { label: label(), key: more, lines: Vec::new() });
     }
     rows
+}
+
+/// Suspects first, then what coincided only, the newest of each.
+fn changes(changes: &[WeighedChange]) -> Vec<Row> {
+    let rank = |c: &WeighedChange| match c.standing {
+        Standing::Suspect { .. } => 0,
+        Standing::Unknown { .. } => 1,
+        Standing::Decoy { .. } => 2,
+    };
+    let mut all: Vec<&WeighedChange> = changes.iter().rev().collect();
+    all.sort_by_key(|c| rank(c));
+    let mut rows: Vec<Row> = all.iter().take(CHANGES_MAX).map(|c| change(c)).collect();
+    if all.len() > CHANGES_MAX {
+        let more = Text::new(format!("… and {} more", all.len() - CHANGES_MAX), Tone::Dim);
+        rows.push(Row { label: Text::new("changed", Tone::Label), key: more, lines: Vec::new() });
+    }
+    rows
+}
+
+fn change(change: &WeighedChange) -> Row {
+    let (label, tone, why) = match &change.standing {
+        Standing::Suspect { why } => ("suspect", Tone::Bad, why),
+        Standing::Unknown { why } => ("changed", Tone::Label, why),
+        Standing::Decoy { why } => ("decoy", Tone::Good, why),
+    };
+    let what = format!("{} by {}: {why}", change.what, change.actor);
+    Row {
+        label: Text::new(label, tone),
+        key: Text::plain(clock(change.at, &TimeZone::UTC)),
+        lines: vec![Text::plain(what)],
+    }
 }
 
 fn action(runbook: &Runbook) -> Row {

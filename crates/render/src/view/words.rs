@@ -81,6 +81,15 @@ pub(crate) fn capital(text: &str) -> String {
     chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
+/// A statement on one line, at most `n` characters of it.
+pub(crate) fn cut(statement: &str, n: usize) -> String {
+    let line = statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(n) {
+        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or("").trim_end()),
+        None => line,
+    }
+}
+
 /// `one, two and 7 more`.
 pub(crate) fn folded(names: &[&str], most: usize) -> String {
     let shown = names.iter().take(most).copied().collect::<Vec<_>>().join(", ");

@@ -7,6 +7,8 @@
 
 use pgward_model::prelude::*;
 
+pub(crate) mod live;
+
 pub(crate) fn at(seconds: f64) -> Timestamp {
     Timestamp::from_millisecond(1_795_237_200_000 + (seconds * 1000.0) as i64).unwrap()
 }
@@ -133,6 +135,24 @@ pub(crate) fn incident() -> Incident {
             .collect(),
         verdicts,
         runbooks: vec![runbook()],
+        changes: vec![
+            WeighedChange {
+                at: at(-300.0),
+                what: "ANALYZE invoices".to_owned(),
+                actor: "unknown role".to_owned(),
+                standing: Standing::Decoy { why: "touches invoices; hit is orders".to_owned() },
+                source: sampled("pg_stat_user_tables"),
+            },
+            WeighedChange {
+                at: at(-2.0),
+                what: "deploy 4711".to_owned(),
+                actor: "ci".to_owned(),
+                standing: Standing::Suspect {
+                    why: "2 s before the trouble, and touches orders".to_owned(),
+                },
+                source: Source::new(SourceKind::Ledger, "told to pgward"),
+            },
+        ],
     }
 }
 
@@ -676,7 +696,7 @@ pub(crate) fn explanation() -> pgward_render::view::Explanation {
 }
 
 /// An hour of a log in which a migration queued behind an idle transaction.
-pub fn log_report() -> LogReport {
+pub(crate) fn log_report() -> LogReport {
     let bucket = |second: i64, n_errors| LogBucket {
         at: at(second as f64),
         n_records: 40,

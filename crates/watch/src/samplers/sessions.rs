@@ -4,7 +4,7 @@ use super::Sampler;
 use crate::error::Error;
 use crate::eyes::Eyes;
 use pgward_model::prelude::*;
-use pgward_pg::session::{Row, get, own};
+use pgward_pg::session::{Row, Session, get, own};
 use std::collections::{BTreeSet, HashMap};
 
 pub(super) static SAMPLER: Sampler =
@@ -17,7 +17,11 @@ const SESSIONS_MAX: usize = 2_000;
 const LOCKS_MAX: usize = 20_000;
 
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
-    let session = eyes.session()?;
+    read_into(eyes.session()?, sample)
+}
+
+/// Fills the sessions of a sample over a session of anyone's.
+pub(crate) fn read_into(session: &Session, sample: &mut Sample) -> Result<(), Error> {
     let (pids, starts) = own::backends();
     let rows = session.query(include_str!("../../queries/sessions.sql"), &[&pids, &starts])?;
     sample.sessions = rows.iter().take(SESSIONS_MAX).map(read).collect::<Result<_, _>>()?;

@@ -1,0 +1,353 @@
+//! The daemon: guards one or many servers, each in a thread of its own, so that one which fails
+//! stops no other; keeps what happens, shows it, tells whom it concerns.
+
+use crate::alert::Route;
+use crate::board::Board;
+use crate::cli::{Programs, Respond, ask, told};
+use crate::config::Server;
+use crate::courier::Courier;
+use crate::desk::Desk;
+use crate::face;
+use crate::record::{self, Beside};
+use anyhow::Context;
+use pgward_incident::alert;
+use pgward_model::prelude::*;
+use pgward_pg::prelude::*;
+use pgward_recover::execute::Hands;
+use pgward_recover::guard::{self, News};
+use pgward_recover::respond::{Policy, Responder};
+use pgward_render::view;
+use pgward_store::Vault;
+use pgward_watch::watcher::{Options, Watcher};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Events before an incident that its record keeps.
+const EVENTS_BEFORE: usize = 500;
+/// Events told by others that one server has not taken in yet.
+const INBOX_MAX: usize = 1_000;
+/// Deploys told before the start count for as long.
+const TOLD_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_hours(6);
+/// The record of an open incident is written when its causes change, else this often.
+const SAVE_EVERY_S: f64 = 10.0;
+/// A server that does not answer is tried again after one second, then twice as long, then …
+const PAUSE_S_MAX: f64 = 30.0;
+
+/// What holds for all servers.
+pub struct Settings {
+    pub policy: Policy,
+    pub scan: bool,
+    pub healthy_s: f64,
+    pub zone: String,
+    pub programs: Programs,
+    pub backups: PathBuf,
+}
+
+pub struct Daemon {
+    settings: Settings,
+    vault: Arc<Vault>,
+    desk: Mutex<Desk>,
+    courier: Courier,
+    board: Arc<Board>,
+    inbox: BTreeMap<String, Mutex<Vec<Event>>>,
+    /// The vault could not be written: said once until it can.
+    is_full: Mutex<bool>,
+    /// More than one server: lines begin with its name.
+    names: bool,
+}
+
+impl Daemon {
+    pub fn new(
+        settings: Settings,
+        vault: Arc<Vault>,
+        servers: &[Server],
+        routes: &[Route],
+    ) -> Daemon {
+        let complain = Arc::new(|text: &str| face::progress(text));
+        let courier = Courier::start(routes, Some(Arc::clone(&vault)), complain);
+        let board = Board::new(courier.counts.clone());
+        for server in servers {
+            let why = "not looked at yet".to_owned();
+            board.write(unseen(server, why), 0.0, false, clock::now());
+        }
+        Daemon {
+            settings,
+            vault,
+            desk: Mutex::new(Desk::new(routes.to_vec())),
+            courier,
+            board: Arc::new(board),
+            inbox: servers.iter().map(|s| (s.name.clone(), Mutex::default())).collect(),
+            is_full: Mutex::new(false),
+            names: servers.len() > 1,
+        }
+    }
+
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
+    }
+
+    /// Takes in what somebody told: kept first, then handed to the server's watcher.
+    ///
+    /// # Errors
+    /// When it is about no server of ours, cannot be kept, or too much waits already.
+    pub fn take(&self, event: Event) -> Result<(), String> {
+        let inbox = self.inbox.get(&event.server).ok_or("no such server here")?;
+        self.vault.append(std::slice::from_ref(&event)).map_err(|e| format!("not kept: {e}"))?;
+        let mut inbox = lock(inbox);
+        if inbox.len() >= INBOX_MAX {
+            return Err(format!("kept, but more than {INBOX_MAX} events wait to be looked at"));
+        }
+        inbox.push(event);
+        Ok(())
+    }
+
+    /// Tells whom it concerns, until `stop`; what is due then still goes out.
+    pub fn tell(&self, stop: &AtomicBool) {
+        loop {
+            let ending = stop.load(Ordering::Relaxed);
+            let open = lock(&self.desk).unacknowledged();
+            for incident in open {
+                // What cannot be read now is asked for again in a second.
+                if let Ok(Some(ack)) = self.vault.acknowledgement(&incident) {
+                    lock(&self.desk).acknowledge(&incident);
+                    let note = if ack.note.is_empty() { "" } else { ": " };
+                    self.say("", &format!("{} looks after {incident}{note}{}", ack.by, ack.note));
+                }
+            }
+            for delivery in lock(&self.desk).due(clock::now()) {
+                self.courier.carry(delivery);
+            }
+            if ending {
+                return;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    /// Guards one server until `stop`; the answer says whether an incident is open then. A
+    /// server that cannot be guarded at first is tried again and again.
+    pub fn guard(&self, server: &Server, stop: &AtomicBool) -> bool {
+        let mut pause_s = 1.0;
+        while !stop.load(Ordering::Relaxed) {
+            match self.open(server) {
+                Ok((watcher, responder)) => return self.watch(server, watcher, responder, stop),
+                Err(error) => {
+                    let why = pgward_pg::error::links(error.as_ref()).join(": ");
+                    self.say(&server.name, &format!("not guarded: {why}"));
+                    self.board.write(unseen(server, why), 0.0, false, clock::now());
+                }
+            }
+            let until = pgward_pg::clock::Deadline::after(Duration::from_secs_f64(pause_s));
+            while !until.passed() && !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(until.left().min(Duration::from_millis(200)));
+            }
+            pause_s = f64::min(pause_s * 2.0, PAUSE_S_MAX / 2.0);
+        }
+        false
+    }
+
+    /// Opens what guarding one server takes.
+    ///
+    /// # Errors
+    /// When it does not answer, or is none that pgward knows.
+    pub fn open(&self, server: &Server) -> anyhow::Result<(Watcher, Responder)> {
+        let mut watcher = Watcher::start(Options {
+            server: server.name.clone(),
+            target: server.target.clone(),
+            probe_target: server.probe.clone(),
+            scan: Arc::new(AtomicBool::new(server.scan.unwrap_or(self.settings.scan))),
+            known_changes: known_changes(server)?,
+            healthy_s: self.settings.healthy_s,
+        })?;
+        let now = clock::now();
+        let from = now.checked_sub(TOLD_BEFORE).unwrap_or(now);
+        let mut told = self.vault.events(&server.name, from, now).unwrap_or_default();
+        told.retain(|e| e.kind == EventKind::Change && e.source.kind == SourceKind::Ledger);
+        watcher.hear(told);
+        let policy = server.respond.map_or(self.settings.policy, Respond::policy);
+        let responder = Responder::new(self.hands(server, policy)?, policy, Arc::new(ask));
+        Ok((watcher, responder))
+    }
+
+    fn hands(&self, server: &Server, policy: Policy) -> anyhow::Result<Hands> {
+        let acting = server.responder.clone().unwrap_or_else(|| server.target.clone());
+        let session = Session::connect(&acting, Purpose::Inspect)?;
+        let installation = self.settings.programs.fitting(session.major())?;
+        drop(session);
+        let evidence = self.vault.root().join("evidence");
+        let backups = pgward_sandbox::backup::Vault::open(&self.settings.backups)?;
+        Ok(match policy {
+            // Who only proposes carries nothing out, and needs nobody to look on.
+            Policy::Propose => Hands::planning(acting, Some(backups), installation, evidence)?,
+            _ => Hands::open(acting, Some(backups), installation, evidence)?,
+        })
+    }
+
+    fn watch(
+        &self,
+        server: &Server,
+        mut watcher: Watcher,
+        mut responder: Responder,
+        stop: &AtomicBool,
+    ) -> bool {
+        self.say(&server.name, &format!("watches {}", server.target));
+        let mut keeper = Keeper::new(self, server);
+        while !stop.load(Ordering::Relaxed) {
+            let start = clock::instant();
+            if let Some(inbox) = self.inbox.get(&server.name) {
+                watcher.hear(std::mem::take(&mut *lock(inbox)));
+            }
+            let was_open = watcher.incident().is_some();
+            guard::tick(&mut watcher, &mut responder, &mut |news| keeper.hear(news));
+            let now = clock::now();
+            if let Some(incident) = watcher.incident() {
+                let last = watcher.window().last();
+                lock(&self.desk).hear(alert::of(incident, last, AlertNews::Open, now));
+            }
+            let opened = !was_open && watcher.incident().is_some();
+            let own_ms = watcher.window().last().map_or(0.0, |s| s.own_ms);
+            self.board.write(watcher.status(), own_ms, opened, now);
+            // One tick a second; a tick that takes longer is followed by a short rest.
+            let rest = Duration::from_secs(1).saturating_sub(start.elapsed());
+            std::thread::sleep(rest.max(Duration::from_millis(100)));
+        }
+        watcher.incident().is_some()
+    }
+
+    /// Prints a line; a closed output stops no watching.
+    fn say(&self, server: &str, text: &str) {
+        let prefix = if self.names && !server.is_empty() { server } else { "" };
+        let gap = if prefix.is_empty() { "" } else { "  " };
+        let _ = face::line(&format!("{prefix}{gap}{text}"));
+    }
+
+    /// Watching goes on when the vault cannot be written: what is lost is said, once.
+    fn kept<T, E: std::fmt::Display>(&self, written: Result<T, E>) -> Option<T> {
+        let mut is_full = lock(&self.is_full);
+        match written {
+            Ok(done) => {
+                *is_full = false;
+                Some(done)
+            }
+            Err(error) => {
+                if !*is_full {
+                    face::progress(&format!("the record has a gap from now on: {error}"));
+                }
+                *is_full = true;
+                None
+            }
+        }
+    }
+}
+
+fn known_changes(server: &Server) -> anyhow::Result<Vec<KnownChange>> {
+    let session = Session::connect(&server.target, Purpose::Inspect)?;
+    // Without `pgward install` there is none; that is no error.
+    let mut known = pgward_change::known_changes(&session).unwrap_or_default();
+    if let Some(dir) = &server.migrations {
+        known.extend(
+            pgward_change::from_folder(dir)
+                .with_context(|| format!("migrations of {}", server.name))?,
+        );
+    }
+    Ok(known)
+}
+
+fn unseen(server: &Server, why: String) -> ServerStatus {
+    ServerStatus {
+        server: server.name.clone(),
+        at: clock::now(),
+        identity: None,
+        activity: None,
+        blockers: Vec::new(),
+        limits: Vec::new(),
+        changes: Vec::new(),
+        incidents: Vec::new(),
+        missing: vec![Gap { sampler: "connection".to_owned(), why }],
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Keeps what happens on one server and shows it.
+struct Keeper<'a> {
+    daemon: &'a Daemon,
+    server: &'a Server,
+    /// Events of the open incident, and of the minutes before it.
+    events: Vec<Event>,
+    /// Likely causes shown so far.
+    shown: usize,
+    saved: Option<(Timestamp, usize)>,
+}
+
+impl<'a> Keeper<'a> {
+    fn new(daemon: &'a Daemon, server: &'a Server) -> Keeper<'a> {
+        Keeper { daemon, server, events: Vec::new(), shown: 0, saved: None }
+    }
+
+    fn hear(&mut self, news: News<'_>) {
+        match news {
+            News::Events(events) => {
+                self.daemon.kept(self.daemon.vault.append(events));
+                for event in events.iter().filter(|e| e.kind != EventKind::RuledOut) {
+                    self.daemon.say(&self.server.name, &told(event));
+                }
+                self.events.extend(events.iter().cloned());
+            }
+            News::Open(incident) => self.open(incident),
+            News::Recovered { incident, case } => self.write("post-mortem so far", incident, &case),
+            News::Closed { incident, case } => {
+                let now = clock::now();
+                let alert = alert::of(&incident, case.window.last(), AlertNews::Closed, now);
+                lock(&self.daemon.desk).hear(alert);
+                self.write("post-mortem", &incident, &case);
+                (self.shown, self.saved) = (0, None);
+                self.events.clear();
+            }
+        }
+        let extra = self.events.len().saturating_sub(10 * EVENTS_BEFORE);
+        self.events.drain(..extra);
+    }
+
+    fn open(&mut self, incident: &Incident) {
+        let now = clock::now();
+        let n_likely = incident.verdicts.iter().filter(|j| j.verdict.likely().is_some()).count();
+        if n_likely != self.shown {
+            self.shown = n_likely;
+            let _ = face::show(&view::incident(incident, now));
+        }
+        let state = n_likely + incident.runbooks.len() + incident.symptoms.len();
+        let known = self.saved.filter(|(at, _)| seconds_between(*at, now) < SAVE_EVERY_S);
+        if known.is_none_or(|(_, saved)| saved != state) {
+            self.daemon.kept(self.daemon.vault.save_incident(incident));
+            self.saved = Some((now, state));
+        }
+    }
+
+    /// Writes the post-mortem as it stands.
+    fn write(&self, what: &str, incident: &Incident, case: &Case) {
+        let losses = Losses {
+            n_acknowledged: None,
+            n_lost: None,
+            lost_keys: Vec::new(),
+            explain: "no ledger of acknowledged writes is kept outside this database".into(),
+        };
+        let beside = Beside {
+            events: &self.events,
+            drill: false,
+            zone: &self.daemon.settings.zone,
+            impact: None,
+            losses,
+            now: clock::now(),
+        };
+        let written = record::keep(&self.daemon.vault, incident, case, beside);
+        if let Some(path) = self.daemon.kept(written) {
+            self.daemon.say(&self.server.name, &format!("{what}: {}", path.display()));
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The change ledger: which of the changes around an incident can be to blame, and which cannot.
+
+use crate::facts::{cut, ddl_source, is_recovery};
+use pgward_model::prelude::*;
+use std::collections::BTreeSet;
+
+/// Changes weighed in one incident, the newest; a migration tool can make hundreds.
+const CHANGES_MAX: usize = 50;
+/// Clocks and samples are this coarse: what is seen with the onset may have preceded it.
+const BLUR_S: f64 = 1.5; // one tick and a half
+
+/// What an incident hits, as far as symptoms and the likely causes name it.
+struct Hit<'a> {
+    onset: Timestamp,
+    relations: BTreeSet<&'a Relation>,
+    roles: BTreeSet<&'a str>,
+}
+
+/// Every change of the case, oldest first, weighed: a change is a suspect only if it precedes
+/// the onset and touches a relation or role that the trouble hits.
+pub fn weigh(case: &Case, verdicts: &[Judged]) -> Vec<WeighedChange> {
+    let hit = hit(case, verdicts);
+    let ddl = case.ddl.iter().filter(|d| !is_recovery(d));
+    let same = |a: &&DdlEvent, b: &&DdlEvent| {
+        (a.at, a.pid, &a.statement, a.relation.as_ref())
+            == (b.at, b.pid, &b.statement, b.relation.as_ref())
+    };
+    let mut all: Vec<WeighedChange> = Vec::new();
+    let mut last: Option<&DdlEvent> = None;
+    for event in ddl {
+        if !last.is_some_and(|l| same(&l, &event)) {
+            all.push(of_ddl(event, &hit));
+        }
+        last = Some(event);
+    }
+    all.extend(case.events.iter().map(|event| of_event(event, case, &hit)));
+    all.sort_by_key(|c| c.at);
+    let n_old = all.len().saturating_sub(CHANGES_MAX);
+    all.drain(..n_old);
+    all
+}
+
+/// The suspect nearest before the onset.
+pub fn suspect(changes: &[WeighedChange]) -> Option<&WeighedChange> {
+    changes.iter().rev().find(|c| matches!(c.standing, Standing::Suspect { .. }))
+}
+
+fn hit<'a>(case: &'a Case, verdicts: &'a [Judged]) -> Hit<'a> {
+    let likely: Vec<&Likely> = verdicts.iter().filter_map(|j| j.verdict.likely()).collect();
+    let named = case.symptoms.iter().flat_map(|s| &s.relations);
+    let relations = named.chain(likely.iter().flat_map(|l| &l.relations)).collect();
+    let pids: BTreeSet<Pid> = case
+        .symptoms
+        .iter()
+        .flat_map(|s| &s.pids)
+        .chain(likely.iter().flat_map(|l| &l.pids))
+        .copied()
+        .collect();
+    let sessions = case.window.recent().iter().flat_map(|s| &s.sessions);
+    let roles = sessions.filter(|s| pids.contains(&s.pid)).map(|s| s.role.as_str()).collect();
+    Hit { onset: case.onset, relations, roles }
+}
+
+fn of_ddl(event: &DdlEvent, hit: &Hit<'_>) -> WeighedChange {
+    let standing = match &event.relation {
+        _ if is_later(event.at, hit) => later(event.at, hit),
+        Some(relation) if hit.relations.contains(relation) => {
+            suspect_by(event.at, hit, &relation.to_string())
+        }
+        Some(relation) => elsewhere(&relation.to_string(), hit),
+        None => Standing::Unknown { why: format!("what {} touches is not known", event.identity) },
+    };
+    WeighedChange {
+        at: event.at,
+        what: format!("{} {}", event.command, event.identity),
+        actor: if event.role.is_empty() { "unknown role".to_owned() } else { event.role.clone() },
+        standing,
+        source: ddl_source(event),
+    }
+}
+
+fn of_event(event: &Event, case: &Case, hit: &Hit<'_>) -> WeighedChange {
+    WeighedChange {
+        at: event.at,
+        what: cut(&event.what, 200),
+        actor: event.actor.clone(),
+        standing: standing(event, case, hit),
+        source: event.source.clone(),
+    }
+}
+
+/// What an event touches stands in its subject: `server`, a setting, a role, relations.
+fn standing(event: &Event, case: &Case, hit: &Hit<'_>) -> Standing {
+    if is_later(event.at, hit) {
+        return later(event.at, hit);
+    }
+    let subject = event.subject.as_str();
+    let (kind, names) = subject.split_once(' ').unwrap_or((subject, ""));
+    match kind {
+        "server" | "setting" => suspect_by(event.at, hit, "the whole server"),
+        "role" if hit.roles.is_empty() => {
+            Standing::Unknown { why: "which roles are hit is not known".to_owned() }
+        }
+        "role" => match names.split(", ").find(|name| hit.roles.contains(name)) {
+            Some(name) => suspect_by(event.at, hit, &format!("role {name}")),
+            None => Standing::Decoy {
+                why: format!("touches role {names}; hit are {}", some(hit.roles.iter().copied())),
+            },
+        },
+        "relation" => match names.split(", ").find_map(|name| touched(name, hit)) {
+            Some(relation) => suspect_by(event.at, hit, &relation.to_string()),
+            None => elsewhere(names, hit),
+        },
+        // A deploy that named nothing: what its sessions changed tells.
+        _ => {
+            let deployed = case.ddl.iter().find(|d| {
+                seconds_between(event.at, d.at).abs() <= DEPLOY_S
+                    && d.relation.as_ref().is_some_and(|r| hit.relations.contains(r))
+            });
+            match deployed {
+                Some(ddl) => suspect_by(event.at, hit, &format!("{} with it", ddl.identity)),
+                None => Standing::Unknown {
+                    why: "what it touches was not said (`pgward event --on RELATION`)".to_owned(),
+                },
+            }
+        }
+    }
+}
+
+/// DDL within this time of a deploy is taken to be its own.
+const DEPLOY_S: f64 = 120.0; // deploy tools announce themselves before or after they migrate
+
+fn touched<'a>(name: &str, hit: &Hit<'a>) -> Option<&'a Relation> {
+    let same = |r: &&&Relation| r.to_string() == name || r.quoted() == name || r.name == name;
+    hit.relations.iter().find(same).copied()
+}
+
+fn is_later(at: Timestamp, hit: &Hit<'_>) -> bool {
+    seconds_between(hit.onset, at) > BLUR_S
+}
+
+fn later(at: Timestamp, hit: &Hit<'_>) -> Standing {
+    let late = human_duration(seconds_between(hit.onset, at));
+    Standing::Decoy { why: format!("came {late} after the trouble began") }
+}
+
+fn suspect_by(at: Timestamp, hit: &Hit<'_>, what: &str) -> Standing {
+    let early = human_duration(seconds_between(at, hit.onset).max(0.0));
+    Standing::Suspect { why: format!("{early} before the trouble, and touches {what}") }
+}
+
+fn elsewhere(what: &str, hit: &Hit<'_>) -> Standing {
+    if hit.relations.is_empty() {
+        return Standing::Unknown { why: "which relations are hit is not known".to_owned() };
+    }
+    let hit = some(hit.relations.iter().map(|r| r.name.as_str()));
+    Standing::Decoy { why: format!("touches {what}; hit is {hit}") }
+}
+
+fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let shown = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(3) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, case, ddl, healthy, session};
+
+    fn event(seconds: i64, subject: &str, what: &str) -> Event {
+        Event {
+            at: at(seconds),
+            server: "test".to_owned(),
+            kind: EventKind::Change,
+            subject: subject.to_owned(),
+            actor: "deploy".to_owned(),
+            what: what.to_owned(),
+            source: Source::new(SourceKind::Ledger, "pgward event"),
+        }
+    }
+
+    /// Trouble on orders from second 60 on, felt by role site.
+    fn trouble() -> Case {
+        let mut samples = healthy(70);
+        samples.last_mut().unwrap().sessions.push(session(7, "active", &[]));
+        let evidence =
+            Evidence::measured("x", 1.0, "x", Source::new(SourceKind::Sample, "sessions"));
+        let symptom = Symptom::new("lock_queue", at(60), at(69), Weight::Harm, "queue", evidence)
+            .on([Relation::new("public", "orders")])
+            .by([7]);
+        Case { symptoms: vec![symptom], ..case(samples, 60) }
+    }
+
+    #[track_caller]
+    fn check(case: &Case, expected: &[(&str, &str)]) {
+        let told: Vec<(String, String)> = weigh(case, &[])
+            .into_iter()
+            .map(|c| match c.standing {
+                Standing::Suspect { why } => (format!("suspect {}", c.what), why),
+                Standing::Decoy { why } => (format!("decoy {}", c.what), why),
+                Standing::Unknown { why } => (format!("unknown {}", c.what), why),
+            })
+            .collect();
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for ((what, why), (start, says)) in told.iter().zip(expected) {
+            assert!(what == start && why.contains(says), "{what}: {why}; expected {start}: {says}");
+        }
+    }
+
+    #[test]
+    fn only_what_precedes_and_touches_is_suspect() {
+        let ddl = vec![
+            ddl(10, "CREATE INDEX", "index", "invoices"),
+            ddl(55, "DROP INDEX", "index", "orders"),
+            ddl(66, "ALTER TABLE", "table", "orders"),
+        ];
+        check(
+            &Case { ddl, ..trouble() },
+            &[
+                ("decoy CREATE INDEX public.invoices", "hit is orders"),
+                ("suspect DROP INDEX public.orders", "5 s before the trouble"),
+                ("decoy ALTER TABLE public.orders", "6 s after the trouble began"),
+            ],
+        );
+    }
+
+    #[test]
+    fn events_touch_what_their_subject_says() {
+        let events = vec![
+            event(1, "relation public.invoices, orders", "deploy 1"),
+            event(2, "relation invoices", "ANALYZE invoices"),
+            event(3, "role batch", "role batch: login → superuser"),
+            event(4, "role site", "role site: login → nologin"),
+            event(5, "setting work_mem", "work_mem: 4MB → 64kB"),
+            event(6, "", "deploy 4711"),
+            event(65, "server", "server restarted"),
+        ];
+        check(
+            &Case { events, ..trouble() },
+            &[
+                ("suspect deploy 1", "touches orders"),
+                ("decoy ANALYZE invoices", "hit is orders"),
+                ("decoy role batch: login → superuser", "hit are site"),
+                ("suspect role site: login → nologin", "role site"),
+                ("suspect work_mem: 4MB → 64kB", "the whole server"),
+                ("unknown deploy 4711", "not said"),
+                ("decoy server restarted", "after the trouble began"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_deploy_that_names_nothing_is_told_by_the_ddl_beside_it() {
+        let events = vec![event(50, "", "deploy 4711")];
+        let ddl = vec![ddl(55, "ALTER TABLE", "table", "orders")];
+        check(
+            &Case { events, ddl, ..trouble() },
+            &[
+                ("suspect deploy 4711", "public.orders with it"),
+                ("suspect ALTER TABLE public.orders", "touches"),
+            ],
+        );
+    }
+
+    #[test]
+    fn where_nothing_is_known_to_be_hit_nothing_is_called_a_decoy() {
+        let ddl = vec![ddl(55, "DROP INDEX", "index", "orders")];
+        let unnamed = Case { symptoms: Vec::new(), ddl, ..trouble() };
+        check(&unnamed, &[("unknown DROP INDEX public.orders", "not known")]);
+    }
+}
