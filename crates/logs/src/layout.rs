@@ -75,25 +75,30 @@ impl Layout {
 
     /// Where the next message begins in bytes that begin in the middle of one.
     pub fn next_begin(&self, bytes: &[u8]) -> Option<usize> {
-        let lines = memchr::memchr_iter(b'\n', bytes).map(|i| i + 1);
+        let mut lines = memchr::memchr_iter(b'\n', bytes).map(|i| i + 1);
+        lines.find(|at| bytes.get(*at..).is_some_and(|line| self.begins(line)))
+    }
+
+    /// Do the bytes begin with a message, rather than in the middle of one?
+    pub fn begins(&self, bytes: &[u8]) -> bool {
+        let head = bytes.get(..bytes.len().min(LINE_HEAD)).unwrap_or(&[]);
+        let head = String::from_utf8_lossy(head);
+        let line = head.lines().next().unwrap_or("");
         match self {
-            Layout::Json => lines.take(1).next(),
-            Layout::Csv => lines.into_iter().find(|at| {
-                let line = bytes.get(*at..).unwrap_or(&[]);
-                let head = String::from_utf8_lossy(line.get(..line.len().min(40)).unwrap_or(&[]));
-                Clock::default().read(&head).is_some()
-            }),
-            Layout::Stderr(prefix) => lines.into_iter().find(|at| {
-                let line = bytes.get(*at..).unwrap_or(&[]);
-                let head =
-                    String::from_utf8_lossy(line.get(..line.len().min(2_048)).unwrap_or(&[]));
-                let head = head.lines().next().unwrap_or("");
-                let read = prefix.read(head, &mut Clock::default(), &mut Record::default());
+            Layout::Json => line.starts_with("{\"timestamp\""),
+            Layout::Csv => Clock::default()
+                .read(line)
+                .is_some_and(|(_, n)| line.as_bytes().get(n) == Some(&b',')),
+            Layout::Stderr(prefix) => {
+                let read = prefix.read(line, &mut Clock::default(), &mut Record::default());
                 matches!(read, Some((Tag::Message(_), _)))
-            }),
+            }
         }
     }
 }
+
+/// Bytes of a line in which its prefix and tag must stand.
+const LINE_HEAD: usize = 2_048;
 
 /// Bytes from which csvlog is told.
 const SAMPLE: usize = 4_096;

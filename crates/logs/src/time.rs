@@ -1,22 +1,24 @@
 //! Times as the server writes them: `2026-11-21 03:24:37.457 UTC`.
 
+use jiff::tz::TimeZone;
+
 /// Reads times; remembers the last minute, since a log hardly ever changes it.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    /// The zone of the log where its abbreviation is not known; UTC at first.
-    offset_s: i64,
+    /// The zone of the log where it is known; else its abbreviation decides, and UTC where that
+    /// is not known either.
+    zone: Option<TimeZone>,
     minute: [u8; 16],
     minute_ms: i64,
-    zone: String,
-    zone_s: i64,
-    /// Abbreviations that were not understood: times are then as `offset_s` has them.
+    abbreviation: String,
+    offset_s: i64,
     unknown_zone: Option<String>,
 }
 
 impl Clock {
-    /// Takes times whose zone is not understood for `offset_s` seconds east of Greenwich.
-    pub fn at_offset(offset_s: i64) -> Clock {
-        Clock { offset_s, ..Clock::default() }
+    /// Reads times as `log_timezone` has them, whatever their abbreviation.
+    pub fn in_zone(zone: TimeZone) -> Clock {
+        Clock { zone: Some(zone), ..Clock::default() }
     }
 
     /// A zone's abbreviation that was not understood.
@@ -29,7 +31,7 @@ impl Clock {
         let bytes = text.as_bytes();
         let minute: [u8; 16] = bytes.get(..16)?.try_into().ok()?;
         if minute != self.minute {
-            self.minute_ms = minute_ms(&minute)?;
+            self.minute_ms = minute_ms(&minute, self.zone.as_ref())?;
             self.minute = minute;
         }
         if bytes.get(16) != Some(&b':') {
@@ -43,25 +45,25 @@ impl Clock {
             ms += part * [1000, 100, 10, 1].get(n.min(3)).copied().unwrap_or(1);
             end = 20 + n;
         }
-        let rest = text.get(end..)?;
-        let Some(after) = rest.strip_prefix(' ') else {
-            return Some((self.minute_ms + ms - 1000 * self.offset_s, end));
-        };
-        let zone = zone(after);
-        if zone.is_empty() {
-            return Some((self.minute_ms + ms - 1000 * self.offset_s, end));
+        let zone = text.get(end..)?.strip_prefix(' ').map_or("", zone);
+        if !zone.is_empty() {
+            end += 1 + zone.len();
         }
-        if zone != self.zone {
-            zone.clone_into(&mut self.zone);
-            self.zone_s = match offset_of(zone) {
-                Some(offset) => offset,
-                None => {
-                    self.unknown_zone.get_or_insert_with(|| zone.to_owned());
-                    self.offset_s
-                }
-            };
+        if zone != self.abbreviation {
+            self.learn(zone);
         }
-        Some((self.minute_ms + ms - 1000 * self.zone_s, end + 1 + zone.len()))
+        Some((self.minute_ms + ms - 1000 * self.offset_s, end))
+    }
+
+    fn learn(&mut self, zone: &str) {
+        zone.clone_into(&mut self.abbreviation);
+        if self.zone.is_some() || zone.is_empty() {
+            return;
+        }
+        self.offset_s = offset_of(zone).unwrap_or_else(|| {
+            self.unknown_zone.get_or_insert_with(|| zone.to_owned());
+            0
+        });
     }
 }
 
@@ -116,8 +118,8 @@ fn signed(text: &str) -> Option<i64> {
     Some(3600 * hours + 60 * minutes)
 }
 
-/// `2026-11-21 03:24` as milliseconds since 1970.
-fn minute_ms(text: &[u8; 16]) -> Option<i64> {
+/// `2026-11-21 03:24` in that zone, else in UTC, as milliseconds since 1970.
+fn minute_ms(text: &[u8; 16], zone: Option<&TimeZone>) -> Option<i64> {
     let at = |i: usize, mark: u8| text.get(i) == Some(&mark);
     if !(at(4, b'-') && at(7, b'-') && (at(10, b' ') || at(10, b'T')) && at(13, b':')) {
         return None;
@@ -126,7 +128,7 @@ fn minute_ms(text: &[u8; 16]) -> Option<i64> {
     let small = |from: usize| i8::try_from(digits(text.get(from..from + 2)?)?).ok();
     let civil =
         jiff::civil::DateTime::new(year, small(5)?, small(8)?, small(11)?, small(14)?, 0, 0);
-    let zoned = civil.ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    let zoned = civil.ok()?.to_zoned(zone.cloned().unwrap_or(TimeZone::UTC)).ok()?;
     Some(zoned.timestamp().as_millisecond())
 }
 
@@ -159,5 +161,8 @@ mod tests {
         assert!(clock.unknown_zone().is_none());
         clock.read("2026-11-21 03:24:37 XYZT").unwrap();
         assert_eq!(clock.unknown_zone(), Some("XYZT"));
+        let shanghai = TimeZone::fixed(jiff::tz::offset(8));
+        let known = Clock::in_zone(shanghai).read("2026-11-21 11:24:37.457 CST [7]");
+        assert_eq!(known.unwrap(), (utc, 27));
     }
 }

@@ -1,12 +1,13 @@
 //! What the samplers keep between two ticks: the standing session, positions, known texts.
 
 use crate::error::Error;
+use crate::log_reader::LogReader;
 use crate::samplers::tables::Files;
 use pgward_integrity::page_scan::{ScanReport, Scanner};
 use pgward_model::prelude::*;
 use pgward_pg::clock::{self, Deadline};
 use pgward_pg::install::DdlCursor;
-use pgward_pg::log::{LogPosition, LogTail};
+use pgward_pg::log::LogPosition;
 use pgward_pg::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ pub struct Eyes {
     /// `None` while the server does not answer.
     pub session: Option<Session>,
     next_try: Deadline,
-    pub log: Option<LogTail>,
+    pub(crate) log: Option<LogReader>,
     /// Where a lost session stopped reading the log.
     pub log_position: Option<LogPosition>,
     /// By query id; those that are neither counted nor shown by a sample are forgotten.
@@ -115,8 +116,8 @@ impl Eyes {
             self.next_try = Deadline::after(RETRY);
             let session =
                 Session::connect_within(&self.target, Purpose::Watch, Duration::from_secs(1))?;
-            if let Some(tail) = self.log.take() {
-                self.log_position = Some(tail.position());
+            if let Some(reader) = self.log.take() {
+                self.log_position = Some(reader.position());
             }
             self.clock_offset = clock_offset(&session)?;
             self.session = Some(session);

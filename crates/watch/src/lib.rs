@@ -5,6 +5,7 @@ mod differences;
 pub mod error;
 mod eyes;
 pub mod glance;
+mod log_reader;
 mod memory;
 pub mod rights;
 mod samplers;

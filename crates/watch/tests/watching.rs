@@ -170,6 +170,41 @@ fn a_truncate_is_seen_though_no_event_trigger_fires_for_it() {
 }
 
 #[test]
+fn the_log_is_read_in_every_format_and_across_rotation() {
+    let installation = installation::installation();
+    let formats = if installation.major >= 15 { &["stderr", "jsonlog"][..] } else { &["stderr"] };
+    for format in formats {
+        let options = ServerOptions::new(installation.clone())
+            .set("fsync", "off")
+            .set("log_destination", format)
+            .set("log_rotation_age", "0")
+            .set("log_filename", "postgresql-%H%M%S.log")
+            .set("log_line_prefix", "%t %q%u@%d,%a [%p]: ");
+        let server = PrivateServer::create(&options).unwrap();
+        let mut watcher = watcher(&server.target());
+        watch(&mut watcher, 2, |_| false);
+        let shop = Session::connect(&server.target(), Purpose::Application("shop")).unwrap();
+        let is_missing = |e: &&LogEntry| e.class == "missing_relation";
+        for (name, n) in [("lost", 1), ("gone", 2)] {
+            let failing = format!("SELECT 'it''s\n\tnot ERROR:  here', * FROM {name}");
+            shop.simple(&failing).unwrap_err();
+            let all = |w: &Watcher| -> Vec<LogEntry> {
+                let log = w.window().samples.iter().flat_map(|s| &s.log);
+                log.filter(is_missing).cloned().collect()
+            };
+            watch(&mut watcher, 20, |w| all(w).len() >= n);
+            let found = all(&watcher);
+            assert_eq!(found.len(), n, "{format}: {found:?}");
+            let last = found.last().unwrap();
+            assert_eq!((last.sqlstate.as_str(), last.application.as_str()), ("42P01", "shop"));
+            assert!(last.message.contains(name), "{format}: {}", last.message);
+            assert!(last.statement.contains("not ERROR:  here"), "{format}: {}", last.statement);
+            shop.simple("SELECT pg_catalog.pg_rotate_logfile()").unwrap();
+        }
+    }
+}
+
+#[test]
 fn ddl_is_told_from_two_catalogs_where_no_trigger_logs_it() {
     let server = server();
     let admin = Session::connect(&server.target(), Purpose::Application("psql")).unwrap();

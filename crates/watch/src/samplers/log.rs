@@ -3,8 +3,8 @@
 use super::Sampler;
 use crate::error::Error;
 use crate::eyes::Eyes;
+use crate::log_reader::LogReader;
 use pgward_model::prelude::*;
-use pgward_pg::log::LogTail;
 use pgward_pg::session::own;
 
 pub(super) static SAMPLER: Sampler = Sampler {
@@ -22,25 +22,21 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     if eyes.log.is_none() {
         let from = eyes.log_position.take();
         let session = eyes.session()?;
-        let tail = match &from {
-            Some(position) => LogTail::resume(session, position),
-            None => LogTail::open(session),
-        };
-        if tail.is_err() {
+        let reader = LogReader::open(session, from.as_ref());
+        if reader.is_err() {
             eyes.log_position = from;
         }
-        let tail = tail?;
-        eyes.log = Some(tail);
+        eyes.log = Some(reader?);
     }
-    let (Some(session), Some(tail)) = (&eyes.session, &mut eyes.log) else { return Ok(()) };
-    let lines = tail.read(session)?;
+    let (Some(session), Some(reader)) = (&eyes.session, &mut eyes.log) else { return Ok(()) };
+    let news = reader.read(session)?;
     let ours = own::backends();
-    let mut theirs = lines.entries;
+    let mut theirs = news.entries;
     theirs.retain(|e| !is_ours(&ours, e));
     sample.log_dropped = theirs.len().saturating_sub(ENTRIES_MAX) as u64;
     theirs.truncate(ENTRIES_MAX);
     sample.log = theirs;
-    if let Some(why) = left_out(lines.skipped_bytes, sample.log_dropped) {
+    if let Some(why) = left_out(news.skipped_bytes, sample.log_dropped) {
         sample.gaps.push(Gap { sampler: SAMPLER.id.to_owned(), why });
     }
     Ok(())

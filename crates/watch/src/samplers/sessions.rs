@@ -85,7 +85,7 @@ fn read(row: &Row) -> Result<SessionSample, pgward_pg::error::Error> {
         wait_type: get(row, 10)?,
         wait_event: get(row, 11)?,
         xid: xid.and_then(|x| x.parse().ok()),
-        query: pgward_pg::log::redact(&get::<String>(row, 13)?),
+        query: pgward_logs::redact(&get::<String>(row, 13)?).into_owned(),
         query_id: get(row, 14)?,
         blocked_by: get(row, 15)?,
         waits_for: None,
