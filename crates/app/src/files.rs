@@ -24,6 +24,8 @@ impl Chain {
 
 /// Bytes of SQL that are read: a dump is no change.
 const BYTES_MAX: u64 = 200 << 20;
+/// Statements of one file that change the schema: each is held against all others.
+const DDL_MAX: usize = 20_000;
 /// Directories below the one that is given.
 const DEPTH_MAX: usize = 16;
 /// Files of one run; the largest projects have some thousand migrations.
@@ -77,6 +79,14 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
     if chains.iter().all(|c| c.files.is_empty()) {
         bail!("{}: nothing in it runs going up, so there is nothing to judge", paths.join(", "));
     }
+    if let Some(dump) = chains.iter().flat_map(Chain::files).find(|f| n_ddl(f) > DDL_MAX) {
+        bail!(
+            "{}: {} statements that change the schema are a dump, not a change; give the \
+             migrations, or split it",
+            dump.path,
+            n_ddl(dump)
+        );
+    }
     if chains.iter().flat_map(Chain::files).all(|f| f.statements.is_empty()) {
         bail!("{}: no SQL statement in it, so there is nothing to judge", paths.join(", "));
     }
@@ -95,6 +105,10 @@ fn with_strays(migrations: Vec<Migration>) -> Vec<Migration> {
         runs.insert(next, stray);
     }
     runs
+}
+
+fn n_ddl(file: &ChangeFile) -> usize {
+    file.statements.iter().filter(|s| s.kind == StatementKind::Ddl).count()
 }
 
 /// Names that are told; the rest is counted.

@@ -97,6 +97,8 @@ fn files_that_are_no_changes() {
     check(dir, &["check", "binary.sql"], &["binary.sql", "binary"]);
     check(dir, &["check", "latin.sql"], &["latin.sql:2", "UTF-8"]);
     check(dir, &["check", "blank.sql"], &["blank.sql", "no SQL statement"]);
+    write("dump.sql", "DROP TABLE a;\n".repeat(20_001).as_bytes());
+    check(dir, &["check", "dump.sql"], &["dump.sql", "20001 statements", "a dump"]);
     check(dir, &["check", "-"], &["no SQL statement"]);
 }
 

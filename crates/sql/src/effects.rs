@@ -8,6 +8,7 @@ mod catalog;
 
 use crate::action::{Action, CreateTable, Drop, Predicate, ReindexKind, Rows, Transaction};
 use pgward_model::prelude::*;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use catalog::{base_type, effects_with, existed};
@@ -80,15 +81,17 @@ fn all(relations: &[Relation], lock: LockMode) -> Vec<Effect> {
 /// The effects of a statement's actions, one entry per relation and thing destroyed, each
 /// with the strongest lock taken on its relation.
 pub(crate) fn effects(actions: &[Action], created: &Created) -> Vec<Effect> {
-    let mut known = created.clone();
+    let mut known = Cow::Borrowed(created);
     let mut found = Vec::new();
-    for action in actions {
+    for (i, action) in actions.iter().enumerate() {
         let mut here = of_action(action, &known);
         for e in &mut here {
             e.existed_before = !known.has(&e.relation) && !makes(action, &e.relation);
         }
         found.extend(here);
-        known.learn(std::slice::from_ref(action));
+        if i + 1 < actions.len() {
+            known.to_mut().learn(std::slice::from_ref(action));
+        }
     }
     merge(found)
 }
