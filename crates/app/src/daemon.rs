@@ -21,7 +21,7 @@ use pgward_store::Vault;
 use pgward_watch::watcher::{Options, Watcher};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -57,6 +57,7 @@ pub struct Daemon {
     is_full: Mutex<bool>,
     /// More than one server: lines begin with its name.
     names: bool,
+    n_guarded: AtomicUsize,
 }
 
 impl Daemon {
@@ -82,6 +83,7 @@ impl Daemon {
             inbox: servers.iter().map(|s| (s.name.clone(), Mutex::default())).collect(),
             is_full: Mutex::new(false),
             names: servers.len() > 1,
+            n_guarded: AtomicUsize::new(0),
         }
     }
 
@@ -130,6 +132,9 @@ impl Daemon {
     /// Guards one server until `stop`; the answer says whether an incident is open then. A
     /// server that cannot be guarded at first is tried again and again.
     pub fn guard(&self, server: &Server, stop: &AtomicBool) -> bool {
+        // Hundreds of servers are not all looked at in the same moment.
+        let share = self.n_guarded.fetch_add(1, Ordering::Relaxed) as f64 / self.inbox.len() as f64;
+        std::thread::sleep(Duration::from_secs_f64(share.fract()));
         let mut pause_s = 1.0;
         while !stop.load(Ordering::Relaxed) {
             match self.open(server) {

@@ -1,6 +1,6 @@
 //! The change ledger: which of the changes around an incident can be to blame, and which cannot.
 
-use crate::facts::{cut, ddl_source, is_recovery};
+use crate::facts::{cut, ddl_source, is_recovery, mentions};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -111,8 +111,11 @@ fn standing(event: &Event, case: &Case, hit: &Hit<'_>) -> Standing {
             Some(relation) => suspect_by(event.at, hit, &relation.to_string()),
             None => elsewhere(names, hit),
         },
-        // A deploy that named nothing: what its sessions changed tells.
+        // A job or a deploy that named nothing: its own words, or what changed with it, tell.
         _ => {
+            if let Some(relation) = hit.relations.iter().find(|r| mentions(&event.what, &r.name)) {
+                return suspect_by(event.at, hit, &relation.to_string());
+            }
             let deployed = case.ddl.iter().find(|d| {
                 seconds_between(event.at, d.at).abs() <= DEPLOY_S
                     && d.relation.as_ref().is_some_and(|r| hit.relations.contains(r))
@@ -237,6 +240,8 @@ mod tests {
             event(4, "role site", "role site: login → nologin"),
             event(5, "setting work_mem", "work_mem: 4MB → 64kB"),
             event(6, "", "deploy 4711"),
+            event(7, "job", "cron job 3: VACUUM orders"),
+            event(8, "job", "cron job 4: SELECT nightly()"),
             event(65, "server", "server restarted"),
         ];
         check(
@@ -248,6 +253,8 @@ mod tests {
                 ("suspect role site: login → nologin", "role site"),
                 ("suspect work_mem: 4MB → 64kB", "the whole server"),
                 ("unknown deploy 4711", "not said"),
+                ("suspect cron job 3: VACUUM orders", "touches orders"),
+                ("unknown cron job 4: SELECT nightly()", "not said"),
                 ("decoy server restarted", "after the trouble began"),
             ],
         );

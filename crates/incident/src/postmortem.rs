@@ -64,6 +64,7 @@ pub fn write(input: &Input) -> Postmortem {
         timeline: timeline::timeline(input, started, &impact),
         ruled_out: ruled_out(input),
         unknown: unknown(incident),
+        changes: incident.changes.clone(),
         resolution: sentences::resolution(input),
         losses: input.losses.clone(),
         action_items: items::items(input, started, ended),

@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::evidence::Evidence;
+use crate::incident::WeighedChange;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ pub struct Postmortem {
     pub timeline: Vec<Event>,
     pub ruled_out: Vec<RuledOutTheory>,
     pub unknown: Vec<(String, String)>,
+    /// What changed before and during it, oldest first, each weighed.
+    #[serde(default)]
+    pub changes: Vec<WeighedChange>,
     pub resolution: Vec<String>,
     pub losses: Losses,
     pub action_items: Vec<ActionItem>,

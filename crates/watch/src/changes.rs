@@ -13,6 +13,17 @@ const OTHER_STANDS_S: f64 = 30.0;
 /// Events remembered; a statistics run over many tables makes thousands.
 const EVENTS_MAX: usize = 5_000;
 
+/// What a sampler found to have changed.
+pub(crate) struct News {
+    pub(crate) at: Timestamp,
+    /// What it touches, as the ledger reads it: `server`, `job`.
+    pub(crate) subject: &'static str,
+    pub(crate) actor: String,
+    pub(crate) what: String,
+    /// View or table.
+    pub(crate) source: &'static str,
+}
+
 /// The part of the change ledger that is no DDL.
 pub(crate) struct Changes {
     server: String,
@@ -41,20 +52,17 @@ impl Changes {
     }
 
     /// What a sample shows to have changed; returned and remembered.
-    pub(crate) fn see(
-        &mut self,
-        sample: &Sample,
-        server_news: Vec<(Timestamp, String)>,
-    ) -> Vec<Event> {
+    pub(crate) fn see(&mut self, sample: &Sample, news: Vec<News>) -> Vec<Event> {
         let mut events = self.of_config(sample);
-        events.extend(server_news.into_iter().map(|(at, what)| {
-            let source = Source::new(SourceKind::Catalog, "pg_postmaster_start_time");
-            self.event(at, EventKind::Change, "server", what, source)
-        }));
         events.extend(self.of_statistics(sample));
         for event in &mut events {
             "unknown role".clone_into(&mut event.actor);
         }
+        events.extend(news.into_iter().map(|n| {
+            let source = Source::new(SourceKind::Catalog, n.source);
+            let event = self.event(n.at, EventKind::Change, n.subject, n.what, source);
+            Event { actor: n.actor, ..event }
+        }));
         self.hear(events.clone());
         events.extend(self.other_watchers(sample));
         events
@@ -191,7 +199,14 @@ mod tests {
             after: "64".to_owned(),
         };
         let sample = Sample { at: at(2), changes: vec![change], ..Sample::default() };
-        let told = changes.see(&sample, vec![(at(2), "server is a standby now".to_owned())]);
+        let news = News {
+            at: at(2),
+            subject: "server",
+            actor: "unknown role".to_owned(),
+            what: "server is a standby now".to_owned(),
+            source: "pg_postmaster_start_time",
+        };
+        let told = changes.see(&sample, vec![news]);
         let subjects: Vec<&str> = told.iter().map(|e| e.subject.as_str()).collect();
         assert_eq!(subjects, ["setting work_mem", "server"]);
         assert_eq!(changes.recent(Vec::new(), at(3)).len(), 2);

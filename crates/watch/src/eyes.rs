@@ -1,5 +1,6 @@
 //! What the samplers keep between two ticks: the standing session, positions, known texts.
 
+use crate::changes::News;
 use crate::error::Error;
 use crate::log_reader::LogReader;
 use crate::samplers::tables::Files;
@@ -38,10 +39,13 @@ pub struct Eyes {
     pub(crate) files: Files,
     /// Blocks known or suspected to be damaged; looked at again until they read.
     pub suspects: BTreeSet<(Relation, u32)>,
-    /// What the server last said of itself, what is bounded, and what of it became different.
+    /// What the server last said of itself, and what is bounded.
     pub identity: Option<ServerIdentity>,
     pub limits: Vec<Limit>,
-    pub server_news: Vec<(Timestamp, String)>,
+    /// What samplers found to have changed, until the change ledger takes it.
+    pub(crate) news: Vec<News>,
+    /// The last run of a pg_cron job that is known.
+    pub last_job: Option<i64>,
     scan: Scan,
     /// The server's clock minus ours; its timestamps are compared with each other only.
     pub clock_offset: jiff::SignedDuration,
@@ -95,7 +99,8 @@ impl Eyes {
             suspects: BTreeSet::new(),
             identity: None,
             limits: Vec::new(),
-            server_news: Vec::new(),
+            news: Vec::new(),
+            last_job: None,
             scan: start_scan(target.clone(), scan),
             alarmed: false,
         })
@@ -125,6 +130,14 @@ impl Eyes {
         self.session
             .as_ref()
             .ok_or(Error::Sampler { sampler: "sessions", why: "not connected".into() })
+    }
+
+    /// Compares the clocks again, where the server answers.
+    pub(crate) fn compare_clocks(&mut self) {
+        let offset = self.session.as_ref().map(clock_offset);
+        if let Some(Ok(offset)) = offset {
+            self.clock_offset = offset;
+        }
     }
 
     /// What the scan has found since the last call.

@@ -9,6 +9,7 @@ mod log_reader;
 mod memory;
 pub mod rights;
 mod samplers;
+mod steady;
 pub mod watcher;
 
 pub use samplers::{SAMPLERS, Sampler};

@@ -9,6 +9,7 @@ mod database;
 mod ddl;
 mod host;
 mod integrity;
+mod jobs;
 mod log;
 mod probe;
 pub(crate) mod sessions;
@@ -43,6 +44,7 @@ pub static SAMPLERS: &[&Sampler] = &[
     &host::SAMPLER,
     &probe::SAMPLER,
     &status::SAMPLER,
+    &jobs::SAMPLER,
 ];
 
 #[cfg(test)]

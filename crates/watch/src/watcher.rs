@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::eyes::Eyes;
 use crate::memory::{self, Hole};
 use crate::samplers::{SAMPLERS, Sampler};
+use crate::steady::Steady;
 use pgward_incident::{causes, detectors, ledger, status};
 use pgward_model::prelude::*;
 use pgward_pg::clock;
@@ -42,6 +43,7 @@ pub struct Watcher {
     ddl: Vec<DdlEvent>,
     /// What else changed, and what others told.
     changes: Changes,
+    steady: Steady,
     incident: Option<Incident>,
     checksums: Option<bool>,
     last_harm: Option<Timestamp>,
@@ -102,6 +104,7 @@ impl Watcher {
             hole: None,
             ddl: Vec::new(),
             changes,
+            steady: Steady::default(),
             incident: None,
             checksums,
             last_harm: None,
@@ -177,11 +180,13 @@ impl Watcher {
 
     /// One second's work; returns what happened.
     pub fn tick(&mut self) -> Vec<Event> {
+        let clock = self.mind_the_clock();
         let sample = self.sample();
         let at = sample.at;
         self.ddl.extend(sample.ddl.iter().cloned());
         let mut events = self.ddl_events(&sample.ddl);
-        events.extend(self.changes.see(&sample, std::mem::take(&mut self.eyes.server_news)));
+        events.extend(clock);
+        events.extend(self.changes.see(&sample, std::mem::take(&mut self.eyes.news)));
         self.window.samples.push(sample);
         self.forget(at);
         if self.incident.is_none() {
@@ -240,6 +245,25 @@ impl Watcher {
     /// Seconds since users last felt something; `None` when they never did.
     pub fn quiet_s(&self) -> Option<f64> {
         self.last_harm.map(|l| seconds_between(l, self.window.now()))
+    }
+
+    /// A clock that was set back would keep every sampler waiting for the time it was due, and
+    /// put samples out of order: what was seen before is no measure any more.
+    fn mind_the_clock(&mut self) -> Option<Event> {
+        let now = clock::now();
+        let moved = self.steady.jumped(now, clock::instant())?;
+        self.eyes.compare_clocks();
+        let at = now.checked_add(self.eyes.clock_offset).unwrap_or(now);
+        self.due.clear();
+        if at < self.window.now() {
+            self.window.samples.clear();
+            self.window.baseline_until = at;
+            self.hole = None;
+            self.last_harm = self.last_harm.map(|_| at);
+        }
+        let way = if moved < 0.0 { "back" } else { "forward" };
+        let what = format!("the clock jumped {way} by {}", human_duration(moved.abs()));
+        Some(self.event(at, EventKind::Note, "clock", what, sampled("clock")))
     }
 
     fn sample(&mut self) -> Sample {

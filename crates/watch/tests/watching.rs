@@ -237,3 +237,32 @@ fn ddl_is_told_from_two_catalogs_where_no_trigger_logs_it() {
     assert!(dropped.old_definition.as_ref().unwrap().contains("(balance)"));
     assert_eq!(dropped.relation, Some(Relation::new("public", "ledger")));
 }
+
+/// pg_cron itself is not installed everywhere; what it writes is a table of this shape.
+const CRON: &str = "CREATE SCHEMA cron; CREATE TABLE cron.job_run_details (runid bigint \
+    PRIMARY KEY, jobid bigint, username text, command text, start_time timestamptz); \
+    INSERT INTO cron.job_run_details VALUES (1, 7, 'batch', 'SELECT old()', now())";
+
+#[test]
+fn jobs_settings_and_statistics_are_changes_with_what_they_touch() {
+    let server = server();
+    let admin = Session::connect(&server.target(), Purpose::Application("psql")).unwrap();
+    admin.simple(CRON).unwrap();
+    let mut watcher = watcher(&server.target());
+    watch(&mut watcher, 2, |_| false);
+    admin.simple("ALTER SYSTEM SET work_mem = '1MB'").unwrap();
+    admin.simple("SELECT pg_reload_conf(); ANALYZE accounts").unwrap();
+    let job = "INSERT INTO cron.job_run_details VALUES (2, 7, 'batch', 'VACUUM accounts', now())";
+    admin.simple(job).unwrap();
+    let wanted = ["setting work_mem", "relation accounts", "job", "server"];
+    let subjects =
+        |w: &Watcher| w.status().changes.into_iter().map(|c| c.subject).collect::<Vec<_>>();
+    watch(&mut watcher, 60, |w| wanted.iter().all(|s| subjects(w).iter().any(|k| k == s)));
+    let changes = watcher.status().changes;
+    let job = changes.iter().find(|c| c.subject == "job").unwrap();
+    assert_eq!((job.actor.as_str(), job.what.as_str()), ("batch", "cron job 7: VACUUM accounts"));
+    for subject in wanted {
+        assert!(changes.iter().any(|c| c.subject == subject), "{subject}: {changes:#?}");
+    }
+    assert!(!changes.iter().any(|c| c.what.contains("old()")), "{changes:#?}");
+}

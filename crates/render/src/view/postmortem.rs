@@ -7,6 +7,7 @@ use crate::figure;
 use jiff::tz::TimeZone;
 use pgward_model::event::{Event, EventKind};
 use pgward_model::evidence::{human, human_duration};
+use pgward_model::incident::{Standing, WeighedChange};
 use pgward_model::postmortem::{ActionItem, ActionKind, ActionState, Postmortem, RuledOutTheory};
 
 /// Theories told one by one; the rest is named.
@@ -243,6 +244,30 @@ fn theories(document: &mut Document, pm: &Postmortem) {
         section(document, pm, 3, "What could not be decided");
         document.push(Block::List { numbered: Numbered::No, items: undecided(pm) });
     }
+    if !pm.changes.is_empty() {
+        section(document, pm, 3, "What changed");
+        document.push(changes(pm));
+    }
+}
+
+/// Each change, and whether it can be to blame.
+fn changes(pm: &Postmortem) -> Block {
+    let columns = vec![left("At"), left("Change"), left("By"), left("Standing"), left("Because")];
+    let row = |change: &WeighedChange| {
+        let (standing, why) = match &change.standing {
+            Standing::Suspect { why } => (Text::new("suspect", Tone::Bad), why),
+            Standing::Decoy { why } => (Text::new("decoy", Tone::Good), why),
+            Standing::Unknown { why } => (Text::plain("unknown"), why),
+        };
+        TableRow::Cells(vec![
+            Text::plain(clock(change.at, &TimeZone::UTC)),
+            Text::plain(&change.what),
+            Text::plain(&change.actor),
+            standing,
+            Text::plain(why),
+        ])
+    };
+    Block::Table(Table { columns, rows: pm.changes.iter().map(row).collect() })
 }
 
 fn theory(theory: &RuledOutTheory) -> TableRow {

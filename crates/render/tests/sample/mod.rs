@@ -434,6 +434,7 @@ pub(crate) fn postmortem() -> Postmortem {
         detection: "pgward's watch loop opened the incident at 05:00:02 UTC, 2.1 s after the first harmed moment. Detector `lock_queue` saw it (sample: pg_locks): lock queue on orders.".into(),
         timeline: timeline(),
         ruled_out: ruled_out.collect(),
+        changes: incident.changes.clone(),
         unknown: vec![
             ("disk_data_full".into(), "no host sampler on this server".into()),
             ("io_read".into(), "no host sampler on this server".into()),

@@ -2,6 +2,7 @@
 //! whether it is still the server it was.
 
 use super::Sampler;
+use crate::changes::News;
 use crate::error::Error;
 use crate::eyes::Eyes;
 use crate::glance;
@@ -16,7 +17,9 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let limits = glance::limits(session)?;
     if let Some(known) = &eyes.identity {
         for what in became(known, &identity) {
-            eyes.server_news.push((sample.at, what));
+            let source = "pg_postmaster_start_time";
+            let actor = "unknown role".to_owned();
+            eyes.news.push(News { at: sample.at, subject: "server", actor, what, source });
         }
     }
     eyes.identity = Some(identity);
