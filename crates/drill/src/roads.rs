@@ -122,7 +122,11 @@ pub(crate) fn bypassed(
     let culprits = Culprits::default();
     let cast = enter(theatre, &culprits, tell)?;
     let seen = watch_until_closed(theatre, since, tell)?;
-    let first_harmed = real_harm(theatre, baseline, since).iter().map(|h| h.start).min();
+    let harmed = real_harm(theatre, baseline, since);
+    let first_felt = harmed.iter().map(|h| h.start).min();
+    // What clients felt before the harm went in is not its doing: decoys are busy too.
+    let staged = staged_at(scenario, since);
+    let first_harmed = harmed.iter().map(|h| h.start).filter(|at| *at >= staged).min();
     // Decoys end here, so that what is measured next is the recovery alone.
     let truths: Vec<Truth> = cast.faults.iter().map(|f| f.truth()).collect();
     drop(cast);
@@ -137,7 +141,7 @@ pub(crate) fn bypassed(
     score.rows_lost = check.n_lost.saturating_sub(scenario.expect.rows_lost);
     score.wrong_actions = scoring::wrong_actions(&seen, &scenario.expect.action, &culprits.pids());
     score.wrong_actions.extend(ended_clients(theatre, baseline, since));
-    let until = nothing_wrong_until(scenario, since, first_harmed);
+    let until = nothing_wrong_until(staged, first_felt);
     score.false_alarms = seen.false_alarms(entered, until);
     let when = When { since, first_harmed, last_harmed };
     scoring::bypassed(&mut score, theatre, &seen, &staged_names(&truths), when);
@@ -175,20 +179,20 @@ fn start_after(seed: u64) -> Duration {
 
 /// Before this moment no alarm can be right: what does the harm was not yet staged, and no
 /// request was harmed within the next two seconds.
-fn nothing_wrong_until(
-    scenario: &Scenario,
-    since: Timestamp,
-    first_harmed: Option<Timestamp>,
-) -> Timestamp {
+fn nothing_wrong_until(staged: Timestamp, first_felt: Option<Timestamp>) -> Timestamp {
+    let felt = first_felt.and_then(|at| at.checked_sub(FORESEEN).ok());
+    felt.map_or(staged, |at| at.min(staged))
+}
+
+/// When what does the harm goes in.
+fn staged_at(scenario: &Scenario, since: Timestamp) -> Timestamp {
     let change = scenario.change.iter().map(|file| file.after);
     let acts = scenario.acts.iter().filter_map(|act| match act {
         Act::Session { after, .. } => Some(*after),
         Act::Fault { id, after, .. } => (id == "page_damage").then_some(*after),
     });
     let staged = change.chain(acts).min().unwrap_or_default();
-    let staged = since.checked_add(staged).unwrap_or(since);
-    let harmed = first_harmed.and_then(|at| at.checked_sub(FORESEEN).ok());
-    harmed.map_or(staged, |at| at.min(staged))
+    since.checked_add(staged).unwrap_or(since)
 }
 
 /// An alarm so long before the first harmed request still is about it.
@@ -231,11 +235,14 @@ fn enter(
         ));
     }
     for act in &scenario.acts {
-        if let Act::Session { name, role, sql, after, .. } = act {
+        if let Act::Session { name, role, sql, after, clients, .. } = act {
             let hold = Duration::from_secs(scenario.header.budget.recover_s as u64 + 60);
-            let target = theatre.stage.direct(role);
             let blamed = scenario.blames(name).then_some(culprits);
-            sessions.push(Bypass::start(target, leak(name), sql, *after, hold, blamed));
+            let application = leak(name);
+            for _ in 0..*clients {
+                let target = theatre.stage.direct(role);
+                sessions.push(Bypass::start(target, application, sql, *after, hold, blamed));
+            }
         }
     }
     let mut faults = Vec::new();
@@ -275,6 +282,8 @@ fn start_fault(
         port: stage.server.port(),
         load: Some(&stage.load),
         proxy: Some(&stage.proxy),
+        vault: Some(&stage.vault),
+        private: Some(&stage.server),
         seed: theatre.options.seed,
     };
     Ok(faults::start(id, &cx, params)?)
@@ -357,6 +366,11 @@ fn gate_options(theatre: &Theatre<'_>, file: &ScenarioFile) -> GateOptions {
 
 /// Requests of clients that were ended by a signal.
 fn ended_clients(theatre: &Theatre<'_>, baseline: &Baseline, since: Timestamp) -> Option<String> {
+    // A restart of the server ends them all, and is none of ours.
+    let restarts = |a: &Act| matches!(a, Act::Fault { id, .. } if id == "restart");
+    if theatre.scenario.acts.iter().any(restarts) {
+        return None;
+    }
     let ended = harmed(theatre, baseline, since)
         .iter()
         .filter(|h| matches!(h.failed.as_deref(), Some("57P01" | "57014")))

@@ -107,6 +107,10 @@ fn play(
             tell(Progress::Phase("learns anew what is normal"));
             theatre.wait(Duration::from_secs(BASELINE_S), tell)?;
         }
+        if *road == Road::Guarded && !scenario.can_be_guarded() {
+            tell(Progress::Phase("no guarded road: it comes with no change that could be stopped"));
+            continue;
+        }
         let outcome = match road {
             Road::Guarded => roads::guarded(&theatre, &baseline, tell)?,
             Road::Bypassed => roads::bypassed(&theatre, &baseline, tell)?,

@@ -42,6 +42,8 @@ pub struct Header {
     pub real_outage_min: Option<f64>,
     /// Layers that do not work on the bypassed road.
     pub bypass_without: Vec<String>,
+    /// MB of a disk of its own for the server's data directory; needs root.
+    pub disk_mb: Option<u64>,
     /// Server settings.
     pub settings: BTreeMap<String, String>,
     /// Role that the load uses.
@@ -85,6 +87,8 @@ pub enum Act {
         role: String,
         sql: String,
         after: Duration,
+        /// How many such sessions.
+        clients: u32,
         /// Did it do harm, so that ending it is right?
         guilty: bool,
     },
@@ -117,6 +121,15 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("damaged_page", include_str!("../scenarios/damaged_page.md")),
     ("index_replaced_by_worse", include_str!("../scenarios/index_replaced_by_worse.md")),
     ("dropped_table", include_str!("../scenarios/dropped_table.md")),
+    ("connections_exhausted", include_str!("../scenarios/connections_exhausted.md")),
+    ("orphan_slot", include_str!("../scenarios/orphan_slot.md")),
+    ("archive_blocked", include_str!("../scenarios/archive_blocked.md")),
+    ("key_runs_out", include_str!("../scenarios/key_runs_out.md")),
+    ("reference_not_widened", include_str!("../scenarios/reference_not_widened.md")),
+    ("forgotten_snapshot", include_str!("../scenarios/forgotten_snapshot.md")),
+    ("rewrite_fills_disk", include_str!("../scenarios/rewrite_fills_disk.md")),
+    ("untried_setting", include_str!("../scenarios/untried_setting.md")),
+    ("wrong_backup", include_str!("../scenarios/wrong_backup.md")),
 ];
 
 /// Ids of the built-in scenarios, in the order of the outages they are taken from.
@@ -188,6 +201,9 @@ fn empty() -> Scenario {
         expect: Expect::default(),
     }
 }
+
+/// Each session of an act is a thread.
+const SESSIONS_MAX: u32 = 500;
 
 /// A word of a session block that stands alone.
 const GUILTY: &str = "guilty";
@@ -306,18 +322,22 @@ impl Reader<'_> {
     fn session(&mut self, mut params: BTreeMap<String, String>, body: &str) -> Result<(), Error> {
         let name = params.remove("session").unwrap_or_default();
         let role = params.remove("role").unwrap_or_else(|| "site".to_owned());
-        let Some(every) = params.remove("every") else {
-            let after = self.take_duration(&mut params, "after")?;
-            let guilty = params.remove(GUILTY).is_some();
-            self.leftovers(&params)?;
-            let sql = body.to_owned();
-            self.scenario.acts.push(Act::Session { name, role, sql, after, guilty });
-            return Ok(());
-        };
         let number = |text: Option<String>, default: u32| -> Result<u32, Error> {
             text.map_or(Ok(default), |t| {
                 t.parse().map_err(|_| self.wrong(format!("`{t}` is not a number")))
             })
+        };
+        let Some(every) = params.remove("every") else {
+            let after = self.take_duration(&mut params, "after")?;
+            let guilty = params.remove(GUILTY).is_some();
+            let clients = number(params.remove("clients"), 1)?;
+            if clients > SESSIONS_MAX {
+                return Err(self.wrong(format!("at most {SESSIONS_MAX} sessions of one name")));
+            }
+            self.leftovers(&params)?;
+            let sql = body.to_owned();
+            self.scenario.acts.push(Act::Session { name, role, sql, after, clients, guilty });
+            return Ok(());
         };
         let ledger = params
             .remove("ledger")
@@ -433,6 +453,13 @@ impl Scenario {
         scaled.setup = with_scale(&self.setup, scale);
         scaled.expect.holds = self.expect.holds.iter().map(|sql| with_scale(sql, scale)).collect();
         scaled
+    }
+
+    /// Is there something that pgward can stop before it does harm: a change, or damage that
+    /// the integrity scan finds first?
+    pub fn can_be_guarded(&self) -> bool {
+        let damages = |a: &Act| matches!(a, Act::Fault { id, .. } if id == "page_damage");
+        self.change.is_some() || self.acts.iter().any(damages)
     }
 
     /// Is that session to blame? One that is marked is; where none is, one that the expected

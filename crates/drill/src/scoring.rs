@@ -242,6 +242,9 @@ pub(crate) fn bypassed(
         (None, done) => done,
         (Some(_), None) => None,
     };
+    // What a person must mend is over when it no longer does harm.
+    let closed = incident.and_then(|i| i.closed).filter(|_| expect.action.is_empty());
+    let back = back.or(closed);
     score.recover_s = back.filter(|_| seen.is_closed).map(|at| seconds_between(zero, at));
     score.symptom_seen = expect
         .symptom

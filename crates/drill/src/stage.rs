@@ -21,7 +21,7 @@ pub(crate) struct Stage {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) marker: Marker,
     pub(crate) vault: Vault,
-    pub(crate) server: PrivateServer,
+    pub(crate) server: Arc<PrivateServer>,
     /// Everything the drill keeps outside the server; removed at the end.
     pub(crate) dir: GuardedDir,
 }
@@ -32,8 +32,9 @@ const DATABASE: &str = "shop";
 const EXTENSIONS: [&str; 2] = ["pg_stat_statements", "pg_buffercache"];
 /// A server without room for its next segment of WAL (16 MB by default) stops.
 const FREE_BYTES_MIN: u64 = 16 << 20;
-/// Roles of a drill: who deploys, who serves clients, who watches.
-const ROLES: [&str; 3] = ["deploy", "site", "pgward"];
+/// Roles of a drill: who deploys, who serves clients, who watches, who may do everything.
+const ROLES: [&str; 4] = ["deploy", "site", "pgward", DBA];
+const DBA: &str = "dba";
 
 impl Stage {
     /// The superuser, in the drill's database.
@@ -99,7 +100,7 @@ impl Stage {
         seed: u64,
     ) -> Result<Stage, Error> {
         let vault = Vault::open(&dir.path().join("vault"))?;
-        let server = start_server(scenario, installation, &vault)?;
+        let server = Arc::new(start_server(scenario, installation, &vault)?);
         let marker = fill(scenario, &server)?;
         backup::take(&server.target(), installation, &vault)?;
         let ledger = Arc::new(Ledger::open(&dir.path().join("acknowledged.tsv"))?);
@@ -134,6 +135,7 @@ fn start_server(
     for (name, value) in &scenario.header.settings {
         options = options.set(name, value);
     }
+    options.disk_bytes = scenario.header.disk_mb.map(|mb| mb << 20);
     Ok(PrivateServer::create(&options)?)
 }
 
@@ -143,6 +145,7 @@ fn fill(scenario: &Scenario, server: &PrivateServer) -> Result<Marker, Error> {
     for role in ROLES {
         admin.simple(&format!("CREATE ROLE {role} LOGIN PASSWORD '{}'", password(role)))?;
     }
+    admin.simple(&format!("ALTER ROLE {DBA} SUPERUSER"))?;
     admin.simple(&format!("CREATE DATABASE {DATABASE}"))?;
     let target = server.target().with_database(DATABASE);
     let session = Session::connect(&target, Purpose::Private)?;

@@ -12,11 +12,18 @@ mod auth_privilege;
 mod batch_bulk;
 mod cfg_change;
 mod conn_exhausted;
+mod conn_pooler;
+mod conn_prepared_pooling;
 mod cpu_saturation;
 mod crash_bug;
 mod disk_data_full;
+mod disk_wal_full;
+mod env_clock;
+mod ha_wrong_role;
 mod int_corruption;
+mod io_checkpoint;
 mod io_hardware;
+mod io_read;
 mod load_spike;
 mod lock_advisory;
 mod lock_ddl_held;
@@ -25,15 +32,25 @@ mod lock_deadlock;
 mod lock_hot_row;
 mod lock_idle_tx;
 mod lock_prepared_xact;
+mod mem_oom_kill;
 mod mem_temp_spill;
 mod mon_self;
+mod net_dns;
 mod net_latency;
 mod plan_bad_index;
 mod plan_missing_index;
+mod repl_conflict;
+mod repl_lag;
+mod repl_logical_stuck;
+mod repl_sync_stall;
 mod schema_data_loss;
 mod schema_half_migration;
 mod schema_missing_object;
+mod seq_overflow;
 mod srv_starting;
+mod vac_bloat;
+mod vac_wraparound;
+mod vac_xmin_held;
 mod wal_retention;
 
 /// One cause.
@@ -63,11 +80,18 @@ pub static CAUSES: &[&Cause] = &[
     &batch_bulk::CAUSE,
     &cfg_change::CAUSE,
     &conn_exhausted::CAUSE,
+    &conn_pooler::CAUSE,
+    &conn_prepared_pooling::CAUSE,
     &cpu_saturation::CAUSE,
     &crash_bug::CAUSE,
     &disk_data_full::CAUSE,
+    &disk_wal_full::CAUSE,
+    &env_clock::CAUSE,
+    &ha_wrong_role::CAUSE,
     &int_corruption::CAUSE,
+    &io_checkpoint::CAUSE,
     &io_hardware::CAUSE,
+    &io_read::CAUSE,
     &load_spike::CAUSE,
     &lock_advisory::CAUSE,
     &lock_ddl_held::CAUSE,
@@ -76,15 +100,25 @@ pub static CAUSES: &[&Cause] = &[
     &lock_hot_row::CAUSE,
     &lock_idle_tx::CAUSE,
     &lock_prepared_xact::CAUSE,
+    &mem_oom_kill::CAUSE,
     &mem_temp_spill::CAUSE,
     &mon_self::CAUSE,
+    &net_dns::CAUSE,
     &net_latency::CAUSE,
     &plan_bad_index::CAUSE,
     &plan_missing_index::CAUSE,
+    &repl_conflict::CAUSE,
+    &repl_lag::CAUSE,
+    &repl_logical_stuck::CAUSE,
+    &repl_sync_stall::CAUSE,
     &schema_data_loss::CAUSE,
     &schema_half_migration::CAUSE,
     &schema_missing_object::CAUSE,
+    &seq_overflow::CAUSE,
     &srv_starting::CAUSE,
+    &vac_bloat::CAUSE,
+    &vac_wraparound::CAUSE,
+    &vac_xmin_held::CAUSE,
     &wal_retention::CAUSE,
 ];
 

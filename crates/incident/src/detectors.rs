@@ -4,17 +4,26 @@
 
 use pgward_model::prelude::*;
 
+mod archiver_failing;
+pub(crate) mod clock_jumped;
 mod connection_resets;
 mod connections_near_limit;
 mod damaged_block;
+mod disk_filling;
 mod error_burst;
+pub(crate) mod ids_run_out;
+mod key_overflow;
 mod lock_queue;
 mod login_failures;
 mod mass_write;
 mod relation_vanished;
 mod server_unreachable;
+mod setting_pending;
+pub(crate) mod standby_behind;
 mod statement_slow;
 mod throughput_drop;
+mod wal_kept;
+mod xmin_held;
 
 /// One detector.
 #[derive(Debug)]
@@ -30,17 +39,26 @@ pub struct Detector {
 
 /// All detectors.
 pub static DETECTORS: &[&Detector] = &[
+    &archiver_failing::DETECTOR,
+    &clock_jumped::DETECTOR,
     &connection_resets::DETECTOR,
     &connections_near_limit::DETECTOR,
     &damaged_block::DETECTOR,
+    &disk_filling::DETECTOR,
     &error_burst::DETECTOR,
+    &ids_run_out::DETECTOR,
+    &key_overflow::DETECTOR,
     &lock_queue::DETECTOR,
     &login_failures::DETECTOR,
     &mass_write::DETECTOR,
     &relation_vanished::DETECTOR,
     &server_unreachable::DETECTOR,
+    &setting_pending::DETECTOR,
+    &standby_behind::DETECTOR,
     &statement_slow::DETECTOR,
     &throughput_drop::DETECTOR,
+    &wal_kept::DETECTOR,
+    &xmin_held::DETECTOR,
 ];
 
 /// Seconds of healthy samples that relative detectors need before they speak.

@@ -71,6 +71,7 @@ pub(crate) fn sample(seconds: i64, xact_commit: i64) -> Sample {
             checksum_failures: Some(0),
             n_backends: 10,
             max_connections: 100,
+            blk_read_ms: Some(0.0),
         }),
         probe: Some(NetworkProbe {
             tried: 1,
@@ -79,6 +80,7 @@ pub(crate) fn sample(seconds: i64, xact_commit: i64) -> Sample {
             tcp_ms: Some(0.1),
             connect_ms: Some(3.0),
             round_trip_ms: Some(0.2),
+            ..NetworkProbe::default()
         }),
         ..Sample::default()
     }
@@ -112,6 +114,7 @@ pub(crate) fn table(name: &str, n_live: i64) -> TableCounters {
         updated: 0,
         deleted: 0,
         last_analyze: None,
+        vacuums: 0,
     }
 }
 
@@ -132,5 +135,31 @@ pub(crate) fn ddl(seconds: i64, command: &str, kind: &str, name: &str) -> DdlEve
         lsn: Some("0/3000028".to_owned()),
         statement: format!("{command} {name}"),
         seen_by: DdlWitness::EventTrigger,
+    }
+}
+
+/// An int4 key at that value.
+pub(crate) fn key(table: &str, last_value: i64) -> KeyLimit {
+    KeyLimit {
+        relation: Relation::new("public", table),
+        column: "id".to_owned(),
+        data_type: "integer".to_owned(),
+        sequence: Relation::new("public", format!("{table}_id_seq")),
+        last_value,
+        limit: i64::from(i32::MAX),
+        type_limit: i64::from(i32::MAX),
+        refers_to: None,
+    }
+}
+
+/// A standby that replays so many bytes behind.
+pub(crate) fn standby(name: &str, replay_lag_bytes: f64) -> Standby {
+    Standby {
+        name: name.to_owned(),
+        state: "streaming".to_owned(),
+        sync_state: "async".to_owned(),
+        sent_lag_bytes: 0.0,
+        flush_lag_bytes: 0.0,
+        replay_lag_bytes,
     }
 }

@@ -42,7 +42,7 @@ fn pass(scanner: &mut Scanner) -> ScanReport {
 }
 
 /// Spoils the middle of blocks on disk while the server is down.
-fn damage(server: &mut PrivateServer, relation: &str, blocks: &[u64]) -> String {
+fn damage(server: &PrivateServer, relation: &str, blocks: &[u64]) -> String {
     let sql = format!("SELECT pg_relation_filepath('{relation}')");
     let path: String = admin(server).query_one(&sql, &[]).unwrap();
     admin(server).simple("CHECKPOINT").unwrap();
@@ -68,7 +68,7 @@ GRANT pg_read_all_data TO scan";
 
 #[test]
 fn every_damaged_block_is_found_and_nothing_else() {
-    let mut server = server();
+    let server = server();
     admin(&server).simple(SETUP).unwrap();
     let mut scanner = Scanner::with_rate(server.target().with_role("scan"), 1e9);
     assert_eq!(pass(&mut scanner).damaged, []); // The first pass reads catalogs too.
@@ -77,14 +77,14 @@ fn every_damaged_block_is_found_and_nothing_else() {
     assert_eq!(healthy.gaps, []);
     assert!(healthy.blocks_scanned > 1_000, "{healthy:?}");
 
-    let orders = damage(&mut server, "\"my Shop\".orders", &[3, 4, 700]);
+    let orders = damage(&server, "\"my Shop\".orders", &[3, 4, 700]);
     let toast: String = admin(&server)
         .query_one(
             "SELECT reltoastrelid::regclass::text FROM pg_class WHERE relname = 'papers'",
             &[],
         )
         .unwrap();
-    damage(&mut server, &toast, &[11]);
+    damage(&server, &toast, &[11]);
     pass(&mut scanner); // The server was down: a gap, and the rest of the pass.
     let found = pass(&mut scanner);
     let blocks: BTreeSet<_> =
@@ -200,7 +200,7 @@ fn each_check_finds_its_trouble_and_is_silent_without() {
 
 #[test]
 fn a_page_of_zeros_shows_in_the_counts() {
-    let mut server = server();
+    let server = server();
     let session = admin(&server);
     session.simple("CREATE TABLE t AS SELECT g id FROM generate_series(1, 5000) g").unwrap();
     session.simple("ALTER TABLE t ADD PRIMARY KEY (id)").unwrap();

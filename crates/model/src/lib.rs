@@ -16,6 +16,7 @@ pub mod sample;
 pub mod score;
 pub mod statement;
 pub mod status;
+pub mod upkeep;
 pub mod window;
 
 /// The words most files need.
@@ -36,6 +37,7 @@ pub mod prelude {
     pub use crate::score::*;
     pub use crate::statement::*;
     pub use crate::status::*;
+    pub use crate::upkeep::*;
     pub use crate::window::*;
     pub use jiff::Timestamp;
 }

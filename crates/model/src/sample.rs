@@ -1,6 +1,7 @@
 //! One second of a server: counters as read, never rates.
 
 use crate::name::{Pid, Relation};
+use crate::upkeep::{Horizon, KeyLimit, Replication, SlotSample};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,11 +24,28 @@ pub struct Sample {
     /// Log lines dropped because there were too many to keep in this tick.
     pub log_dropped: u64,
     pub probe: Option<NetworkProbe>,
+    /// The server's words when it turned the last probe away; empty: it did not.
+    #[serde(default)]
+    pub probe_error: String,
     pub wal: Option<WalCounters>,
+    /// Present every few ticks.
+    #[serde(default)]
+    pub horizon: Option<Horizon>,
+    #[serde(default)]
+    pub replication: Option<Replication>,
+    /// The keys nearest to their limit, at most 50; present every few ticks.
+    #[serde(default)]
+    pub keys: Option<Vec<KeyLimit>>,
+    /// The server's clock minus ours, in ms, to half a round trip.
+    #[serde(default)]
+    pub clock_offset_ms: Option<f64>,
     /// DDL since the last tick, from the DDL log in the database or from catalog differences.
     pub ddl: Vec<DdlEvent>,
     /// Roles and settings that changed since the last tick.
     pub changes: Vec<ConfigChange>,
+    /// Settings that are written down and wait for a restart; present every few ticks.
+    #[serde(default)]
+    pub pending: Option<Vec<ConfigChange>>,
     /// Blocks found damaged by the integrity scan since the last tick.
     pub damage: Vec<DamagedBlock>,
     /// Blocks the integrity scan has read since the last tick.
@@ -110,6 +128,9 @@ pub struct DatabaseCounters {
     pub checksum_failures: Option<i64>,
     pub n_backends: i64,
     pub max_connections: i64,
+    /// Time backends spent reading blocks; `None`: `track_io_timing` is off.
+    #[serde(default)]
+    pub blk_read_ms: Option<f64>,
 }
 
 /// From `pg_stat_statements`, counters since reset.
@@ -141,6 +162,9 @@ pub struct TableCounters {
     pub updated: i64,
     pub deleted: i64,
     pub last_analyze: Option<Timestamp>,
+    /// Vacuums that came to an end, by hand or by themselves.
+    #[serde(default)]
+    pub vacuums: i64,
 }
 
 /// One line of the server log, classified and redacted.
@@ -181,9 +205,18 @@ pub struct NetworkProbe {
     pub connect_ms: Option<f64>,
     /// `SELECT 1` over the standing connection.
     pub round_trip_ms: Option<f64>,
+    /// Resolving the server's name. `None`: it is an address or a socket, or no name server knew.
+    #[serde(default)]
+    pub dns_ms: Option<f64>,
+    /// The name did not resolve.
+    #[serde(default)]
+    pub dns_failed: bool,
+    /// The host answered that nobody listens on the server's port.
+    #[serde(default)]
+    pub closed: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct WalCounters {
     pub lsn: String,
     pub lsn_bytes: f64,
@@ -192,6 +225,30 @@ pub struct WalCounters {
     pub last_archived: Option<Timestamp>,
     /// Bytes kept for the slowest replication slot; `None` without slots.
     pub slot_retained_bytes: Option<f64>,
+    #[serde(default)]
+    pub slots: Vec<SlotSample>,
+    /// Size of `pg_wal`.
+    #[serde(default)]
+    pub wal_bytes: Option<f64>,
+    /// `max_wal_size`, in bytes: what checkpoints alone keep `pg_wal` at.
+    #[serde(default)]
+    pub wal_bytes_max: f64,
+    /// `archive_mode` is on.
+    #[serde(default)]
+    pub archives: bool,
+    /// Segments that wait for the archiver.
+    #[serde(default)]
+    pub archive_waiting: Option<i64>,
+    #[serde(default)]
+    pub last_failed: Option<Timestamp>,
+    /// Since reset: checkpoints because their time had come, and because WAL or a statement asked.
+    #[serde(default)]
+    pub checkpoints_timed: i64,
+    #[serde(default)]
+    pub checkpoints_asked: i64,
+    /// Time checkpoints spent bringing files to disk, since reset.
+    #[serde(default)]
+    pub checkpoint_sync_ms: f64,
 }
 
 /// One DDL command that happened.
@@ -252,10 +309,18 @@ pub struct DamagedBlock {
 }
 
 /// The server's host, as far as it can be seen.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 pub struct HostSample {
     pub disk_free_bytes: f64,
     pub disk_total_bytes: f64,
     /// Load average over one minute divided by CPUs.
     pub load_per_cpu: Option<f64>,
+    /// Where `pg_wal` is on another volume than the data.
+    #[serde(default)]
+    pub wal_free_bytes: Option<f64>,
+    #[serde(default)]
+    pub memory_total_bytes: Option<f64>,
+    /// Processes that the kernel has killed for want of memory, since it started.
+    #[serde(default)]
+    pub oom_kills: Option<i64>,
 }

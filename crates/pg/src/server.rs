@@ -11,6 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 /// How a private server is made.
@@ -22,6 +23,9 @@ pub struct ServerOptions {
     pub checksums: bool,
     /// Where its directory is made; the system's temporary directory when `None`.
     pub parent: Option<PathBuf>,
+    /// A disk of its own for its data directory, of so many bytes, in memory: to rehearse what
+    /// happens when it is full. Needs root; its log is elsewhere and goes on.
+    pub disk_bytes: Option<u64>,
     /// How long it may take until it accepts connections (recovery included).
     pub start_within: Duration,
 }
@@ -34,6 +38,7 @@ impl ServerOptions {
             settings: Vec::new(),
             checksums: true,
             parent: None,
+            disk_bytes: None,
             start_within: Duration::from_secs(60), // an empty server needs 1 s
         }
     }
@@ -53,24 +58,27 @@ pub struct PrivateServer {
     port: u16,
     listens: bool,
     options: ServerOptions,
-    postmaster: Child,
+    postmaster: Mutex<Child>,
 }
 
 /// The directory of a private server and the shell that removes it after us.
 struct Home {
     root: PathBuf,
     socket_dir: PathBuf,
+    /// Where a disk of its own is mounted.
+    disk: Option<PathBuf>,
     watchdog: Child,
 }
 
 /// Waits until our end of its stdin closes, then stops the server and removes the
-/// directories. `$1` data directory, the others are removed. A postmaster's working
+/// directories. `$1` data directory, `$2` a disk to unmount or nothing, the others are removed. A postmaster's working
 /// directory is its data directory, so a process id used again is not hit.
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP QUIT
 while read -r _; do :; done
 data=$1
-shift
+disk=$2
+shift 2
 pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null)
 if [ -n "$pid" ] && { [ ! -d /proc/self ] || [ "/proc/$pid/cwd" -ef "$data" ]; }; then
     kill -QUIT "$pid" 2>/dev/null
@@ -78,6 +86,7 @@ if [ -n "$pid" ] && { [ ! -d /proc/self ] || [ "/proc/$pid/cwd" -ef "$data" ]; }
     while kill -0 "$pid" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done
     kill -KILL "$pid" 2>/dev/null
 fi
+[ -z "$disk" ] || umount -l "$disk" 2>/dev/null
 n=0
 while [ $n -lt 20 ]; do
     rm -rf -- "$@" 2>/dev/null
@@ -117,7 +126,7 @@ impl GuardedDir {
     }
 
     fn guard(root: PathBuf) -> Result<GuardedDir, Error> {
-        let watchdog = watch_over(&root.join("no-server"), &[&root])?;
+        let watchdog = watch_over(&root.join("no-server"), None, &[&root])?;
         Ok(GuardedDir { root, watchdog })
     }
 
@@ -134,12 +143,14 @@ impl Drop for GuardedDir {
     }
 }
 
-/// Starts the shell that ends the server of `data_dir` and removes `dirs` after us.
-fn watch_over(data_dir: &Path, dirs: &[&Path]) -> Result<Child, Error> {
+/// Starts the shell that ends the server of `data_dir`, unmounts its disk and removes `dirs`
+/// after us.
+fn watch_over(data_dir: &Path, disk: Option<&Path>, dirs: &[&Path]) -> Result<Child, Error> {
     let mut watchdog = Command::new("/bin/sh");
     watchdog
         .args(["-c", WATCHDOG, "pgward-watchdog"])
         .arg(data_dir)
+        .arg(disk.unwrap_or(Path::new("")))
         .args(dirs)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -201,6 +212,9 @@ impl PrivateServer {
     ) -> Result<PrivateServer, E> {
         let home = Home::make(options, None)?;
         let data_dir = home.root.join("data");
+        if let Some(disk) = &home.disk {
+            mount(disk, options.disk_bytes.unwrap_or(0))?;
+        }
         fill(&data_dir)?;
         Ok(Self::start(home, data_dir, options)?)
     }
@@ -248,12 +262,16 @@ impl PrivateServer {
 
     /// The postmaster.
     pub fn pid(&self) -> i32 {
-        i32::try_from(self.postmaster.id()).unwrap_or(0)
+        i32::try_from(self.postmaster().id()).unwrap_or(0)
+    }
+
+    fn postmaster(&self) -> MutexGuard<'_, Child> {
+        self.postmaster.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Has the postmaster ended by itself?
-    pub fn has_ended(&mut self) -> bool {
-        !matches!(self.postmaster.try_wait(), Ok(None))
+    pub fn has_ended(&self) -> bool {
+        !matches!(self.postmaster().try_wait(), Ok(None))
     }
 
     /// The last lines of its log that tell of trouble, at most `max`.
@@ -265,21 +283,22 @@ impl PrivateServer {
     ///
     /// # Errors
     /// As [`PrivateServer::create`].
-    pub fn start_again(&mut self) -> Result<(), Error> {
-        end(&mut self.postmaster, Signal::SIGINT);
-        self.postmaster = self.home.spawn(&self.data_dir, &self.options)?;
-        self.home.wait_ready(&mut self.postmaster, &self.data_dir, self.options.start_within)
+    pub fn start_again(&self) -> Result<(), Error> {
+        let mut postmaster = self.postmaster();
+        end(&mut postmaster, Signal::SIGINT);
+        *postmaster = self.home.spawn(&self.data_dir, &self.options)?;
+        self.home.wait_ready(&mut postmaster, &self.data_dir, self.options.start_within)
     }
 
     /// Stops the server in order (fast shutdown with checkpoint), keeping its directory;
     /// for what needs a clean data directory.
-    pub fn halt(&mut self) {
-        end(&mut self.postmaster, Signal::SIGINT);
+    pub fn halt(&self) {
+        end(&mut self.postmaster(), Signal::SIGINT);
     }
 
     /// Stops the server and removes its directory.
-    pub fn stop(mut self) {
-        end(&mut self.postmaster, Signal::SIGINT);
+    pub fn stop(self) {
+        end(&mut self.postmaster(), Signal::SIGINT);
     }
 
     fn start(
@@ -301,6 +320,7 @@ impl PrivateServer {
             match ready {
                 Ok(()) => {
                     let options = options.clone();
+                    let postmaster = Mutex::new(postmaster);
                     return Ok(Self { home, data_dir, port, listens, options, postmaster });
                 }
                 Err(error) => {
@@ -331,7 +351,7 @@ impl PrivateServer {
 
 impl Drop for PrivateServer {
     fn drop(&mut self) {
-        end(&mut self.postmaster, Signal::SIGQUIT);
+        end(&mut self.postmaster(), Signal::SIGQUIT);
     }
 }
 
@@ -356,8 +376,10 @@ impl Home {
             make_dir(Path::new("/tmp"), user.as_ref())?
         };
         let data_dir = kept_data.map_or(root.join("data"), Path::to_owned);
-        let watchdog = watch_over(&data_dir, &[&root, &socket_dir])?;
-        let home = Home { root, socket_dir, watchdog };
+        let own_disk = options.disk_bytes.is_some() && kept_data.is_none();
+        let disk = own_disk.then(|| root.join("data"));
+        let watchdog = watch_over(&data_dir, disk.as_deref(), &[&root, &socket_dir])?;
+        let home = Home { root, socket_dir, disk, watchdog };
         for dir in [&home.socket_dir, &home.log_dir()] {
             if !dir.is_dir() {
                 fs::create_dir(dir).map_err(|source| file(dir, "cannot be made", source))?;
@@ -479,6 +501,9 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
+        if let Some(disk) = &self.disk {
+            let _ = std::process::Command::new("umount").arg("-l").arg(disk).status();
+        }
         // What we cannot remove, the watchdog tries again; its end is our end of the pipe.
         for dir in [&self.root, &self.socket_dir] {
             let _ = fs::remove_dir_all(dir);
@@ -486,6 +511,25 @@ impl Drop for Home {
         drop(self.watchdog.stdin.take());
         let _ = self.watchdog.wait();
     }
+}
+
+/// Mounts a disk in memory for the server's OS user.
+fn mount(disk: &Path, bytes: u64) -> Result<(), Error> {
+    let step = || format!("give a private server a disk of its own of {} MB", bytes >> 20);
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Error::Refused {
+            step: step(),
+            why: "only root may mount one; run this as root or in a container of its own"
+                .to_owned(),
+        });
+    }
+    let user = tools::server_user();
+    fs::create_dir(disk).map_err(|source| file(disk, "cannot be made", source))?;
+    let (disk_arg, options) = (disk.display().to_string(), format!("size={bytes},mode=0700"));
+    let args = ["-t", "tmpfs", "-o", &options, "pgward", &disk_arg];
+    let within = Duration::from_secs(10);
+    tools::run(Path::new("mount"), &args, &[], within, RunAs::Us)?;
+    own(disk, user.as_ref(), 0o700)
 }
 
 fn initdb(options: &ServerOptions, data_dir: &Path) -> Result<(), Error> {

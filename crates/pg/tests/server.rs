@@ -47,7 +47,7 @@ fn a_server_answers_on_socket_and_tcp_and_is_gone_when_dropped() {
 
 #[test]
 fn a_server_can_be_killed_and_started_again_and_its_directory_kept() {
-    let mut server = PrivateServer::create(&options()).unwrap();
+    let server = PrivateServer::create(&options()).unwrap();
     let session = Session::connect(&server.target(), Purpose::Private).unwrap();
     session.simple("CREATE TABLE kept AS SELECT 1 AS one").unwrap();
     server.halt();

@@ -8,14 +8,19 @@ use pgward_sandbox::backup::Vault;
 use std::path::PathBuf;
 
 mod cancel_blocker;
+mod cancel_filler;
 mod cancel_waiter;
 mod drop_new_index;
+mod drop_slot;
+mod end_idle_sessions;
+mod end_xmin_holder;
 mod rebuild_index;
 mod restore_block;
 mod restore_table;
 mod terminate_blocker;
 mod undo_migration;
 mod undo_rows;
+mod widen_key;
 
 /// One action.
 #[derive(Debug)]
@@ -45,14 +50,19 @@ pub struct Cx<'a> {
 /// All actions.
 pub static ACTIONS: &[&Action] = &[
     &cancel_blocker::ACTION,
+    &cancel_filler::ACTION,
     &cancel_waiter::ACTION,
     &drop_new_index::ACTION,
+    &drop_slot::ACTION,
+    &end_idle_sessions::ACTION,
+    &end_xmin_holder::ACTION,
     &rebuild_index::ACTION,
     &restore_block::ACTION,
     &restore_table::ACTION,
     &terminate_blocker::ACTION,
     &undo_migration::ACTION,
     &undo_rows::ACTION,
+    &widen_key::ACTION,
 ];
 
 /// The action of that id.

@@ -324,8 +324,8 @@ fn proposal(runbook: &Runbook) -> String {
 fn key(action: &str, likely: &Likely) -> String {
     let pids = likely.pids.iter().map(|p| p.to_string()).collect::<Vec<_>>().join(",");
     let names = likely.relations.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let what =
-        if action.starts_with("terminate") || action.starts_with("cancel") { pids } else { names };
+    let signals = ["terminate", "cancel", "end_xmin"].iter().any(|a| action.starts_with(a));
+    let what = if signals { pids } else { names };
     format!("{action} {what}")
 }
 

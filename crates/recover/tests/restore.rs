@@ -206,7 +206,7 @@ fn a_damaged_block_is_written_back_and_nothing_else() {
     let whole = repair(&side, 1).unwrap_err();
     assert!(whole.to_string().contains("nothing to restore"), "{whole}");
 
-    let mut server = p.server;
+    let server = p.server;
     server.halt();
     let file = std::fs::OpenOptions::new().write(true).open(data_dir.join(&path)).unwrap();
     for block in [1_u64, 3] {

@@ -1,19 +1,27 @@
 //! Faults that SQL alone cannot stage: one file each, and only ever in a sandbox.
 
+mod archive_blocked;
+mod decoy_backups;
 mod failed_logins;
 mod more_clients;
 mod net_drop;
 mod page_damage;
+mod restart;
+mod stampede;
 
+use crate::backup::Vault;
 use crate::error::Error;
 use crate::load::Load;
 use crate::marker::{self, Marker};
 use crate::proxy::Proxy;
 use pgward_model::name::Relation;
 use pgward_pg::prelude::*;
+use pgward_pg::server::PrivateServer;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A kind of fault, as a scenario names it.
 pub struct Fault {
@@ -49,6 +57,10 @@ pub struct FaultCx<'a> {
     pub port: u16,
     pub load: Option<&'a Load>,
     pub proxy: Option<&'a Proxy>,
+    /// Where its WAL is archived and its backups are.
+    pub vault: Option<&'a Vault>,
+    /// The server itself, to stop and start it.
+    pub private: Option<&'a Arc<PrivateServer>>,
     /// The same seed damages the same.
     pub seed: u64,
 }
@@ -80,8 +92,16 @@ pub struct BlockTruth {
 }
 
 /// All faults.
-pub static FAULTS: &[&Fault] =
-    &[&failed_logins::FAULT, &more_clients::FAULT, &net_drop::FAULT, &page_damage::FAULT];
+pub static FAULTS: &[&Fault] = &[
+    &archive_blocked::FAULT,
+    &decoy_backups::FAULT,
+    &failed_logins::FAULT,
+    &more_clients::FAULT,
+    &net_drop::FAULT,
+    &page_damage::FAULT,
+    &restart::FAULT,
+    &stampede::FAULT,
+];
 
 /// Starts a fault by its id, after a look at its parameters and at the sandbox marker.
 ///
@@ -140,6 +160,16 @@ fn number<T: FromStr>(fault: &'static str, params: &Params, name: &str) -> Resul
     value.parse().map_err(|_| Error::Fault {
         fault,
         why: format!("{name}={value} is not a number it can take"),
+    })
+}
+
+/// A duration such as `20s`.
+fn duration(fault: &'static str, params: &Params, name: &str) -> Result<Duration, Error> {
+    let value = text(params, name);
+    let parsed: Option<jiff::SignedDuration> = value.parse().ok();
+    parsed.and_then(|d| Duration::try_from(d).ok()).ok_or_else(|| Error::Fault {
+        fault,
+        why: format!("{name}={value} is not a duration such as 20s"),
     })
 }
 

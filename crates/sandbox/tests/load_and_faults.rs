@@ -175,7 +175,7 @@ fn a_ledger_that_cannot_be_kept_stops_the_load() {
 
 #[test]
 fn a_lost_server_is_an_outcome() {
-    let mut stage = stage();
+    let stage = stage();
     let specs = [writer(2, 5), reader(2, 5)];
     let target = site(&stage.server);
     let load = Load::start(&target, &specs, 1, Arc::clone(&stage.ledger)).unwrap();
@@ -211,12 +211,15 @@ fn faults_do_what_they_say_and_only_in_the_sandbox() {
         port: stage.server.port(),
         load: Some(&load),
         proxy: Some(&proxy),
+        vault: None,
+        private: None,
         seed: 1,
     };
     for fault in faults::FAULTS {
         let given = match fault.id {
             "page_damage" => params(&[("relation", "accounts")]),
-            "more_clients" => params(&[("session", "reader")]),
+            "more_clients" | "stampede" => params(&[("session", "reader")]),
+            "decoy_backups" => params(&[("kind", "late")]),
             _ => Params::new(),
         };
         let refused = faults::start(fault.id, &cx, &given).err().unwrap();
@@ -301,6 +304,8 @@ fn a_damaged_page_is_on_disk_with_the_rows_it_names() {
         port: stage.server.port(),
         load: None,
         proxy: None,
+        vault: None,
+        private: None,
         seed: 3,
     };
     let given = params(&[("relation", "accounts"), ("n_blocks", "3"), ("where", "any")]);

@@ -11,6 +11,7 @@ SELECT
     d.deadlocks,
     d.checksum_failures,
     (SELECT pg_catalog.sum(numbackends)::bigint FROM pg_catalog.pg_stat_database),
-    pg_catalog.current_setting('max_connections')::bigint
+    pg_catalog.current_setting('max_connections')::bigint,
+    CASE WHEN pg_catalog.current_setting('track_io_timing')::boolean THEN d.blk_read_time END
 FROM pg_catalog.pg_stat_database d
 WHERE d.datname = pg_catalog.current_database()

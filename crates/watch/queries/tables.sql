@@ -15,7 +15,8 @@ SELECT
     greatest(s.last_analyze, s.last_autoanalyze),
     c.relfilenode,
     c.relpages,
-    c.relpages = 0 AND c.reltuples < 0
+    c.relpages = 0 AND c.reltuples < 0,
+    s.vacuum_count + s.autovacuum_count
 FROM pg_catalog.pg_stat_user_tables s
 JOIN pg_catalog.pg_class c ON c.oid = s.relid
 WHERE s.schemaname <> 'pgward'

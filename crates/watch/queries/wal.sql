@@ -1,4 +1,4 @@
--- Where the WAL stands, what the archiver did, and what slots hold back. Since: 14
+-- Where the WAL stands, how much of it there is, what the archiver did. Since: 14
 WITH position AS (
     SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
                 THEN pg_catalog.pg_last_wal_replay_lsn()
@@ -10,6 +10,7 @@ SELECT
     a.archived_count,
     a.failed_count,
     a.last_archived_time,
-    (SELECT pg_catalog.max(pg_catalog.pg_wal_lsn_diff(p.lsn, s.restart_lsn))::float8
-     FROM pg_catalog.pg_replication_slots s)
+    a.last_failed_time,
+    pg_catalog.current_setting('archive_mode') <> 'off',
+    (SELECT s.setting::float8 * 1048576 FROM pg_catalog.pg_settings s WHERE s.name = 'max_wal_size')
 FROM position p, pg_catalog.pg_stat_archiver a

@@ -170,6 +170,7 @@ mod tests {
             updated: 0,
             deleted: 0,
             last_analyze: Some(at(seconds)),
+            vacuums: 0,
         };
         Sample { at: at(100), tables: Some(vec![table]), ..Sample::default() }
     }

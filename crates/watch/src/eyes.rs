@@ -35,6 +35,8 @@ pub struct Eyes {
     pub catalog_is_old: bool,
     pub roles: Option<BTreeMap<String, String>>,
     pub settings: Option<BTreeMap<String, String>>,
+    /// Settings that wait for a restart, as first seen.
+    pub pending: BTreeMap<String, ConfigChange>,
     pub data_dir: Option<PathBuf>,
     pub(crate) files: Files,
     /// Blocks known or suspected to be damaged; looked at again until they read.
@@ -94,6 +96,7 @@ impl Eyes {
             catalog_is_old: false,
             roles: None,
             settings: None,
+            pending: BTreeMap::new(),
             data_dir: None,
             files: Files::default(),
             suspects: BTreeSet::new(),
@@ -148,7 +151,7 @@ impl Eyes {
 
 /// The server's clock minus ours, to half a round trip; zero where it is below what a round
 /// trip blurs.
-fn clock_offset(session: &Session) -> Result<jiff::SignedDuration, Error> {
+pub(crate) fn clock_offset(session: &Session) -> Result<jiff::SignedDuration, Error> {
     let before = clock::now();
     let server: Timestamp = session.query_one("SELECT pg_catalog.clock_timestamp()", &[])?;
     let round_trip = clock::now().duration_since(before);

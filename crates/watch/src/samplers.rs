@@ -4,14 +4,18 @@ use crate::error::Error;
 use crate::eyes::Eyes;
 use pgward_model::prelude::*;
 
+mod clock;
 mod config;
 mod database;
 mod ddl;
+mod horizon;
 mod host;
 mod integrity;
 mod jobs;
+mod keys;
 mod log;
 mod probe;
+mod replication;
 pub(crate) mod sessions;
 mod statements;
 mod status;
@@ -39,9 +43,13 @@ pub static SAMPLERS: &[&Sampler] = &[
     &statements::SAMPLER,
     &tables::SAMPLER,
     &wal::SAMPLER,
+    &horizon::SAMPLER,
+    &replication::SAMPLER,
+    &keys::SAMPLER,
     &config::SAMPLER,
     &integrity::SAMPLER,
     &host::SAMPLER,
+    &clock::SAMPLER,
     &probe::SAMPLER,
     &status::SAMPLER,
     &jobs::SAMPLER,

@@ -1,20 +1,33 @@
-//! A setting changed.
+//! A setting changed, or was written down for the next restart.
 
 use super::Cause;
 use crate::facts::{complete, sampled};
+use crate::forecast::newest;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "cfg_change",
     name: "Configuration change",
-    necessary: "a setting differs from its value before the onset",
-    explains: &["statement_slow", "throughput_drop", "error_burst"],
+    necessary: "a setting differs from its value before the onset, or waits for a restart that came",
+    explains: &[
+        "statement_slow",
+        "throughput_drop",
+        "error_burst",
+        "server_unreachable",
+        "setting_pending",
+    ],
     actions: &[],
-    prevention: &["Keep settings under change control, and roll them out to one server first"],
+    prevention: &[
+        "Keep settings under change control, and roll them out to one server first",
+        "Restart a copy with the new settings before the server: a value that cannot start waits for the next restart",
+    ],
     judge,
 };
 
 fn judge(case: &Case) -> Verdict {
+    if let Some(likely) = untried(case) {
+        return Verdict::Likely(likely);
+    }
     if let Some(unknown) = complete(case, "config", "settings were not read") {
         return unknown;
     }
@@ -43,23 +56,78 @@ fn judge(case: &Case) -> Verdict {
     }
 }
 
+/// A server that does not come back, with a setting that the restart was the first to try.
+fn untried(case: &Case) -> Option<Likely> {
+    case.symptoms.iter().find(|s| s.detector == "server_unreachable")?;
+    // Nobody listens: the server is down. Else it is busy, cut off or turning clients away.
+    let down = case.window.recent().iter().find(|s| s.probe.is_some_and(|p| p.closed))?;
+    // Before it came back: by then somebody has taken the setting back.
+    let before = case.window.samples.iter().filter(|s| s.at <= down.at);
+    let pending = before.rev().find_map(|s| s.pending.as_ref().filter(|all| !all.is_empty()))?;
+    let setting = pending.iter().max_by_key(|c| c.at)?;
+    let memory = newest(&case.window.samples, |s| s.host?.memory_total_bytes);
+    let room = memory.map(|bytes| format!("; the host has {} of memory", human_bytes(bytes)));
+    let says = format!(
+        "the server does not come back after a restart that was the first to try {} = {} (before: \
+         {}), written down {} before the trouble{}",
+        setting.name,
+        setting.after,
+        setting.before,
+        human_duration(seconds_between(setting.at, down.at).max(0.0)),
+        room.unwrap_or_default()
+    );
+    let evidence = Evidence::measured(
+        format!("settings that waited for this restart: {}", setting.name),
+        pending.len() as f64,
+        "settings",
+        sampled("config: pg_settings.pending_restart, postgresql.auto.conf"),
+    );
+    Some(Likely::new(0.85, says, evidence.against(0.0).at(setting.at)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{at, case, healthy};
 
+    fn change(kind: &str, name: &str, before: &str, after: &str) -> ConfigChange {
+        ConfigChange {
+            at: at(12),
+            kind: kind.into(),
+            name: name.into(),
+            before: before.into(),
+            after: after.into(),
+        }
+    }
+
     #[test]
     fn likely_ruled_out_and_unknown() {
         let mut samples = healthy(35);
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
-        samples.last_mut().unwrap().changes = vec![ConfigChange {
-            at: at(34),
-            kind: "setting".into(),
-            name: "work_mem".into(),
-            before: "4MB".into(),
-            after: "64kB".into(),
-        }];
+        samples.last_mut().unwrap().changes = vec![change("setting", "work_mem", "4MB", "64kB")];
         assert!(judge(&case(samples, 30)).likely().is_some());
         assert!(matches!(judge(&case(healthy(29), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_server_that_does_not_come_back_tried_what_was_written_down() {
+        let mut samples = healthy(40);
+        let pending = change("pending", "shared_buffers", "64MB", "64GB");
+        samples.get_mut(20).unwrap().pending = Some(vec![pending]);
+        for s in samples.iter_mut().skip(32) {
+            let probe = s.probe.as_mut().unwrap();
+            (probe.failed, probe.closed) = (1, true);
+            s.gaps.push(Gap { sampler: "config".into(), why: "not connected".into() });
+        }
+        let mut case = case(samples, 30);
+        assert!(judge(&case).likely().is_none());
+        let evidence = Evidence::measured("x", 3.0, "samples", sampled("sessions"));
+        let symptom =
+            Symptom::new("server_unreachable", at(32), at(39), Weight::Harm, "x", evidence);
+        case.symptoms = vec![symptom];
+        let verdict = judge(&case);
+        let likely = verdict.likely().unwrap();
+        assert!(likely.says.contains("shared_buffers = 64GB (before: 64MB)"), "{}", likely.says);
+        assert!(likely.says.contains("20 s before the trouble"), "{}", likely.says);
     }
 }

@@ -10,8 +10,11 @@ pub(super) static CAUSE: Cause = Cause {
     name: "Connection exhaustion",
     necessary: "nearly all connection slots are taken, and not by sessions that wait for locks",
     explains: &["connections_near_limit", "server_unreachable"],
-    actions: &[],
-    prevention: &["Give each role a CONNECTION LIMIT, and each pool a size whose sum fits"],
+    actions: &["end_idle_sessions"],
+    prevention: &[
+        "Give each role a CONNECTION LIMIT, and each pool a size whose sum fits",
+        "Set idle_session_timeout for people and jobs (from 14 on), never for a pool",
+    ],
     judge,
 };
 
@@ -50,25 +53,67 @@ fn judge(case: &Case) -> Verdict {
             ..evidence
         });
     }
-    let mut by_role: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    Verdict::Likely(owners(worst, evidence))
+}
+
+/// Who holds the slots: the role, application and state with most sessions; where those are
+/// idle, they are a leak that may be ended.
+fn owners(worst: &Sample, evidence: Evidence) -> Likely {
+    let mut groups: BTreeMap<(&str, &str, &str), Vec<&SessionSample>> = BTreeMap::new();
     for s in &worst.sessions {
-        *by_role.entry((s.role.as_str(), s.state.as_str())).or_default() += 1;
+        let key = (s.role.as_str(), s.application.as_str(), s.state.as_str());
+        groups.entry(key).or_default().push(s);
     }
-    let most = by_role.iter().max_by_key(|(_, n)| **n);
-    let who = most.map_or(String::new(), |((role, state), n)| {
-        format!(": role {role} has {n} sessions {state}")
-    });
-    Verdict::Likely(Likely::new(0.8, format!("connection slots ran out{who}"), evidence))
+    let Some(((role, application, state), held)) =
+        groups.into_iter().max_by_key(|(_, all)| all.len())
+    else {
+        return Likely::new(0.8, "connection slots ran out", evidence);
+    };
+    let idle_s = held.iter().filter_map(|s| Some(seconds_between(s.state_change?, worst.at)));
+    let oldest = idle_s.fold(0.0, f64::max);
+    let says = format!(
+        "connection slots ran out: role {role} ({application}) has {} sessions {state}, the \
+         longest for {}",
+        held.len(),
+        human_duration(oldest)
+    );
+    let share = Evidence::measured(
+        format!("sessions of role {role} ({application}) that are {state}"),
+        held.len() as f64,
+        "sessions",
+        sampled("sessions: pg_stat_activity"),
+    );
+    let likely = Likely::new(0.85, says, evidence).and(share.at(worst.at));
+    match state {
+        "idle" => likely.by(held.iter().map(|s| s.pid)).act(CAUSE.actions),
+        _ => likely,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy};
+    use crate::testing::{case, healthy, session};
 
     #[test]
     fn likely_ruled_out_and_unknown() {
         crate::counted::tests::check_counter(judge, |d| d.n_backends = 99);
         assert!(matches!(judge(&case(healthy(29), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn the_role_that_leaks_is_named_and_only_idle_sessions_may_be_ended() {
+        for (state, n_pids) in [("idle", 80), ("active", 0)] {
+            let mut samples = healthy(35);
+            let last = samples.last_mut().unwrap();
+            last.database.as_mut().unwrap().n_backends = 98;
+            last.sessions = (0..80).map(|pid| session(pid, state, &[])).collect();
+            last.sessions.extend((80..98).map(|pid| session(pid, "idle in transaction", &[])));
+            let verdict = judge(&case(samples, 30));
+            let likely = verdict.likely().unwrap();
+            let told = format!("role site (shop) has 80 sessions {state}");
+            assert!(likely.says.contains(&told), "{}", likely.says);
+            assert_eq!(likely.pids.len(), n_pids);
+        }
     }
 }

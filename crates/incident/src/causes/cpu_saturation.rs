@@ -95,6 +95,7 @@ mod tests {
                     disk_free_bytes: 1.0,
                     disk_total_bytes: 2.0,
                     load_per_cpu: Some(4.0),
+                    ..HostSample::default()
                 });
             }
             assert_eq!(judge(&case(samples, 30)).likely().is_some(), likely);

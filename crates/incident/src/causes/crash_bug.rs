@@ -7,7 +7,7 @@ use pgward_model::prelude::*;
 pub(super) static CAUSE: Cause = Cause {
     id: "crash_bug",
     name: "Backend crash",
-    necessary: "a server process was terminated by a signal",
+    necessary: "a server process was terminated by a signal of its own making (not 9 or 15)",
     explains: &["server_unreachable", "error_burst", "throughput_drop"],
     actions: &[],
     prevention: &["Update to the newest minor release, on a replica first"],
@@ -15,7 +15,12 @@ pub(super) static CAUSE: Cause = Cause {
 };
 
 fn judge(case: &Case) -> Verdict {
-    let crash = |e: &LogEntry| e.message.contains("was terminated by signal");
+    // 9 and 15 are sent from outside.
+    let sent = ["signal 9", "signal 15"].map(|s| format!("was terminated by {s}"));
+    let crash = |e: &LogEntry| {
+        e.message.contains("was terminated by signal")
+            && !sent.iter().any(|s| e.message.contains(s.as_str()))
+    };
     log_lines(case, "server processes terminated by a signal", crash, 0.9, 1, |e, _| {
         e.message.clone()
     })

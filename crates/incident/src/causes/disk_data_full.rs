@@ -1,78 +1,193 @@
-//! The data volume is full.
+//! The data volume is full, or will be in minutes.
 
 use super::Cause;
 use crate::counted::log_lines;
-use crate::facts::sampled;
+use crate::facts::{complete, cut, sampled, verb, who};
+use crate::forecast::{newest, worst_disk};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "disk_data_full",
     name: "Data volume full",
-    necessary: "a statement failed with 53100, or less than 5% of the volume is free",
-    explains: &["error_burst", "throughput_drop", "server_unreachable"],
-    actions: &[],
-    prevention: &["Alarm on the days until the volume is full, not on the share that is used"],
+    necessary: "a statement failed with 53100, less than 5% of the volume is free, or it fills \
+                within minutes",
+    explains: &["error_burst", "throughput_drop", "server_unreachable", "disk_filling"],
+    actions: &["cancel_filler"],
+    prevention: &[
+        "Alarm on the time until the volume is full, not on the share that is used",
+        "Compare the size of a table with the free space before VACUUM FULL, CLUSTER or a rewrite: they make a second copy",
+        "Set temp_file_limit, and keep a file that can be deleted when the volume is full",
+    ],
     judge,
 };
 
 /// Percent; PostgreSQL needs room for WAL and temporary files beside the tables.
 const FREE_MIN: f64 = 5.0;
+/// A WAL that takes half of what is gone is what fills the volume.
+const WAL_SHARE: f64 = 0.5;
 
 fn judge(case: &Case) -> Verdict {
     let full =
         |e: &LogEntry| e.sqlstate == "53100" || e.message.contains("No space left on device");
-    let verdict = log_lines(case, "errors 'no space left' (53100)", full, 0.95, 1, |e, n| {
-        format!("{n} statements failed for want of disk space: {}", e.message)
+    let verdict = log_lines(case, "errors 'no space left' (53100)", full, 0.9, 1, |e, n| {
+        format!("{n} statements failed for want of disk space: {}", cut(&e.message, 120))
     });
-    let host = case.window.recent().iter().filter_map(|s| s.host).next_back();
-    let before = case.window.baseline().iter().filter_map(|s| s.host).next_back();
+    let Some(now) = worst_disk(&case.window) else {
+        return match verdict {
+            Verdict::RuledOut { .. } => Verdict::unknown(
+                "no error 53100, but the free space of the data volume cannot be seen from here",
+            ),
+            verdict => verdict,
+        };
+    };
+    let before = newest(case.window.baseline(), |s| s.host);
     let free = |h: HostSample| 100.0 * h.disk_free_bytes / h.disk_total_bytes.max(1.0);
-    match (verdict, host) {
-        (Verdict::RuledOut { .. }, Some(host)) => {
-            let evidence = Evidence::measured(
-                "free space on the data volume, and no error 53100",
-                free(host),
-                "%",
-                sampled("host: statvfs"),
-            )
-            .against(before.map_or(free(host), free))
-            .at(case.window.now());
-            if free(host) < FREE_MIN {
-                Verdict::Likely(Likely::new(
-                    0.5,
-                    "less than 5% of the data volume is free",
-                    evidence,
-                ))
-            } else {
-                Verdict::ruled_out(evidence)
-            }
+    let evidence = Evidence::measured(
+        "free space on the data volume",
+        now.free_percent(),
+        "%",
+        sampled("host: statvfs"),
+    )
+    .against(before.map_or(now.free_percent(), free))
+    .at(case.window.now());
+    match verdict {
+        Verdict::Likely(likely) => fills(case, likely, evidence),
+        _ if now.free_percent() < FREE_MIN || now.is_soon() => {
+            let when = now.full_in_s().map(|s| format!(", full in {}", human_duration(s)));
+            let says = format!(
+                "{} ({}%) of the data volume are free{}",
+                human_bytes(now.free),
+                human(now.free_percent()),
+                when.unwrap_or_default()
+            );
+            fills(case, Likely::new(0.7, says, evidence.clone()), evidence)
         }
-        (Verdict::RuledOut { .. }, None) => Verdict::unknown(
-            "no error 53100, but the free space of the data volume cannot be seen from here",
-        ),
-        (verdict, _) => verdict,
+        Verdict::RuledOut { .. } => Verdict::ruled_out(Evidence {
+            claim: "free space on the data volume, and no error 53100".to_owned(),
+            ..evidence
+        }),
+        verdict => verdict,
+    }
+}
+
+/// What takes the space: WAL is a cause of its own; a statement that copies is named.
+fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
+    if let Some(share) = wal_share(case).filter(|share| *share >= WAL_SHARE) {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!(
+                "{}; {}% of what is gone went into pg_wal, so something keeps WAL",
+                free.claim,
+                human(100.0 * share)
+            ),
+            ..free
+        });
+    }
+    let Some((session, at)) = filler(case) else { return Verdict::Likely(likely.and(free)) };
+    let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, at));
+    let says = format!(
+        "{} makes a second copy: {}. {}",
+        who(session),
+        cut(&session.query, 160),
+        likely.says
+    );
+    let runs = Evidence::measured(
+        format!("time pid {} has been writing its copy", session.pid),
+        runs_s,
+        "s",
+        sampled("sessions: pg_stat_activity.query_start"),
+    );
+    let named = likely.evidence().iter().cloned();
+    let blamed = Likely::new(0.95, says, free).and(runs.at(at));
+    Verdict::Likely(named.fold(blamed, Likely::and).by([session.pid]).act(CAUSE.actions))
+}
+
+/// Share of the lost space that `pg_wal` took; `None` where either was not seen.
+fn wal_share(case: &Case) -> Option<f64> {
+    let seen = |s: &Sample| Some((s.host?.disk_free_bytes, s.wal.as_ref()?.wal_bytes?));
+    let first = case.window.samples.iter().find_map(seen)?;
+    let last = case.window.samples.iter().rev().find_map(seen)?;
+    let gone = first.0 - last.0;
+    (gone > 0.0).then(|| (last.1 - first.1) / gone)
+}
+
+/// The statement that has copied for longest, of those seen since the onset that copy a table.
+fn filler(case: &Case) -> Option<(&SessionSample, Timestamp)> {
+    if complete(case, "sessions", "").is_some() {
+        return None;
+    }
+    let copies = |s: &&SessionSample| s.state == "active" && is_copy(&s.query);
+    let seen = case.window.recent().iter().flat_map(|s| {
+        let at = s.at;
+        s.sessions.iter().filter(copies).map(move |x| (x, at))
+    });
+    seen.max_by(|(a, at_a), (b, at_b)| {
+        let runs = |s: &SessionSample, at| s.query_start.map_or(0.0, |t| seconds_between(t, at));
+        runs(a, *at_a).total_cmp(&runs(b, *at_b))
+    })
+}
+
+/// Statements that write a second copy of a table or much that is new.
+fn is_copy(sql: &str) -> bool {
+    let upper = sql.to_ascii_uppercase();
+    match verb(sql).as_str() {
+        "VACUUM" => upper.contains("FULL"),
+        "ALTER" => upper.contains("TABLE"),
+        "CREATE" => {
+            upper.contains(" AS") || upper.contains("INDEX") || upper.contains("MATERIALIZED")
+        }
+        "CLUSTER" | "REINDEX" | "REFRESH" | "COPY" => true,
+        "INSERT" => upper.contains("SELECT"),
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy, log};
+    use crate::testing::{at, case, healthy, log, session};
+
+    fn with_free(percent: impl Fn(i64) -> f64) -> Vec<Sample> {
+        let mut samples = healthy(40);
+        for (i, s) in (0..).zip(&mut samples) {
+            let (disk_free_bytes, disk_total_bytes) = (percent(i) * 1e7, 1e9);
+            s.host = Some(HostSample { disk_free_bytes, disk_total_bytes, ..Default::default() });
+        }
+        samples
+    }
 
     #[test]
     fn likely_ruled_out_and_unknown() {
-        let mut samples = healthy(35);
-        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::Unknown { .. }));
-        for s in &mut samples {
-            s.host = Some(HostSample {
-                disk_free_bytes: 40.0,
-                disk_total_bytes: 100.0,
-                load_per_cpu: None,
-            });
-        }
+        assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+        let mut samples = with_free(|_| 40.0);
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
         let message = "could not extend file: No space left on device";
-        samples.last_mut().unwrap().log = vec![log(34, "ERROR", "53100", message)];
+        samples.last_mut().unwrap().log = vec![log(39, "ERROR", "53100", message)];
         assert!(judge(&case(samples, 30)).likely().is_some());
+        assert!(judge(&case(with_free(|_| 3.0), 30)).likely().is_some());
+    }
+
+    #[test]
+    fn the_statement_that_makes_a_second_copy_is_named() {
+        let mut samples = with_free(|s| 50.0 - s as f64);
+        for s in samples.iter_mut().skip(30) {
+            let mut copy = session(4711, "active", &[]);
+            copy.query = "VACUUM FULL history".to_owned();
+            copy.query_start = Some(at(30));
+            s.sessions = vec![session(7, "active", &[]), copy];
+        }
+        let verdict = judge(&case(samples, 30));
+        let likely = verdict.likely().unwrap();
+        assert!(likely.says.contains("VACUUM FULL history"), "{}", likely.says);
+        assert_eq!(likely.pids, [4711]);
+    }
+
+    #[test]
+    fn a_volume_that_wal_fills_is_a_consequence() {
+        let mut samples = with_free(|s| 50.0 - s as f64);
+        for (i, s) in (0..).zip(&mut samples) {
+            let wal_bytes = Some(f64::from(i) * 0.9e7);
+            s.wal = Some(WalCounters { wal_bytes, ..WalCounters::default() });
+        }
+        assert!(matches!(judge(&case(samples, 30)), Verdict::RuledOut { present: true, .. }));
     }
 }

@@ -16,6 +16,10 @@ pub(super) static CAUSE: Cause = Cause {
 
 /// Traffic varies; half as much again is still a busy minute.
 const SPIKE: f64 = 1.5;
+/// One statement varies more than their sum: three times as often is no busy minute.
+const OFTEN: f64 = 3.0;
+/// Other parameters hit other rows; a plan that changed reads many times as much.
+const SAME_WORK: f64 = 1.5;
 
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "database", "transactions were not counted") {
@@ -32,6 +36,9 @@ fn judge(case: &Case) -> Verdict {
     )
     .against(before)
     .at(case.window.now());
+    if let Some(likely) = stampede(case) {
+        return Verdict::Likely(likely.and(rate));
+    }
     if peak < SPIKE * before {
         return match crowded(case) {
             Some(why) => Verdict::unknown(why),
@@ -64,6 +71,43 @@ fn judge(case: &Case) -> Verdict {
     }
 }
 
+/// One statement called many times as often as before, at the same work each: with all others
+/// held up by it, the sum of transactions need not have grown.
+fn stampede(case: &Case) -> Option<Likely> {
+    let slows = |s: &Symptom| CAUSE.explains.contains(&s.detector.as_str());
+    case.symptoms.iter().find(|s| slows(s))?;
+    let pairs = regressions(&case.window);
+    let all_ms: f64 = pairs.iter().map(|(now, _)| now.total_ms).sum();
+    let same_work = |p: &&(StatementDelta, StatementDelta)| {
+        p.0.blks_per_call < SAME_WORK * p.1.blks_per_call.max(1.0)
+            && p.0.rows_per_call < SAME_WORK * p.1.rows_per_call.max(1.0)
+    };
+    let often = |p: &&(StatementDelta, StatementDelta)| p.0.calls_per_s >= OFTEN * p.1.calls_per_s;
+    let (now, old) = pairs
+        .iter()
+        .filter(often)
+        .filter(same_work)
+        .max_by(|a, b| a.0.total_ms.total_cmp(&b.0.total_ms))
+        .filter(|(now, _)| now.total_ms >= 0.5 * all_ms)?;
+    let says = format!(
+        "{} calls/s of one statement of role {}, {} before, at the same work each ({} blocks per \
+         call, {} before): {}",
+        human(now.calls_per_s),
+        now.role,
+        human(old.calls_per_s),
+        human(now.blks_per_call),
+        human(old.blks_per_call),
+        cut(&now.text, 120)
+    );
+    let calls = Evidence::measured(
+        format!("calls of {}", cut(&now.text, 60)),
+        now.calls_per_s,
+        "calls/s",
+        sampled("statements: pg_stat_statements"),
+    );
+    Some(Likely::new(0.75, says, calls.against(old.calls_per_s).at(case.window.now())))
+}
+
 /// An overloaded server does no more transactions than before, however many are asked for:
 /// then twice as many sessions are at work, and neither locks nor dearer statements hold them.
 fn crowded(case: &Case) -> Option<String> {
@@ -89,6 +133,34 @@ fn crowded(case: &Case) -> Option<String> {
 mod tests {
     use super::*;
     use crate::testing::{case, healthy, sample};
+
+    #[test]
+    fn a_stampede_is_told_though_the_sum_has_not_grown_and_a_worse_plan_is_none() {
+        for (blocks, likely) in [(100, true), (1000, false)] {
+            let mut samples = healthy(44);
+            for (i, s) in (0..).zip(&mut samples) {
+                let after = (i - 31).max(0);
+                let calls = i * 40 + after * 200;
+                s.statements = Some(vec![StatementCounters {
+                    query_id: 1,
+                    role: "site".into(),
+                    text: "SELECT count(*) FROM articles WHERE section = $1".into(),
+                    calls,
+                    total_ms: calls as f64 * 8.0 + after as f64 * 20_000.0,
+                    rows: calls,
+                    blks: i * 40 * 100 + after * 200 * blocks,
+                    blks_read: 0,
+                }]);
+            }
+            let mut case = case(samples, 32);
+            let at = case.window.now();
+            let evidence = Evidence::measured("x", 1.0, "ms", sampled("statements"));
+            case.symptoms =
+                vec![Symptom::new("statement_slow", at, at, Weight::Harm, "x", evidence)];
+            let says = judge(&case).likely().map(|l| l.says.clone());
+            assert_eq!(says.is_some_and(|s| s.contains("FROM articles")), likely);
+        }
+    }
 
     #[test]
     fn likely_ruled_out_and_unknown() {

@@ -33,6 +33,9 @@ fn judge(case: &Case) -> Verdict {
         );
     }
     let evidence = measured(case, &path);
+    if let Some(proof) = nobody_listens(case, &path) {
+        return Verdict::ruled_out(proof);
+    }
     if !slow && !lossy && !broken {
         return Verdict::ruled_out(evidence);
     }
@@ -49,6 +52,26 @@ fn judge(case: &Case) -> Verdict {
         });
     }
     Verdict::Likely(Likely::new(0.6, what, evidence))
+}
+
+/// A host that answers that nobody listens there has been reached. The last failures count: a
+/// server that stops resets connections first.
+fn nobody_listens(case: &Case, path: &Path) -> Option<Evidence> {
+    let failing = |p: &NetworkProbe| p.failed > 0;
+    let probes = case.window.recent().iter().filter_map(|s| s.probe).filter(failing);
+    let (n, n_closed) = probes.fold((0, 0), |(n, c), p| (n + 1, c + u32::from(p.closed)));
+    (n_closed > 0 && 2 * n_closed > n)
+        .then(|| {
+            Evidence::measured(
+                format!("samples of {n} in which the host itself answered that no server listens"),
+                f64::from(n_closed),
+                "samples",
+                sampled("probe"),
+            )
+            .against(0.0)
+            .at(case.window.now())
+        })
+        .filter(|_| path.failed > 0)
 }
 
 fn measured(case: &Case, path: &Path) -> Evidence {

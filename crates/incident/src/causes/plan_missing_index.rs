@@ -1,6 +1,6 @@
 //! An index that a statement needs is missing or was dropped.
 
-use super::Cause;
+use super::{Cause, vac_xmin_held};
 use crate::facts::{complete, cut, ddl_source, is_recovery, mentions, regressions, sampled};
 use pgward_model::prelude::*;
 
@@ -36,6 +36,11 @@ fn judge(case: &Case) -> Verdict {
         .max_by(|a, b| added(a.0).total_cmp(&added(b.0)));
     let Some(((now, old), times)) = worst else { return unspoiled(case, &pairs) };
     let blamed = blame(case, &now.text);
+    if blamed.is_empty()
+        && let Some(dead) = vac_xmin_held::explains_blocks(case, &now.text)
+    {
+        return Verdict::present_not_sufficient(dead);
+    }
     let change = match blamed.as_slice() {
         [] => "no index change is known, so one may never have existed".to_owned(),
         events => events.iter().map(describe).collect::<Vec<_>>().join("; "),

@@ -2,86 +2,169 @@
 
 use super::Cause;
 use crate::facts::{complete, sampled};
+use crate::forecast::newest;
+use crate::retained::{is_failing, wal_bytes_max, worst_slot};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "wal_retention",
     name: "WAL retained by a slot or a failing archiver",
-    necessary: "archiving fails, or a slot retains WAL",
-    explains: &["server_unreachable"],
-    actions: &[],
-    prevention: &["Alarm on the age of the last archived segment, and set max_slot_wal_keep_size"],
+    necessary: "archiving fails, or a slot without a consumer keeps more WAL than max_wal_size",
+    explains: &[
+        "server_unreachable",
+        "disk_filling",
+        "wal_kept",
+        "archiver_failing",
+        "error_burst",
+    ],
+    actions: &["drop_slot"],
+    prevention: &[
+        "Set max_slot_wal_keep_size, so that a slot that is forgotten costs its consumer and not the server",
+        "Alarm on the age of the last archived segment and on slots that are inactive",
+    ],
     judge,
 };
-
-/// Ten times the default max_wal_size.
-const RETAINED_MAX: f64 = 10.0 * 1024.0 * 1024.0 * 1024.0;
 
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "wal", "the archiver was not seen") {
         return unknown;
     }
-    let failed = |samples: &[Sample]| {
-        let v: Vec<i64> =
-            samples.iter().filter_map(|s| Some(s.wal.as_ref()?.archive_failed)).collect();
-        v.last().zip(v.first()).map(|(b, a)| b - a)
-    };
-    let Some(n) = failed(case.window.recent()) else {
+    let Some(wal) = newest(case.window.recent(), |s| s.wal.clone()) else {
         return Verdict::unknown("no sample of the archiver since the onset");
     };
-    let evidence = Evidence::measured(
-        "segments that could not be archived",
-        n as f64,
+    // What was so since the onset counts, also when it is mended by now.
+    let seen = || case.window.recent().iter().filter_map(|s| s.wal.as_ref());
+    let kept = |wal: &&WalCounters| worst_slot(wal).map_or(0.0, |slot| slot.retained_bytes);
+    let worst = seen().max_by(|a, b| kept(a).total_cmp(&kept(b))).unwrap_or(&wal);
+    let failing = seen().filter(|w| is_failing(w)).max_by_key(|w| w.archive_waiting);
+    let archiver =
+        failing.filter(|w| failures(case, w) >= FAILURES_MIN).map(|wal| archiver(case, wal));
+    match (worst_slot(worst), archiver) {
+        (Some(slot), archiver) => {
+            let also = archiver.iter().flat_map(|a| a.evidence().to_vec());
+            Verdict::Likely(also.fold(by_slot(case, worst, slot), Likely::and))
+        }
+        (None, Some(archiver)) => Verdict::Likely(archiver),
+        (None, None) => Verdict::ruled_out(kept_by_slots(case, &wal)),
+    }
+}
+
+/// As the detector: the archiver tries each segment three times before it pauses.
+const FAILURES_MIN: i64 = 3;
+
+/// Failures up to then since the window began; all of them where it has failed all along.
+fn failures(case: &Case, wal: &WalCounters) -> i64 {
+    let first = case.window.samples.iter().find_map(|s| s.wal.as_ref());
+    let from = first.filter(|w| !is_failing(w)).map_or(0, |w| w.archive_failed);
+    wal.archive_failed - from
+}
+
+/// What slots keep beyond what is used anyway; 0 without slots.
+fn kept_by_slots(case: &Case, wal: &WalCounters) -> Evidence {
+    let before = newest(case.window.baseline(), |s| s.wal.clone());
+    let kept = |wal: &WalCounters| wal.slot_retained_bytes.unwrap_or(0.0);
+    Evidence::measured(
+        "WAL kept by replication slots, and the archiver does not fail",
+        kept(wal),
+        "bytes",
+        sampled("wal: pg_replication_slots, pg_stat_archiver"),
+    )
+    .against(before.as_ref().map_or(kept(wal), kept))
+    .at(case.window.now())
+}
+
+fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
+    let before = newest(case.window.baseline(), |s| {
+        let slots = &s.wal.as_ref()?.slots;
+        Some(slots.iter().find(|x| x.name == slot.name).map_or(0.0, |x| x.retained_bytes))
+    });
+    let says = format!(
+        "replication slot {} ({}) is inactive and keeps {} of WAL since {}; max_wal_size is {}",
+        slot.name,
+        slot.kind,
+        human_bytes(slot.retained_bytes),
+        slot.restart_lsn.as_deref().unwrap_or("its beginning"),
+        human_bytes(wal_bytes_max(wal)),
+    );
+    let kept = Evidence::measured(
+        format!("WAL that slot {} keeps", slot.name),
+        slot.retained_bytes,
+        "bytes",
+        sampled("wal: pg_replication_slots.restart_lsn"),
+    );
+    let mut likely =
+        Likely::new(0.93, says, kept.against(before.unwrap_or(0.0)).at(case.window.now()))
+            .act(CAUSE.actions);
+    if let Some(bytes) = wal.wal_bytes {
+        let size = Evidence::measured(
+            "size of pg_wal; checkpoints alone would keep max_wal_size",
+            bytes,
+            "bytes",
+            sampled("wal: pg_ls_waldir()"),
+        );
+        likely = likely.and(size.against(wal_bytes_max(wal)).at(case.window.now()));
+    }
+    likely
+}
+
+fn archiver(case: &Case, wal: &WalCounters) -> Likely {
+    let since = wal.last_archived.map_or("the archiver has never succeeded".to_owned(), |t| {
+        format!("the last segment was archived at {}", t.strftime("%H:%M:%S"))
+    });
+    let waiting = wal.archive_waiting.unwrap_or(0);
+    let says = format!(
+        "archive_command fails: {since}, {waiting} segments wait; what was written since then \
+         cannot be restored to a point in time"
+    );
+    let tries = Evidence::measured(
+        "times that a segment could not be archived",
+        failures(case, wal) as f64,
         "failures",
         sampled("wal: pg_stat_archiver.failed_count"),
+    );
+    let before = newest(case.window.baseline(), |s| s.wal.clone());
+    let before = before.map_or(0, |w| failures(case, &w));
+    let likely = Likely::new(0.92, says, tries.against(before as f64).at(case.window.now()));
+    likely.and(
+        Evidence::measured(
+            "segments that wait for the archiver",
+            waiting as f64,
+            "segments",
+            sampled("wal: pg_ls_archive_statusdir()"),
+        )
+        .at(case.window.now()),
     )
-    .against(failed(case.window.baseline()).unwrap_or(0) as f64)
-    .at(case.window.now());
-    let slot = |samples: &[Sample]| {
-        samples.iter().filter_map(|s| s.wal.as_ref()?.slot_retained_bytes).next_back()
-    };
-    if let Some(bytes) = slot(case.window.recent()).filter(|b| *b > RETAINED_MAX) {
-        let before = slot(case.window.baseline()).unwrap_or(0.0);
-        return Verdict::Likely(Likely::new(
-            0.3,
-            format!("a replication slot retains {} of WAL", human_bytes(bytes)),
-            Evidence::measured(
-                "WAL that the slowest slot retains",
-                bytes,
-                "bytes",
-                sampled("wal: pg_replication_slots.restart_lsn"),
-            )
-            .against(before)
-            .at(case.window.now()),
-        ));
-    }
-    if n == 0 {
-        return Verdict::ruled_out(evidence);
-    }
-    Verdict::Likely(Likely::new(0.3, format!("{n} segments could not be archived"), evidence))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retained::tests::kept;
     use crate::testing::{at, case, healthy};
 
+    fn says(case: &Case) -> Option<String> {
+        judge(case).likely().map(|l| l.says.clone())
+    }
+
     #[test]
-    fn likely_ruled_out_and_unknown() {
-        for (grows, likely) in [(1, true), (0, false)] {
-            let mut samples = healthy(35);
-            for (i, s) in samples.iter_mut().enumerate() {
-                s.wal = Some(WalCounters {
-                    lsn: "0/0".into(),
-                    lsn_bytes: 0.0,
-                    archived: 0,
-                    archive_failed: i as i64 * grows,
-                    last_archived: Some(at(0)),
-                    slot_retained_bytes: None,
-                });
-            }
-            assert_eq!(judge(&case(samples, 30)).likely().is_some(), likely);
-        }
+    fn an_orphan_slot_is_named_and_one_within_bounds_is_ruled_out() {
+        let told = says(&kept(100.0, 1e9)).unwrap();
+        assert!(told.contains("slot standby_2 (physical) is inactive"), "{told}");
+        assert!(matches!(judge(&kept(50.0, 1e9)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn an_archiver_that_fails_is_named_until_it_succeeds() {
+        for (last_archived, likely) in [(20, true), (39, false)] {
+            let mut failing = kept(0.0, 1e9);
+            for s in failing.window.samples.iter_mut().skip(30) {
+                let wal = s.wal.as_mut().unwrap();
+                wal.archive_failed = 3;
+                (wal.archive_waiting, wal.last_failed) = (Some(2), Some(at(32)));
+                wal.last_archived = Some(at(last_archived));
+            }
+            assert_eq!(says(&failing).is_some(), likely);
+        }
     }
 }

@@ -66,13 +66,14 @@ fn slow_now(window: &Window) -> Vec<(Timestamp, StatementDelta, StatementDelta)>
     if window.baseline_s() < BASELINE_S_MIN {
         return Vec::new();
     }
-    let before = statement_deltas(window.baseline());
     let counted: Vec<&Sample> =
         window.samples.iter().filter(|s| s.statements.is_some()).rev().take(3).collect();
     let [last, middle, rest @ ..] = counted.as_slice() else { return Vec::new() };
-    if middle.at < window.baseline_until {
-        return Vec::new();
-    }
+    // A server that is short of processors is asked less often, and the baseline follows the
+    // present: what is compared must not be in what it is compared with.
+    let first = rest.first().unwrap_or(middle);
+    let until = window.baseline().partition_point(|s| s.at <= first.at);
+    let before = statement_deltas(window.baseline().get(..until).unwrap_or(&[]));
     let latest = statement_deltas(&[(*middle).clone(), (*last).clone()]);
     let earlier = rest
         .first()
@@ -176,6 +177,18 @@ mod tests {
     #[test]
     fn twice_as_slow_is_no_alarm() {
         assert_eq!(detect(&window(0.2, 4)), []);
+    }
+
+    #[test]
+    fn a_server_that_answers_late_is_not_lost_behind_its_baseline() {
+        let mut late = run(60, |_| 30.0, 4);
+        for (i, sample) in late.samples.iter_mut().enumerate() {
+            if i > 35 && i % 9 != 0 {
+                sample.statements = None;
+            }
+        }
+        late.baseline_until = at(53);
+        assert_eq!(detect(&late).len(), 1);
     }
 
     #[test]

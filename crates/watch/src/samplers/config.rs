@@ -22,7 +22,45 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         }
         *known = Some(new);
     }
+    sample.pending = Some(pending(eyes, sample.at)?);
     Ok(())
+}
+
+/// Where ALTER SYSTEM writes; read as far as anybody's settings reach.
+const AUTO_CONF: &str = "SELECT pg_catalog.pg_read_file('postgresql.auto.conf', 0, 1048576, true)";
+
+/// What a restart would change, with the time we first saw it. Without the right to read the
+/// file that ALTER SYSTEM writes, the new value is not told.
+fn pending(eyes: &mut Eyes, at: Timestamp) -> Result<Vec<ConfigChange>, Error> {
+    let session = eyes.session()?;
+    let waiting = pairs(session, include_str!("../../queries/pending.sql"))?;
+    let written = if waiting.is_empty() {
+        BTreeMap::new()
+    } else {
+        let file = session.query_one::<Option<String>>(AUTO_CONF, &[]);
+        written(&file.ok().flatten().unwrap_or_default())
+    };
+    let unknown = || "another value".to_owned();
+    eyes.pending.retain(|name, _| waiting.contains_key(name));
+    for (name, before) in waiting {
+        let after = written.get(&name).cloned().unwrap_or_else(unknown);
+        let new =
+            ConfigChange { at, kind: "pending".to_owned(), name: name.clone(), before, after };
+        let known = eyes.pending.entry(name).or_insert_with(|| new.clone());
+        known.after = new.after;
+    }
+    Ok(eyes.pending.values().cloned().collect())
+}
+
+/// Names and values of `name = 'value'` lines; the last line of a name wins, as in the server.
+fn written(file: &str) -> BTreeMap<String, String> {
+    let line = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        let value = value.trim();
+        let bare = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\'')).unwrap_or(value);
+        Some((name.trim().to_owned(), bare.replace("''", "'")))
+    };
+    file.lines().filter(|l| !l.trim_start().starts_with('#')).filter_map(line).collect()
 }
 
 fn pairs(session: &Session, sql: &str) -> Result<BTreeMap<String, String>, Error> {
@@ -54,6 +92,15 @@ fn differences(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_are_read_as_alter_system_writes_them() {
+        let file = "# Do not edit\nshared_buffers = '64GB'\nx = 'it''s'\nshared_buffers = '1GB'\n";
+        let found = written(file);
+        assert_eq!(found.get("shared_buffers").map(String::as_str), Some("1GB"));
+        assert_eq!(found.get("x").map(String::as_str), Some("it's"));
+        assert_eq!(found.len(), 2);
+    }
 
     #[test]
     fn what_came_changed_and_went_is_told() {

@@ -30,6 +30,7 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         checksum_failures: get(row, 9)?,
         n_backends: get(row, 10)?,
         max_connections: get(row, 11)?,
+        blk_read_ms: get(row, 12)?,
     });
     Ok(())
 }

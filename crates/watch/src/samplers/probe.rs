@@ -6,7 +6,9 @@ use crate::eyes::Eyes;
 use pgward_model::prelude::*;
 use pgward_pg::clock;
 use pgward_pg::prelude::*;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::ErrorKind;
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 pub(super) static SAMPLER: Sampler = Sampler { id: "probe", period_s: 1.0, rights: "LOGIN", take };
@@ -21,16 +23,21 @@ const PATIENCE: Duration = Duration::from_secs(1);
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let target = eyes.probe_target.clone();
     let tries = if eyes.alarmed { TRIES_ALARMED } else { TRIES_QUIET };
+    let (dns_ms, dns_failed) = resolve(&target);
     let (mut failed, mut refused) = (0, 0);
     let mut connects = Vec::new();
     for _ in 0..tries {
         let start = clock::instant();
         match Session::connect_within(&target, Purpose::Watch, PATIENCE) {
             Ok(_) => connects.push(ms_since(start)),
-            Err(error) if is_refusal(&error) => refused += 1,
-            Err(_) => failed += 1,
+            Err(error) => {
+                let n = if is_refusal(&error) { &mut refused } else { &mut failed };
+                *n += 1;
+                sample.probe_error = pgward_pg::error::links(&error).join(": ");
+            }
         }
     }
+    let closed = failed > 0 && is_closed(&eyes.target);
     sample.probe = Some(NetworkProbe {
         tried: tries,
         failed,
@@ -38,6 +45,9 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         tcp_ms: handshake(&target),
         connect_ms: mean(&connects),
         round_trip_ms: round_trip(eyes),
+        dns_ms,
+        dns_failed,
+        closed,
     });
     Ok(())
 }
@@ -45,6 +55,33 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
 /// A server that has no slot for us or does not let us in answers; it is not unreachable.
 fn is_refusal(error: &pgward_pg::error::Error) -> bool {
     error.sqlstate().is_some_and(|state| state == "53300" || state.starts_with("28"))
+}
+
+/// Time to resolve the server's name, and whether that failed; an address needs none.
+fn resolve(target: &Target) -> (Option<f64>, bool) {
+    let host = target.host();
+    if host.starts_with('/') || host.parse::<IpAddr>().is_ok() {
+        return (None, false);
+    }
+    let start = clock::instant();
+    match (host.as_str(), target.port()).to_socket_addrs() {
+        Ok(_) => (Some(ms_since(start)), false),
+        Err(_) => (None, true),
+    }
+}
+
+/// Does the host answer that nobody listens there? It is reachable then, the server is not.
+fn is_closed(target: &Target) -> bool {
+    let host = target.host();
+    let refused =
+        |e: std::io::Error| matches!(e.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound);
+    if host.starts_with('/') {
+        let socket = format!("{host}/.s.PGSQL.{}", target.port());
+        return UnixStream::connect(socket).is_err_and(refused);
+    }
+    let resolved = (host.as_str(), target.port()).to_socket_addrs();
+    let Some(address) = resolved.ok().and_then(|mut all| all.next()) else { return false };
+    TcpStream::connect_timeout(&address, PATIENCE).is_err_and(refused)
 }
 
 fn handshake(target: &Target) -> Option<f64> {

@@ -27,6 +27,7 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             updated: get(row, 9)?,
             deleted: get(row, 10)?,
             last_analyze: get(row, 11)?,
+            vacuums: get(row, 15)?,
         });
         let file = FileNow {
             node: get(row, 12)?,
@@ -160,6 +161,7 @@ mod tests {
             updated: 0,
             deleted,
             last_analyze: None,
+            vacuums: 0,
         }
     }
 

@@ -1,0 +1,83 @@
+//! The volume of `pg_wal` is full: the server stops.
+
+use super::Cause;
+use crate::counted::log_lines;
+use crate::facts::{cut, sampled};
+use crate::forecast::newest;
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "disk_wal_full",
+    name: "WAL volume full",
+    necessary: "writing WAL failed for want of space, or the volume of pg_wal has no room for \
+                four segments",
+    explains: &["server_unreachable", "error_burst", "throughput_drop", "disk_filling"],
+    actions: &[],
+    prevention: &[
+        "Set max_slot_wal_keep_size and alarm on pg_wal above max_wal_size",
+        "Never delete files in pg_wal by hand: give the volume room, then mend what keeps WAL",
+    ],
+    judge,
+};
+
+/// Four segments of the default size: the server makes one ahead.
+const FREE_MIN: f64 = 64.0 * 1024.0 * 1024.0;
+
+fn judge(case: &Case) -> Verdict {
+    let full = |e: &LogEntry| {
+        e.message.contains("No space left on device")
+            && (e.severity == "PANIC" || e.message.contains("pg_wal"))
+    };
+    let what = "lines of the log that tell of WAL without space";
+    let verdict = log_lines(case, what, full, 0.94, 1, |e, _| {
+        format!("WAL cannot be written: {}", cut(&e.message, 160))
+    });
+    let room = |s: &Sample| {
+        let host = s.host?;
+        Some(host.wal_free_bytes.unwrap_or(host.disk_free_bytes))
+    };
+    let now = newest(case.window.recent(), room);
+    let before = newest(case.window.baseline(), room);
+    match (verdict, now) {
+        (Verdict::Likely(likely), _) => Verdict::Likely(likely),
+        (_, Some(free)) if free < FREE_MIN => Verdict::Likely(Likely::new(
+            0.6,
+            format!("{} are free where WAL is written", human_bytes(free)),
+            evidence(case, free, before),
+        )),
+        (Verdict::RuledOut { .. }, Some(free)) => Verdict::ruled_out(evidence(case, free, before)),
+        (Verdict::RuledOut { .. }, None) => {
+            Verdict::unknown("the free space of the volume of pg_wal cannot be seen from here")
+        }
+        (unknown, _) => unknown,
+    }
+}
+
+fn evidence(case: &Case, free: f64, before: Option<f64>) -> Evidence {
+    Evidence::measured("free on the volume of pg_wal", free, "bytes", sampled("host: statvfs"))
+        .against(before.unwrap_or(free))
+        .at(case.window.now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, log};
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        let with = |free: f64| {
+            let mut samples = healthy(35);
+            let host = HostSample { disk_free_bytes: free, ..HostSample::default() };
+            samples.iter_mut().for_each(|s| s.host = Some(host));
+            samples
+        };
+        assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+        assert!(matches!(judge(&case(with(1e9), 30)), Verdict::RuledOut { .. }));
+        assert!(judge(&case(with(1e7), 30)).likely().is_some());
+        let mut samples = healthy(35);
+        let message = "could not write to file \"pg_wal/xlogtemp.7\": No space left on device";
+        samples.last_mut().unwrap().log = vec![log(34, "PANIC", "53100", message)];
+        assert!(judge(&case(samples, 30)).likely().is_some());
+    }
+}

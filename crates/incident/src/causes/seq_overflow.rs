@@ -1,0 +1,169 @@
+//! A key, or a column that refers to it, has come to the end of its type.
+
+use super::Cause;
+use crate::facts::{complete, count_log, cut, logged, mentions, sampled};
+use crate::forecast::newest;
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "seq_overflow",
+    name: "Sequence or integer key at its end",
+    necessary: "statements fail with 2200H or 22003, and a key or a reference to it is at its limit",
+    explains: &["error_burst", "key_overflow", "throughput_drop"],
+    actions: &["widen_key"],
+    prevention: &[
+        "Make keys bigint from the beginning, and the columns that refer to them with them",
+        "Look at the keys' time to overflow each week; `pgward watch` notices from 80% on",
+    ],
+    judge,
+};
+
+/// 2200H: a sequence at its maximum; 22003: a number that its column cannot hold.
+fn is_overflow(e: &LogEntry) -> bool {
+    e.severity == "ERROR" && matches!(e.sqlstate.as_str(), "2200H" | "22003")
+}
+
+fn judge(case: &Case) -> Verdict {
+    let recent = case.window.recent();
+    let (n, per_s) = count_log(recent, is_overflow);
+    let (_, before) = count_log(case.window.baseline(), is_overflow);
+    let first = recent.iter().flat_map(|s| &s.log).find(|e| is_overflow(e));
+    if let Some(line) = first.filter(|_| n >= 3 && per_s > 3.0 * before) {
+        let fails = Evidence::measured(
+            format!("statements that fail with {}", line.sqlstate),
+            per_s,
+            "errors/s",
+            logged(line),
+        );
+        let fails = fails.against(before).at(case.window.now());
+        return at_end(case, line, fails);
+    }
+    let keys = newest(&case.window.samples, |s| s.keys.clone());
+    let Some(keys) = keys else {
+        return Verdict::unknown("how far sequences have come was not seen");
+    };
+    let Some(worst) = keys.iter().max_by(|a, b| a.used().total_cmp(&b.used())) else {
+        return Verdict::ruled_out(used(case, 0.0, "no key takes its values from a sequence"));
+    };
+    let claim = format!("used of {}.{}, the key nearest to its end", worst.relation, worst.column);
+    if worst.used() < 1.0 {
+        return Verdict::ruled_out(used(case, 100.0 * worst.used(), &claim));
+    }
+    match complete(case, "log", "the server log was not read") {
+        Some(unknown) => unknown,
+        None => Verdict::present_not_sufficient(used(
+            case,
+            100.0 * worst.used(),
+            &format!("{claim}, yet no statement fails for it"),
+        )),
+    }
+}
+
+fn used(case: &Case, percent: f64, claim: &str) -> Evidence {
+    let before = newest(case.window.baseline(), |s| {
+        s.keys.as_ref()?.iter().map(KeyLimit::used).reduce(f64::max)
+    });
+    let source = sampled("keys: pg_sequences");
+    Evidence::measured(claim, percent, "%", source)
+        .against(before.map_or(percent, |share| 100.0 * share))
+        .at(case.window.now())
+}
+
+/// The key that the failing statement names, or that its message does.
+fn at_end(case: &Case, line: &LogEntry, fails: Evidence) -> Verdict {
+    let named = |k: &&KeyLimit| {
+        line.message.contains(&format!("\"{}\"", k.sequence.name))
+            || mentions(&line.statement, &k.relation.name)
+    };
+    // The sequence may have given one number less than the key holds: what is left is none.
+    let ended = |k: &&KeyLimit| k.used() >= 0.999_999;
+    // Also one that has been widened since.
+    let seen = case.window.recent().iter().rev().filter_map(|s| s.keys.as_ref()).flatten();
+    let last = newest(case.window.baseline(), |s| s.keys.clone()).unwrap_or_default();
+    let key = seen.chain(&last).filter(ended).find(named);
+    let Some(key) = key else {
+        // 22003 comes from arithmetic too; 2200H from nothing but a sequence.
+        let score = if line.sqlstate == "2200H" { 0.8 } else { 0.3 };
+        let says = format!("statements fail at the end of a type: {}", cut(&line.message, 120));
+        return Verdict::Likely(Likely::new(score, says, fails));
+    };
+    let says = match &key.refers_to {
+        None => format!(
+            "the key {}.{} ({}) is at its end: sequence {} has given {} of {}",
+            key.relation,
+            key.column,
+            key.data_type,
+            key.sequence.name,
+            human(key.last_value as f64),
+            human(key.limit as f64)
+        ),
+        Some(parent) => format!(
+            "{}.{} ({}, at most {}) refers to {parent}, whose key is at {}: it was not widened \
+             with it",
+            key.relation,
+            key.column,
+            key.data_type,
+            human(key.limit as f64),
+            human(key.last_value as f64)
+        ),
+    };
+    let claim = format!("used of what {}.{} can hold", key.relation, key.column);
+    Verdict::Likely(
+        Likely::new(0.95, says, fails)
+            .and(used(case, 100.0 * key.used(), &claim))
+            .on([key.relation.clone()])
+            .act(CAUSE.actions),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, key, log};
+
+    fn failing(state: &str, message: &str, statement: &str, keys: Option<Vec<KeyLimit>>) -> Case {
+        let mut samples = healthy(40);
+        samples.get_mut(20).unwrap().keys = keys;
+        let line = LogEntry { statement: statement.to_owned(), ..log(39, "ERROR", state, message) };
+        samples.last_mut().unwrap().log = vec![line; 12];
+        case(samples, 30)
+    }
+
+    #[test]
+    fn a_key_at_its_end_is_named() {
+        let message = "nextval: reached maximum value of sequence \"orders_id_seq\" (2147483647)";
+        let keys = vec![key("visits", 100), key("orders", i64::from(i32::MAX))];
+        let insert = "INSERT INTO orders (note) VALUES ($1)";
+        let verdict = judge(&failing("2200H", message, insert, Some(keys)));
+        let likely = verdict.likely().unwrap();
+        assert!(likely.says.contains("orders.id (integer) is at its end"), "{}", likely.says);
+    }
+
+    #[test]
+    fn a_reference_that_was_not_widened_is_named() {
+        let reference = KeyLimit {
+            column: "order_id".to_owned(),
+            refers_to: Some(Relation::new("public", "orders")),
+            ..key("items", 2_147_483_650)
+        };
+        let statement = "INSERT INTO items (order_id) VALUES ($1)";
+        let case = failing("22003", "integer out of range", statement, Some(vec![reference]));
+        let verdict = judge(&case);
+        let likely = verdict.likely().unwrap();
+        assert!(likely.says.contains("refers to orders"), "{}", likely.says);
+    }
+
+    #[test]
+    fn arithmetic_that_overflows_is_no_key() {
+        let case = failing("22003", "integer out of range", "SELECT 1", Some(vec![key("a", 5)]));
+        assert!(judge(&case).likely().unwrap().score < 0.5);
+    }
+
+    #[test]
+    fn ruled_out_by_the_key_that_is_nearest_and_unknown_without_keys() {
+        let mut samples = healthy(40);
+        samples.get_mut(20).unwrap().keys = Some(vec![key("orders", 1000)]);
+        assert!(matches!(judge(&case(samples, 30)), Verdict::RuledOut { present: false, .. }));
+        assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
+    }
+}

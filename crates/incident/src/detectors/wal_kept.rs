@@ -1,0 +1,63 @@
+//! A replication slot keeps more WAL than checkpoints would.
+
+use super::Detector;
+use crate::facts::sampled;
+use crate::forecast::{disk, newest};
+use crate::retained::{grows_per_s, worst_slot};
+use pgward_model::prelude::*;
+
+pub(super) static DETECTOR: Detector = Detector {
+    id: "wal_kept",
+    title: "A replication slot keeps WAL from being removed",
+    rule: "a slot that nobody uses keeps more than max_wal_size, which checkpoints alone would \
+           keep. Harm when its growth fills the volume within an hour; else a notice",
+    detect,
+};
+
+const SOON_S: f64 = 3600.0;
+
+fn detect(window: &Window) -> Vec<Symptom> {
+    let Some(wal) = newest(window.last_seconds(5.0), |s| s.wal.clone()) else { return Vec::new() };
+    let Some(slot) = worst_slot(&wal) else { return Vec::new() };
+    let grows = grows_per_s(window, &slot.name);
+    let full_in_s = disk(&window.samples).filter(|_| grows > 0.0).map(|d| d.free / grows);
+    let soon = full_in_s.is_some_and(|s| s <= SOON_S);
+    let when = full_in_s.map(|s| format!("; the volume is full in {}", human_duration(s)));
+    vec![Symptom::new(
+        DETECTOR.id,
+        window.now(),
+        window.now(),
+        if soon { Weight::Harm } else { Weight::Notice },
+        format!(
+            "slot {} keeps {} of WAL and nobody reads it{}",
+            slot.name,
+            human_bytes(slot.retained_bytes),
+            when.unwrap_or_default()
+        ),
+        Evidence::measured(
+            format!("WAL that slot {} keeps", slot.name),
+            slot.retained_bytes,
+            "bytes",
+            sampled("wal: pg_replication_slots.restart_lsn"),
+        )
+        .against(wal.wal_bytes_max)
+        .at(window.now()),
+    )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retained::tests::kept;
+
+    #[test]
+    fn an_orphan_above_the_servers_own_limit_is_told() {
+        let weight = |mb: f64, free_gb: f64| {
+            let window = kept(mb, free_gb * 1e9).window;
+            detect(&window).first().map(|s| s.weight)
+        };
+        assert_eq!(weight(100.0, 1.0), Some(Weight::Harm));
+        assert_eq!(weight(100.0, 1e6), Some(Weight::Notice));
+        assert_eq!(weight(50.0, 1.0), None); // max_wal_size is 64 MB there
+    }
+}

@@ -1,0 +1,85 @@
+//! WAL that a slot or the archiver keeps from being removed.
+
+use pgward_model::prelude::*;
+
+/// `max_wal_size` where the server did not tell: its default.
+const WAL_BYTES_MAX: f64 = 1024.0 * 1024.0 * 1024.0;
+
+/// What checkpoints alone would let `pg_wal` grow to.
+pub(crate) fn wal_bytes_max(wal: &WalCounters) -> f64 {
+    if wal.wal_bytes_max > 0.0 { wal.wal_bytes_max } else { WAL_BYTES_MAX }
+}
+
+/// The slot without a consumer that keeps most, where that is more than checkpoints would.
+pub(crate) fn worst_slot(wal: &WalCounters) -> Option<&SlotSample> {
+    let orphans = wal.slots.iter().filter(|s| !s.active && s.restart_lsn.is_some());
+    orphans
+        .max_by(|a, b| a.retained_bytes.total_cmp(&b.retained_bytes))
+        .filter(|s| s.retained_bytes > wal_bytes_max(wal))
+}
+
+/// Is the archiver failing as far as these samples say: has it failed, and not succeeded since?
+pub(crate) fn is_failing(wal: &WalCounters) -> bool {
+    let waits = wal.archive_waiting.is_none_or(|n| n > 0);
+    wal.archives && waits && wal.last_failed.is_some() && wal.last_failed > wal.last_archived
+}
+
+/// Bytes a second by which what the slot keeps has grown in the last half minute.
+pub(crate) fn grows_per_s(window: &Window, slot: &str) -> f64 {
+    let retained = |s: &Sample| {
+        let of = s.wal.as_ref()?.slots.iter().find(|x| x.name == slot)?;
+        Some((s.at, of.retained_bytes))
+    };
+    let recent = window.last_seconds(30.0);
+    match (recent.iter().find_map(retained), recent.iter().rev().find_map(retained)) {
+        (Some((t0, b0)), Some((t1, b1))) if t1 > t0 => (b1 - b0) / seconds_between(t0, t1),
+        _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::testing::{at, case, healthy};
+
+    const MB: f64 = 1024.0 * 1024.0;
+
+    /// A slot without consumer that keeps so many MB in the end, 1 MB more each second, on a
+    /// server whose `max_wal_size` is 64 MB.
+    pub(crate) fn kept(mb: f64, free_bytes: f64) -> Case {
+        let mut samples = healthy(40);
+        for (s, sample) in (0..).zip(&mut samples) {
+            let retained_bytes = (mb - f64::from(39 - s)) * MB;
+            sample.wal = Some(WalCounters {
+                wal_bytes_max: 64.0 * MB,
+                wal_bytes: Some(retained_bytes.max(64.0 * MB)),
+                slots: vec![SlotSample {
+                    name: "standby_2".to_owned(),
+                    kind: "physical".to_owned(),
+                    active: false,
+                    restart_lsn: Some("0/3000000".to_owned()),
+                    retained_bytes,
+                    status: "extended".to_owned(),
+                }],
+                archives: true,
+                archive_waiting: Some(0),
+                last_archived: Some(at(0)),
+                ..WalCounters::default()
+            });
+            sample.host = Some(HostSample {
+                disk_free_bytes: free_bytes - f64::from(s) * MB,
+                disk_total_bytes: 2.0 * free_bytes,
+                ..HostSample::default()
+            });
+        }
+        case(samples, 30)
+    }
+
+    #[test]
+    fn a_slot_in_use_keeps_what_it_needs() {
+        let mut wal = kept(100.0, 1e9).window.last().unwrap().wal.clone().unwrap();
+        assert_eq!(worst_slot(&wal).unwrap().name, "standby_2");
+        wal.slots.first_mut().unwrap().active = true;
+        assert!(worst_slot(&wal).is_none());
+    }
+}

@@ -1,0 +1,75 @@
+//! Ends the session whose old snapshot keeps dead rows, and removes them.
+
+use super::{Action, Cx, lossless, plan as refuse, runbook, step};
+use crate::error::Error;
+use pgward_model::prelude::*;
+
+pub(super) static ACTION: Action = Action {
+    id: "end_xmin_holder",
+    title: "End the session that holds the vacuum horizon, then vacuum",
+    price: "its open transaction rolls back; a report that still runs is not ended without approval",
+    plan,
+};
+
+fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
+    let newest = case.window.last().ok_or_else(|| refuse(&ACTION, "there is no sample"))?;
+    let session = newest
+        .sessions
+        .iter()
+        .find(|s| likely.pids.contains(&s.pid))
+        .ok_or_else(|| refuse(&ACTION, "the session is gone by itself"))?;
+    let mut end = step(
+        format!("end pid {} of role {} ({})", session.pid, session.role, session.application),
+        Act::Signal {
+            pid: session.pid,
+            backend_start: session.backend_start,
+            signal: BackendSignal::Terminate,
+            still: Still {
+                state: Some(session.state.clone()),
+                xact_start: session.xact_start,
+                ..Still::default()
+            },
+        },
+        Limits::SHORT,
+    );
+    end.expectations = vec![Expectation {
+        claim: format!("pid {} keeps no row versions any more", session.pid),
+        sql: format!(
+            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a \
+             WHERE a.pid = {} AND a.backend_start = '{}'::timestamptz)",
+            session.pid, session.backend_start
+        ),
+        within_ms: 5_000,
+    }];
+    end.undo = Undo::Impossible {
+        why: "a session cannot be given back; its owner may run it again".into(),
+    };
+    let idle = session.state.starts_with("idle in transaction");
+    let loss = match idle {
+        true => lossless("the transaction was never committed, and nobody waits for its answer"),
+        false => Loss { n_rows: None, explain: "its statement is at work for somebody".to_owned() },
+    };
+    let mut steps = vec![end];
+    steps.extend(likely.relations.iter().map(vacuum));
+    Ok(runbook(
+        &ACTION,
+        format!("End pid {} of role {}, then vacuum", session.pid, session.role),
+        "it is the one oldest snapshot; vacuum can remove nothing younger while it stands",
+        loss,
+        steps,
+    ))
+}
+
+/// Without cutting off empty pages at the end, which takes ACCESS EXCLUSIVE.
+fn vacuum(relation: &Relation) -> Step {
+    let mut vacuum = step(
+        format!("vacuum {relation}"),
+        Act::Sql {
+            statements: vec![format!("VACUUM (TRUNCATE off) {}", relation.quoted())],
+            transaction: false,
+        },
+        Limits::PATIENT,
+    );
+    vacuum.undo = Undo::Nothing;
+    vacuum
+}

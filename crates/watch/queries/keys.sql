@@ -1,0 +1,72 @@
+-- Columns that take values from a sequence, and the columns of foreign keys that refer to them
+-- and hold less, nearest to their limit first. The last value is NULL without the right to see
+-- it. Since: 14
+WITH keys AS (
+    SELECT
+        a.attrelid,
+        a.attnum,
+        a.atttypid,
+        q.seqrelid,
+        CASE
+            WHEN pg_catalog.has_sequence_privilege(q.seqrelid, 'SELECT, USAGE')
+            THEN pg_catalog.pg_sequence_last_value(q.seqrelid)
+        END AS last_value,
+        q.seqmax
+    FROM pg_catalog.pg_sequence q
+    JOIN pg_catalog.pg_depend d
+      ON d.classid = 'pg_catalog.pg_class'::regclass
+     AND d.objid = q.seqrelid
+     AND d.refclassid = 'pg_catalog.pg_class'::regclass
+     AND d.deptype IN ('a', 'i')
+     AND d.refobjsubid > 0
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE q.seqincrement > 0 AND NOT q.seqcycle
+),
+columns AS (
+    SELECT k.attrelid, k.attnum, k.atttypid, k.seqrelid, k.last_value, k.seqmax, NULL::oid AS refers_to
+    FROM keys k
+    UNION ALL
+    SELECT f.conrelid, a.attnum, a.atttypid, k.seqrelid, k.last_value, k.seqmax, k.attrelid
+    FROM keys k
+    JOIN pg_catalog.pg_constraint f
+      ON f.contype = 'f' AND f.confrelid = k.attrelid AND f.confkey = ARRAY[k.attnum]
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[1]
+),
+limits AS (
+    SELECT
+        c.*,
+        CASE c.atttypid
+            WHEN 'pg_catalog.int2'::regtype THEN 32767
+            WHEN 'pg_catalog.int4'::regtype THEN 2147483647
+            ELSE 9223372036854775807
+        END AS type_limit
+    FROM columns c
+    WHERE c.last_value IS NOT NULL
+      AND c.atttypid IN (
+          'pg_catalog.int2'::regtype, 'pg_catalog.int4'::regtype, 'pg_catalog.int8'::regtype
+      )
+)
+SELECT
+    tn.nspname::text,
+    t.relname::text,
+    a.attname::text,
+    pg_catalog.format_type(l.atttypid, NULL),
+    sn.nspname::text,
+    s.relname::text,
+    l.last_value,
+    CASE WHEN l.refers_to IS NULL THEN least(l.seqmax, l.type_limit) ELSE l.type_limit END,
+    l.type_limit,
+    rn.nspname::text,
+    r.relname::text
+FROM limits l
+JOIN pg_catalog.pg_class t ON t.oid = l.attrelid
+JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = l.attrelid AND a.attnum = l.attnum
+JOIN pg_catalog.pg_class s ON s.oid = l.seqrelid
+JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
+LEFT JOIN pg_catalog.pg_class r ON r.oid = l.refers_to
+LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+ORDER BY
+    l.last_value::float8
+    / CASE WHEN l.refers_to IS NULL THEN least(l.seqmax, l.type_limit) ELSE l.type_limit END DESC
+LIMIT 50

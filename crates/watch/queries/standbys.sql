@@ -1,0 +1,16 @@
+-- Who follows this server, and how far behind. Since: 14
+WITH position AS (
+    SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
+                THEN pg_catalog.pg_last_wal_receive_lsn()
+                ELSE pg_catalog.pg_current_wal_lsn() END AS lsn
+)
+SELECT
+    r.application_name,
+    coalesce(r.state, ''),
+    coalesce(r.sync_state, ''),
+    coalesce(pg_catalog.pg_wal_lsn_diff(p.lsn, r.sent_lsn), 0)::float8,
+    coalesce(pg_catalog.pg_wal_lsn_diff(p.lsn, r.flush_lsn), 0)::float8,
+    coalesce(pg_catalog.pg_wal_lsn_diff(p.lsn, r.replay_lsn), 0)::float8
+FROM pg_catalog.pg_stat_replication r, position p
+ORDER BY r.pid
+LIMIT 100
