@@ -8,6 +8,7 @@ use pgward_incident::detectors::DETECTORS;
 use pgward_lint::Lint;
 use pgward_lint::lints::LINTS;
 use pgward_model::finding::Severity;
+use pgward_model::score::Road;
 use pgward_recover::actions::ACTIONS;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
