@@ -224,7 +224,7 @@ impl VaultDir {
 }
 
 /// Which PostgreSQL programs on this machine.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub struct Programs {
     /// PostgreSQL installation on this machine (the directory with bin/postgres)
     #[arg(long, value_name = "DIR")]

@@ -53,8 +53,8 @@ pub struct Daemon {
     courier: Courier,
     board: Arc<Board>,
     inbox: BTreeMap<String, Mutex<Vec<Event>>>,
-    /// The vault could not be written: said once until it can.
-    is_full: Mutex<bool>,
+    /// Since when the vault could not be written: said once, and noted in it when it can.
+    full_since: Mutex<Option<Timestamp>>,
     /// More than one server: lines begin with its name.
     names: bool,
     n_guarded: AtomicUsize,
@@ -81,7 +81,7 @@ impl Daemon {
             courier,
             board: Arc::new(board),
             inbox: servers.iter().map(|s| (s.name.clone(), Mutex::default())).collect(),
-            is_full: Mutex::new(false),
+            full_since: Mutex::new(None),
             names: servers.len() > 1,
             n_guarded: AtomicUsize::new(0),
         }
@@ -229,22 +229,42 @@ impl Daemon {
         let _ = face::line(&format!("{prefix}{gap}{text}"));
     }
 
-    /// Watching goes on when the vault cannot be written: what is lost is said, once.
-    fn kept<T, E: std::fmt::Display>(&self, written: Result<T, E>) -> Option<T> {
-        let mut is_full = lock(&self.is_full);
+    /// Watching goes on when the vault cannot be written: what is lost is said, once, and the
+    /// gap is noted as soon as it can be.
+    fn kept<T, E: std::fmt::Display>(&self, server: &str, written: Result<T, E>) -> Option<T> {
+        let mut full_since = lock(&self.full_since);
         match written {
             Ok(done) => {
-                *is_full = false;
+                if let Some(since) = *full_since
+                    && self.vault.append(&[gap(server, since, clock::now())]).is_ok()
+                {
+                    *full_since = None;
+                }
                 Some(done)
             }
             Err(error) => {
-                if !*is_full {
+                if full_since.is_none() {
                     face::progress(&format!("the record has a gap from now on: {error}"));
+                    *full_since = Some(clock::now());
                 }
-                *is_full = true;
                 None
             }
         }
+    }
+}
+
+fn gap(server: &str, since: Timestamp, until: Timestamp) -> Event {
+    Event {
+        at: until,
+        server: server.to_owned(),
+        kind: EventKind::Note,
+        subject: "vault".to_owned(),
+        actor: "pgward".to_owned(),
+        what: format!(
+            "the record has a gap since {} UTC: the vault could not be written",
+            since.strftime("%Y-%m-%d %H:%M:%S")
+        ),
+        source: Source::new(SourceKind::Ledger, "pgward watch"),
     }
 }
 
@@ -298,7 +318,7 @@ impl<'a> Keeper<'a> {
     fn hear(&mut self, news: News<'_>) {
         match news {
             News::Events(events) => {
-                self.daemon.kept(self.daemon.vault.append(events));
+                self.daemon.kept(&self.server.name, self.daemon.vault.append(events));
                 for event in events.iter().filter(|e| e.kind != EventKind::RuledOut) {
                     self.daemon.say(&self.server.name, &told(event));
                 }
@@ -329,7 +349,7 @@ impl<'a> Keeper<'a> {
         let state = n_likely + incident.runbooks.len() + incident.symptoms.len();
         let known = self.saved.filter(|(at, _)| seconds_between(*at, now) < SAVE_EVERY_S);
         if known.is_none_or(|(_, saved)| saved != state) {
-            self.daemon.kept(self.daemon.vault.save_incident(incident));
+            self.daemon.kept(&self.server.name, self.daemon.vault.save_incident(incident));
             self.saved = Some((now, state));
         }
     }
@@ -351,8 +371,66 @@ impl<'a> Keeper<'a> {
             now: clock::now(),
         };
         let written = record::keep(&self.daemon.vault, incident, case, beside);
-        if let Some(path) = self.daemon.kept(written) {
+        if let Some(path) = self.daemon.kept(&self.server.name, written) {
             self.daemon.say(&self.server.name, &format!("{what}: {}", path.display()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn daemon(vault: &Arc<Vault>, servers: &[Server]) -> Daemon {
+        let settings = Settings {
+            policy: Policy::Propose,
+            scan: false,
+            healthy_s: 60.0,
+            zone: "UTC".to_owned(),
+            programs: Programs::default(),
+            backups: vault.root().to_owned(),
+        };
+        Daemon::new(settings, Arc::clone(vault), servers, &[])
+    }
+
+    fn event(server: &str) -> Event {
+        gap(server, Timestamp::UNIX_EPOCH, clock::now())
+    }
+
+    #[test]
+    fn a_vault_that_could_not_be_written_notes_its_gap_when_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Arc::new(Vault::open(dir.path()).unwrap());
+        let daemon = daemon(&vault, &[]);
+        // A file in place of the folder refuses everybody, also root.
+        let ledger = dir.path().join("ledger");
+        std::fs::write(&ledger, "").unwrap();
+        for _ in 0..3 {
+            assert!(daemon.kept("shop", vault.append(&[event("shop")])).is_none());
+        }
+        std::fs::remove_file(&ledger).unwrap();
+        for _ in 0..2 {
+            assert!(daemon.kept("shop", vault.append(&[event("shop")])).is_some());
+        }
+        let from = Timestamp::UNIX_EPOCH;
+        let kept = vault.events("shop", from, Timestamp::MAX).unwrap();
+        let of_year = format!("since {}", clock::now().strftime("%Y"));
+        let notes = kept.iter().filter(|e| e.what.contains(&of_year)).count();
+        assert_eq!((kept.len(), notes), (3, 1), "{kept:#?}");
+    }
+
+    #[test]
+    fn an_event_of_a_known_server_is_kept_and_waits_for_its_watcher() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Arc::new(Vault::open(dir.path()).unwrap());
+        let server = Server::new("postgres://x@127.0.0.1:1/x").unwrap();
+        let daemon = daemon(&vault, std::slice::from_ref(&server));
+        assert!(daemon.take(event("other")).unwrap_err().contains("no such server"));
+        daemon.take(event(&server.name)).unwrap();
+        assert_eq!(lock(&daemon.inbox[&server.name]).len(), 1);
+        let kept = vault.events(&server.name, Timestamp::UNIX_EPOCH, Timestamp::MAX).unwrap();
+        assert_eq!(kept.len(), 1);
+        let unseen = daemon.board().statuses();
+        assert!(unseen.first().unwrap().missing.first().unwrap().why.contains("not looked at"));
     }
 }
