@@ -7,6 +7,7 @@ import datetime
 import re
 import sys
 
+CONSTANT = re.compile(r"(= |VALUES \()(\d+)\b")
 TIME = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d+)?")
 
 
@@ -28,7 +29,8 @@ def main():
                 at = parsed(found.group(1)) + n * span
                 line = at.strftime("%Y-%m-%d %H:%M:%S") + line[len(found.group(1)):]
                 # Other constants, as in real life: every statement is its own text.
-                line = re.sub(r"(= ?|VALUES \()(\d+)\b", lambda m: f"{m.group(1)}{int(m.group(2)) + n}", line)
+                head, mark, text = line.partition(":  ")
+                line = head + mark + CONSTANT.sub(lambda m: f"{m.group(1)}{int(m.group(2)) + n}", text)
             out.append(line)
         text = "\n".join(out) + "\n"
         sys.stdout.write(text)

@@ -294,3 +294,74 @@ fn input(path: &str) -> anyhow::Result<Box<dyn Read>> {
     let packed = path.ends_with(".gz");
     Ok(if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    const AT: &str = "2026-11-21 03:24:38.257 UTC";
+
+    fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let path = path.to_string_lossy().into_owned();
+        (dir, path)
+    }
+
+    fn read(path: &str) -> LogReport {
+        report(&[path.to_owned()], &Options::default()).unwrap()
+    }
+
+    #[test]
+    fn a_message_longer_than_a_block_hides_no_other() {
+        let mut log = format!("{AT} [7] ERROR:  deadlock detected\n");
+        log += &format!("{AT} [8] LOG:  statement: INSERT INTO a VALUES ");
+        log += &"(1, 'some text'),\n\t".repeat(3 * BLOCK / 19);
+        log += &format!("(2)\n{AT} [9] FATAL:  sorry, too many clients already\n");
+        let (_dir, path) = file("a.log", log.as_bytes());
+        let found = read(&path);
+        let n = |class: &str| found.classes.iter().find(|c| c.class == class).map_or(0, |c| c.n);
+        assert_eq!((n("deadlock"), n("statement_logged"), n("connection_slots_full")), (1, 1, 1));
+        assert_eq!((found.n_records, found.n_records_cut, found.n_lines_unread), (3, 1, 0));
+        assert_eq!(found.bytes, log.len() as u64);
+    }
+
+    #[test]
+    fn a_log_cut_at_both_ends_is_read() {
+        let log =
+            format!("of a message\n\tthat was cut\n{AT} [7] ERROR:  out of memory\n{AT} [7] DETA");
+        let (_dir, path) = file("a.log", log.as_bytes());
+        let found = read(&path);
+        assert_eq!((found.n_records, found.n_lines_unread), (1, 2));
+        assert_eq!(found.troubles.first().unwrap().class, "out_of_memory");
+    }
+
+    #[test]
+    fn many_blocks_packed_or_not_are_counted_to_the_last_message() {
+        let one = format!("{AT} [7] LOG:  duration: 2.000 ms  statement: SELECT 1\n");
+        let n = 3 * BLOCK / one.len();
+        let log = one.repeat(n);
+        let (_dir, plain) = file("a.log", log.as_bytes());
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(log.as_bytes()).unwrap();
+        let (_other, packed) = file("a.log.gz", &packer.finish().unwrap());
+        for path in [plain, packed] {
+            let found = read(&path);
+            assert_eq!((found.n_statements, found.n_lines_unread), (n as u64, 0));
+            let statement = found.statements.first().unwrap();
+            assert_eq!((statement.calls, statement.p95_ms), (n as u64, 2.0));
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_of_the_time_is_left_out() {
+        let log = format!("{AT} [7] ERROR:  a\n2026-11-21 04:00:00.000 UTC [7] ERROR:  b\n");
+        let (_dir, path) = file("a.log", log.as_bytes());
+        let since = Some("2026-11-21T03:30:00Z".parse().unwrap());
+        let options = Options { since, ..Options::default() };
+        let found = report(&[path], &options).unwrap();
+        assert_eq!((found.n_records, found.errors.len()), (1, 1));
+    }
+}

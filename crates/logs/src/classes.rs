@@ -122,7 +122,7 @@ pub fn classify(record: &Record<'_>) -> &'static Class {
 pub(crate) fn ordinal(record: &Record<'_>) -> (usize, &'static Class) {
     let index = index();
     let found = match record.sqlstate {
-        "" | "00000" => index.by_text(record),
+        "" | "00000" => index.finished(record).or_else(|| index.by_text(record)),
         code => index.by_code(code, record),
     };
     let n = index.all.len();
@@ -138,6 +138,8 @@ type Found = (usize, &'static Class);
 struct Index {
     all: Vec<&'static Class>,
     codes: HashMap<&'static str, Vec<Found>>,
+    /// Finished statements: nearly all of a log that tells slow ones.
+    finished: Option<Found>,
     /// By the first four bytes of what they say.
     texts: HashMap<[u8; 4], Vec<Found>>,
 }
@@ -164,7 +166,9 @@ fn index() -> &'static Index {
                 }
             }
         }
-        Index { all, codes, texts }
+        let of_all = || all.iter().copied().enumerate();
+        let finished = of_all().find(|(_, c)| c.id == "statement_finished");
+        Index { all, codes, finished, texts }
     })
 }
 
@@ -182,6 +186,11 @@ impl Index {
             }
         }
         None
+    }
+
+    fn finished(&self, record: &Record<'_>) -> Option<Found> {
+        let begins = record.message.starts_with("duration: ");
+        self.finished.filter(|_| begins && crate::measure::statement(record).is_some())
     }
 
     /// A code of 00000 says that it is no error, so that no class of errors is asked.

@@ -96,6 +96,9 @@ pub(crate) fn statement<'a>(record: &Record<'a>) -> Option<Measure<'a>> {
         return Some(Measure::Statement { ms, text: "", phase: Phase::Run });
     }
     let (kind, text) = rest.split_once(':')?;
+    if kind == "plan" {
+        return None;
+    }
     let phase = match kind.as_bytes().first()? {
         b'p' => Phase::Parse,
         b'b' => Phase::Bind,

@@ -7,7 +7,7 @@ use crate::record::Record;
 use crate::tag::{Tag, tag};
 use crate::time::Clock;
 
-pub(crate) use guess::{guess, share};
+pub(crate) use guess::{guess, head_of, share};
 
 /// A prefix, ready to be matched against lines.
 #[derive(Debug, Clone, PartialEq, Eq)]

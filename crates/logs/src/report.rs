@@ -18,7 +18,8 @@ const TEXT_MAX: usize = 600;
 impl Tally {
     /// Everything that was counted, in words. Files and what could not be read are for the
     /// one who read them to add.
-    pub fn report(self) -> LogReport {
+    pub fn report(mut self) -> LogReport {
+        self.close();
         let mut report = LogReport {
             n_records: self.n_records,
             n_errors: self.n_errors,

@@ -1,6 +1,6 @@
 //! The stderr log: lines with a prefix, messages over several lines, their details behind them.
 
-use crate::prefix::Prefix;
+use crate::prefix::{Prefix, head_of};
 use crate::record::Record;
 use crate::tag::{Part, Tag};
 use crate::time::Clock;
@@ -63,6 +63,11 @@ pub(crate) fn each<'a>(
                     }
                     None => n_foreign += 1,
                 }
+            }
+            // A message under another prefix than that of the log.
+            None if head_of(line).is_some() => {
+                n_foreign += 1;
+                last = None;
             }
             // Written past the logger, or its tab was lost on the way.
             None => n_foreign += extend(&mut open, last, text, begin + line.len()),
@@ -165,6 +170,10 @@ mod tests {
         ));
         assert_eq!((found.len(), n), (1, 3));
         assert_eq!(found.first().unwrap().2, "a\nloose");
+        let (found, n) =
+            read(&format!("{AT} [7] LOG:  a\n{AT} (8) u LOG:  of another\n\tprefix\n"));
+        assert_eq!((found.len(), n), (1, 2));
+        assert_eq!(found.first().unwrap().2, "a");
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Tally {
     pub(crate) vacuums: Vacuums,
     pub(crate) connections: Connections,
     pub(crate) buckets: BTreeMap<i64, LogBucket>,
+    /// The last bucket, not yet among the others: records come about in order.
+    open: Option<(i64, LogBucket)>,
     /// Seconds of a bucket.
     pub(crate) bucket_s: i64,
     begun: HashMap<i32, (Vec<u8>, String)>,
@@ -209,8 +211,23 @@ impl Tally {
 
     fn bucket(&mut self, record: &Record<'_>, change: impl FnOnce(&mut LogBucket)) {
         let Some(ms) = record.at_ms else { return };
-        let at_s = ms.div_euclid(1_000).div_euclid(self.bucket_s) * self.bucket_s;
-        change(self.buckets.entry(at_s).or_insert_with(|| parts::bucket(at_s)));
+        let begin = |bucket_s: i64| ms.div_euclid(1_000).div_euclid(bucket_s) * bucket_s;
+        let at_s = begin(self.bucket_s);
+        if self.open.as_ref().is_none_or(|(open_s, _)| *open_s != at_s) {
+            self.close();
+            let at_s = begin(self.bucket_s); // which closing may have widened
+            self.open = Some((at_s, parts::bucket(at_s)));
+        }
+        if let Some((_, bucket)) = &mut self.open {
+            change(bucket);
+        }
+    }
+
+    /// Puts the last bucket among the others.
+    pub(crate) fn close(&mut self) {
+        let Some((at_s, bucket)) = self.open.take() else { return };
+        let into = self.buckets.entry(at_s).or_insert_with(|| parts::bucket(at_s));
+        parts::add_bucket(into, &bucket);
         while self.buckets.len() > BUCKETS_MAX {
             self.widen(self.bucket_s * 2);
         }
@@ -229,6 +246,8 @@ impl Tally {
 
     /// Takes in what was counted of another part.
     pub fn merge(&mut self, mut other: Tally) {
+        self.close();
+        other.close();
         self.n_records += other.n_records;
         self.n_errors += other.n_errors;
         self.first_ms = [self.first_ms, other.first_ms].into_iter().flatten().min();

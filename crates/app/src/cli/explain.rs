@@ -1,4 +1,5 @@
-//! `pgward explain`: what a lint, detector, cause, action, check, fault, sink or scenario is.
+//! `pgward explain`: what a lint, detector, cause, action, check, log class, fault, sink or
+//! scenario is.
 
 use super::Exit;
 use crate::face;
@@ -6,7 +7,7 @@ use anyhow::bail;
 use pgward_incident::{causes::CAUSES, detectors::DETECTORS};
 use pgward_render::view::{self, Example, Explanation};
 
-/// Explain a lint, detector, cause, action, check, fault, sink or scenario
+/// Explain a lint, detector, cause, action, check, log class, fault, sink or scenario
 #[derive(clap::Args)]
 pub struct Explain {
     /// Its id; without it, all are listed
@@ -92,6 +93,7 @@ pub fn all() -> Vec<Explanation> {
         sections: vec![said("means", c.doc), said("rights", c.rights), said("cost", c.cost)],
         ..named("check", c.id, c.title)
     }));
+    all.extend(pgward_logs::classes().iter().map(|c| log_class(c)));
     all.extend(pgward_sandbox::faults::FAULTS.iter().map(|f| Explanation {
         sections: f.params.iter().map(|p| said(p.name, p.doc)).collect(),
         ..named("fault", f.id, f.title)
@@ -127,6 +129,22 @@ fn lint(lint: &pgward_lint::Lint) -> Explanation {
             .collect(),
         source: lint.source.to_owned(),
         ..named("lint", lint.id, lint.title)
+    }
+}
+
+fn log_class(class: &pgward_logs::Class) -> Explanation {
+    let mut sections = Vec::new();
+    for (question, answers) in
+        [("SQLSTATE", class.codes), ("begins", class.says), ("beside", class.beside)]
+    {
+        if !answers.is_empty() {
+            sections.push(said(question, &answers.join("; ")));
+        }
+    }
+    Explanation {
+        sections,
+        links: vec![("speaks for".to_owned(), ids(class.causes.iter().copied()))],
+        ..named("class", class.id, class.means)
     }
 }
 

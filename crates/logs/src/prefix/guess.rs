@@ -60,7 +60,7 @@ fn matches(prefix: &Prefix, line: &str) -> bool {
 }
 
 /// What stands before the tag of a message.
-fn head_of(line: &str) -> Option<&str> {
+pub(crate) fn head_of(line: &str) -> Option<&str> {
     let at_tag = |at: usize| matches!(line.get(at..).and_then(tag), Some((Tag::Message(_), _)));
     // A tag begins the line or follows a blank or a mark.
     let starts = line.char_indices().take(400).filter(|(at, c)| {
@@ -131,7 +131,10 @@ fn value(rest: &str, written: &str, has_pid: &mut bool) -> Option<(&'static str,
     if let Some((_, n)) = Clock::default().read(rest) {
         return Some((if rest.as_bytes().get(19) == Some(&b'.') { "%m" } else { "%t" }, n));
     }
-    let word = rest.find(ends_value).unwrap_or(rest.len());
+    // `[local]` and `[unknown]` are values of their own.
+    let named = rest.strip_prefix('[').and_then(|r| Some(r.find(']')? + 2));
+    let named = named.filter(|n| matches!(rest.get(..*n), Some("[local]" | "[unknown]")));
+    let word = named.or_else(|| rest.find(ends_value)).unwrap_or(rest.len());
     if let Some(escape) = keyed(written) {
         let client = rest.get(word..).filter(|_| escape == "%h").and_then(port).unwrap_or(0);
         *has_pid |= escape == "%p";
@@ -225,6 +228,10 @@ mod tests {
             "2026-11-21 03:24:38 UTC:10.0.0.1(5000):u@d:[7]:FATAL:  x\n\
              2026-11-21 03:24:38 UTC:10.0.0.2(5001):v@e:[8]:LOG:  x",
             "%t:%r:%u@%d:[%p]:",
+        );
+        check(
+            "2026-11-21 03:24:38.257 UTC [7] [user=u,db=d,app=[unknown],client=[local]] LOG:  x",
+            "%m [%p] [user=%u,db=%d,app=%a,client=%h] ",
         );
         check("1795231477.457 [7] 42P01 ERROR:  x", "%n [%p] %e ");
         check("2026-11-21 03:24:38.257 UTC [7] FEHLER:  x", "%m [%p] ");
