@@ -65,6 +65,28 @@ fn a_server_can_be_killed_and_started_again_and_its_directory_kept() {
     assert!(data_dir.join("PG_VERSION").exists());
 }
 
+/// A volume of its own is full for the server and for nobody else, and gone with it.
+#[test]
+fn a_small_disk_fills_and_goes_with_its_server() {
+    let small = ServerOptions { disk_bytes: Some(160 << 20), ..options() };
+    if !nix::unistd::geteuid().is_root() {
+        let error = PrivateServer::create(&small).err().unwrap().to_string();
+        assert!(error.contains("only root may mount"), "{error}");
+        return;
+    }
+    let server = PrivateServer::create(&small.set("max_wal_size", "32MB")).unwrap();
+    let disk = server.data_dir().to_owned();
+    let session = Session::connect(&server.target(), Purpose::Private).unwrap();
+    let error = session
+        .simple(
+            "CREATE UNLOGGED TABLE t AS SELECT repeat('x', 1900) FROM generate_series(1, 90000)",
+        )
+        .unwrap_err();
+    assert_eq!(error.sqlstate(), Some("53100"), "{error}");
+    drop(server);
+    assert!(!disk.exists());
+}
+
 #[test]
 fn a_server_that_does_not_start_says_why() {
     let error = PrivateServer::create(&options().set("work_mem", "lots")).err().unwrap();

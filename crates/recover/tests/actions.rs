@@ -114,3 +114,156 @@ fn a_migration_that_has_been_written_into_is_not_taken_back_as_if_it_lost_nothin
     }
     assert!(stage.is("to_regclass('b') IS NULL"));
 }
+
+fn of(pid: i32, stage: &Stage) -> SessionSample {
+    let row = stage
+        .session
+        .query(
+            "SELECT backend_start, xact_start, query_start, state_change, state, query \
+             FROM pg_stat_activity WHERE pid = $1",
+            &[&pid],
+        )
+        .unwrap();
+    let row = row.first().unwrap();
+    SessionSample {
+        pid,
+        role: "postgres".into(),
+        application: "mailer".into(),
+        client: String::new(),
+        database: "postgres".into(),
+        backend_start: row.get(0),
+        xact_start: row.get(1),
+        query_start: row.get(2),
+        state_change: row.get(3),
+        state: row.get(4),
+        wait_type: String::new(),
+        wait_event: String::new(),
+        xid: None,
+        query: row.get(5),
+        query_id: 0,
+        blocked_by: Vec::new(),
+        waits_for: None,
+        holds: Vec::new(),
+    }
+}
+
+fn with_sessions(sessions: Vec<SessionSample>) -> Case {
+    let database = Some(DatabaseCounters {
+        xact_commit: 0,
+        xact_rollback: 0,
+        blks_read: 0,
+        blks_hit: 0,
+        tup_returned: 0,
+        tup_updated: 0,
+        tup_deleted: 0,
+        temp_bytes: 0,
+        deadlocks: 0,
+        checksum_failures: None,
+        n_backends: 99,
+        max_connections: 100,
+        blk_read_ms: None,
+    });
+    case(vec![Sample { at: clock::now(), sessions, database, ..Sample::default() }])
+}
+
+#[test]
+fn idle_sessions_are_ended_and_one_that_has_begun_to_work_is_not() {
+    let stage = stage("");
+    let (idle, works) = (stage.user(), stage.user());
+    let pids = [idle.pid(), works.pid()];
+    let case = with_sessions(pids.map(|pid| of(pid, &stage)).to_vec());
+    let likely = Likely::new(0.9, "a leak", fact()).by(pids);
+    let runbook = stage.plan("end_idle_sessions", &likely, &case).unwrap();
+    works.simple("BEGIN").unwrap();
+    stage.carry_out(&runbook).unwrap();
+    works.simple("COMMIT").unwrap();
+    assert!(idle.simple("SELECT 1").is_err());
+}
+
+#[test]
+fn the_holder_of_an_old_snapshot_is_ended_and_its_dead_rows_go() {
+    let stage = stage("CREATE TABLE jobs AS SELECT g AS id FROM generate_series(1, 2000) g");
+    let holder = stage.user();
+    holder.simple("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM jobs").unwrap();
+    stage.user().simple("DELETE FROM jobs WHERE id > 10").unwrap();
+    let case = with_sessions(vec![of(holder.pid(), &stage)]);
+    let likely = Likely::new(0.9, "a snapshot", fact())
+        .by([holder.pid()])
+        .on([Relation::new("public", "jobs")]);
+    let runbook = stage.plan("end_xmin_holder", &likely, &case).unwrap();
+    stage.carry_out(&runbook).unwrap();
+    assert!(holder.simple("COMMIT").is_err());
+    let bare = "SELECT count(*) = 10 FROM jobs";
+    assert!(stage.session.query_one::<bool>(bare, &[]).unwrap());
+}
+
+#[test]
+fn the_slot_that_is_named_is_dropped_and_never_one_in_doubt_by_itself() {
+    let stage = stage(
+        "SELECT pg_create_physical_replication_slot('orphan', true); \
+         SELECT pg_create_physical_replication_slot('other', true); \
+         SELECT pg_logical_emit_message(false, '', repeat('x', 1000000)); \
+         SELECT pg_switch_wal(); SELECT pg_logical_emit_message(false, '', 'x')",
+    );
+    let likely = Likely::new(0.9, "replication slot orphan (physical) is inactive", fact());
+    let runbook = stage.plan("drop_slot", &likely, &case(Vec::new())).unwrap();
+    assert_eq!(runbook.loss.n_rows, None); // how soon the volume is full is not known here
+    let step = runbook.steps.first().unwrap();
+    let mut context = Context::new("test");
+    guarded::run(&stage.session, &stage.control, step, &mut context).unwrap();
+    assert!(stage.is("array_agg(slot_name::text) = '{other}' FROM pg_replication_slots"));
+}
+
+#[test]
+fn a_key_at_its_end_is_widened_with_its_references() {
+    let stage = stage(
+        "CREATE TABLE a (id serial PRIMARY KEY); INSERT INTO a DEFAULT VALUES; \
+         CREATE TABLE b (a_id int REFERENCES a); INSERT INTO b VALUES (1); \
+         SELECT setval('a_id_seq', 2147483647)",
+    );
+    let key = |table: &str, column: &str, refers_to| KeyLimit {
+        relation: Relation::new("public", table),
+        column: column.into(),
+        data_type: "integer".into(),
+        sequence: Relation::new("public", "a_id_seq"),
+        last_value: i64::from(i32::MAX),
+        limit: i64::from(i32::MAX),
+        type_limit: i64::from(i32::MAX),
+        refers_to,
+    };
+    let a = Relation::new("public", "a");
+    let keys = vec![key("b", "a_id", Some(a.clone())), key("a", "id", None)];
+    let case = case(vec![Sample { keys: Some(keys), ..Sample::default() }]);
+    let likely = Likely::new(0.9, "a key", fact()).on([a]);
+    let runbook = stage.plan("widen_key", &likely, &case).unwrap();
+    assert_eq!(runbook.loss.n_rows, Some(0));
+    stage.carry_out(&runbook).unwrap();
+    stage
+        .user()
+        .simple("INSERT INTO a DEFAULT VALUES; INSERT INTO b SELECT max(id) FROM a")
+        .unwrap();
+    assert!(stage.is("max(a_id) = 2147483648 FROM b"));
+}
+
+#[test]
+fn what_fills_the_volume_is_cancelled_while_it_runs_and_only_then() {
+    let stage = stage("");
+    let copies = stage.user();
+    let pid = copies.pid();
+    let running = std::thread::spawn(move || copies.simple("SELECT pg_sleep(60)"));
+    let active = "SELECT state = 'active' AND query LIKE '%pg_sleep%' FROM pg_stat_activity \
+                  WHERE pid = $1";
+    let every = std::time::Duration::from_millis(20);
+    clock::poll(std::time::Duration::from_secs(10), every, || {
+        let is = stage.session.query_one::<bool>(active, &[&pid]);
+        is.map(|is| is.then_some(()))
+    })
+    .unwrap()
+    .unwrap();
+    let case = with_sessions(vec![of(pid, &stage)]);
+    let likely = Likely::new(0.9, "a copy", fact()).by([pid]);
+    let runbook = stage.plan("cancel_filler", &likely, &case).unwrap();
+    stage.carry_out(&runbook).unwrap();
+    assert_eq!(running.join().unwrap().unwrap_err().sqlstate(), Some("57014"));
+    assert!(stage.carry_out(&runbook).is_err());
+}

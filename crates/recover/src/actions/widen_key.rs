@@ -14,8 +14,9 @@ pub(super) static ACTION: Action = Action {
 
 /// What clients bear to wait for; the guard cancels a step behind which they wait longer.
 const BEARABLE_S: f64 = 2.0;
-/// Rows of a narrow table with one index written anew in a second; see the test of this action.
-const ROWS_PER_S: f64 = 250_000.0;
+/// Rows of narrow tables written anew in a second, indexes and foreign key included: 140,000 to
+/// 280,000 were measured under load on two busy cores, the least rounded down counts.
+const ROWS_PER_S: f64 = 100_000.0;
 
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let keys = case.window.samples.iter().rev().find_map(|s| s.keys.as_ref());
