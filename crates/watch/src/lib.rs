@@ -7,6 +7,7 @@ mod eyes;
 pub mod glance;
 mod log_reader;
 mod memory;
+mod notices;
 pub mod rights;
 mod samplers;
 mod steady;

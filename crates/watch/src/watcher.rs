@@ -4,6 +4,7 @@ use crate::changes::Changes;
 use crate::error::Error;
 use crate::eyes::Eyes;
 use crate::memory::{self, Hole};
+use crate::notices::Told;
 use crate::samplers::{SAMPLERS, Sampler};
 use crate::steady::Steady;
 use pgward_incident::{causes, detectors, ledger, status};
@@ -50,6 +51,7 @@ pub struct Watcher {
     /// When a new level was last looked for.
     levels_judged: Option<Timestamp>,
     n_incidents: u32,
+    notices: Told,
 }
 
 /// Two minutes tell a level; [`memory::BOUNDS`] allows for them and ten minutes of trouble.
@@ -110,6 +112,7 @@ impl Watcher {
             last_harm: None,
             levels_judged: None,
             n_incidents: 0,
+            notices: Told::default(),
         })
     }
 
@@ -202,9 +205,19 @@ impl Watcher {
         if self.incident.is_some() {
             events.extend(self.note_symptoms(&symptoms));
             events.extend(self.judge(at));
+        } else {
+            let news = self.notices.news(at, &symptoms);
+            let notes: Vec<Event> = news.into_iter().map(|s| self.notice(at, s)).collect();
+            events.extend(notes);
         }
         self.eyes.alarmed = self.incident.is_some();
         events
+    }
+
+    fn notice(&self, at: Timestamp, symptom: &Symptom) -> Event {
+        let source = symptom.evidence().first().map(|e| e.source.clone());
+        let source = source.unwrap_or_else(|| sampled("detectors"));
+        self.event(at, EventKind::Note, &symptom.detector, symptom.title.clone(), source)
     }
 
     /// Closes the incident when users have felt nothing for long enough, or when all they feel
