@@ -161,6 +161,9 @@ fn likely(
         (true, false) | (false, true) => 0.7,
         (false, false) => 0.45,
     };
+    // Who waits for a lock is slow for that, whatever dead rows lie about.
+    let queue = case.symptoms.iter().any(|s| s.detector == "lock_queue");
+    let score = if queue { f64::min(score, 0.6) } else { score };
     let dead = Evidence::measured(
         format!("dead rows in {}", table.relation),
         table.n_dead as f64,
