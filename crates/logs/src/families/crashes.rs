@@ -109,11 +109,9 @@ static CLASSES: &[Class] = &[
     },
     Class {
         id: "was_interrupted",
-        means: "the server finds that it was interrupted the last time",
+        means: "the server was not stopped before: after a crash, and whenever a copy of it starts",
         weight: Weight::Notice,
         says: &["database system was interrupted"],
-        causes: &["crash_bug"],
-        rank: 12,
         examples: &[
             "LOG 00000 database system was interrupted; last known up at 2026-11-21 03:24:37 UTC",
         ],
