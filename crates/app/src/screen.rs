@@ -423,6 +423,7 @@ mod tests {
                 rows: calls,
                 blks: calls * 4,
                 blks_read: 0,
+                squares_ms2: 0.0,
             }]
         };
         let samples = (0..20)

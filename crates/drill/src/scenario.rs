@@ -130,6 +130,19 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rewrite_fills_disk", include_str!("../scenarios/rewrite_fills_disk.md")),
     ("untried_setting", include_str!("../scenarios/untried_setting.md")),
     ("wrong_backup", include_str!("../scenarios/wrong_backup.md")),
+    ("alter_behind_long_reader", include_str!("../scenarios/alter_behind_long_reader.md")),
+    ("index_build_blocks_writes", include_str!("../scenarios/index_build_blocks_writes.md")),
+    ("truncate_cascade", include_str!("../scenarios/truncate_cascade.md")),
+    ("data_fix_wrong_predicate", include_str!("../scenarios/data_fix_wrong_predicate.md")),
+    ("test_cleaner_on_production", include_str!("../scenarios/test_cleaner_on_production.md")),
+    ("plan_flip_by_statistics", include_str!("../scenarios/plan_flip_by_statistics.md")),
+    ("no_statistics_after_upgrade", include_str!("../scenarios/no_statistics_after_upgrade.md")),
+    (
+        "retention_delete_without_index",
+        include_str!("../scenarios/retention_delete_without_index.md"),
+    ),
+    ("revoke_too_broad", include_str!("../scenarios/revoke_too_broad.md")),
+    ("failed_concurrent_unique", include_str!("../scenarios/failed_concurrent_unique.md")),
 ];
 
 /// Ids of the built-in scenarios, in the order of the outages they are taken from.
@@ -520,6 +533,7 @@ mod tests {
         assert_eq!((s.id.as_str(), s.load.len(), s.acts.len()), ("my_scenario", 1, 1));
         assert_eq!(s.expect.ruled_out, ["net_latency", "load_spike"]);
         assert!(s.header.allows(15) && !s.header.allows(13));
+        assert!(!s.can_be_guarded());
     }
 
     #[test]

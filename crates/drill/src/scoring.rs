@@ -1,6 +1,7 @@
 //! Scores an answer, 0 to 100, by the rules that every drill shares.
 
 use crate::run::{HEALTHY_S, State, Theatre};
+use crate::scenario::Expect;
 use pgward_model::prelude::*;
 use pgward_sandbox::load::Baseline;
 use std::sync::Mutex;
@@ -125,6 +126,41 @@ pub(crate) fn names(sentence: &str, phrase: &str) -> bool {
             && !(in_word(first) && in_word(before))
             && !(in_word(last) && in_word(after))
     })
+}
+
+/// What an answer lacks of the sealed truth, in words; nothing for a whole one.
+pub fn lacks(expect: &Expect, symptoms: &[Symptom], verdicts: &[Judged]) -> Vec<String> {
+    let mut lacking = Vec::new();
+    if let Some(symptom) = &expect.symptom
+        && !symptoms.iter().any(|s| s.detector == *symptom)
+    {
+        lacking.push(format!("symptom {symptom} was not seen"));
+    }
+    match verdicts.iter().find_map(|j| Some((&j.cause, j.verdict.likely()?))) {
+        Some((cause, likely)) if *cause == expect.cause => {
+            let unnamed = expect.names.iter().filter(|n| !names(&likely.says, n));
+            lacking.extend(unnamed.map(|n| format!("`{n}` is not named: {}", likely.says)));
+        }
+        Some((cause, likely)) => lacking.push(format!("first is {cause}: {}", likely.says)),
+        None => lacking.push("no cause is likely".to_owned()),
+    }
+    let of = |id: &String| verdicts.iter().find(|j| j.cause == *id).map(|j| &j.verdict);
+    if matches!(of(&expect.cause), Some(Verdict::RuledOut { .. })) {
+        lacking.push(format!("{} is ruled out and is the cause", expect.cause));
+    }
+    for (id, decoy) in expect
+        .ruled_out
+        .iter()
+        .map(|id| (id, false))
+        .chain(expect.present.iter().map(|id| (id, true)))
+    {
+        let with_numbers = matches!(of(id), Some(Verdict::RuledOut { evidence, present })
+            if evidence.value.is_some() && evidence.baseline.is_some() && (*present || !decoy));
+        if !with_numbers {
+            lacking.push(format!("{id} is not ruled out with a number: {:?}", of(id)));
+        }
+    }
+    lacking
 }
 
 /// The whole post-mortem was written so long after the recovery.
@@ -259,7 +295,7 @@ pub(crate) fn bypassed(
     points(score, theatre);
 }
 
-fn exclusions(score: &mut Score, incident: Option<&Incident>, expect: &crate::scenario::Expect) {
+fn exclusions(score: &mut Score, incident: Option<&Incident>, expect: &Expect) {
     let verdicts = incident.map(|i| i.verdicts.as_slice()).unwrap_or_default();
     for judged in verdicts {
         if let Verdict::RuledOut { evidence, present } = &judged.verdict {

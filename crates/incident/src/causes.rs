@@ -7,10 +7,13 @@ use pgward_model::prelude::*;
 
 mod auth_brute_force;
 mod auth_credentials;
+mod auth_hba_tls;
 mod auth_intrusion;
 mod auth_privilege;
 mod batch_bulk;
+mod batch_cron;
 mod cfg_change;
+mod cfg_timeout;
 mod conn_exhausted;
 mod conn_pooler;
 mod conn_prepared_pooling;
@@ -19,11 +22,17 @@ mod crash_bug;
 mod disk_data_full;
 mod disk_wal_full;
 mod env_clock;
+mod ext_mismatch;
+mod fn_trigger_loop;
 mod ha_wrong_role;
+mod int_collation;
 mod int_corruption;
+mod int_index_corruption;
 mod io_checkpoint;
 mod io_hardware;
 mod io_read;
+mod load_n_plus_1;
+mod load_retry_storm;
 mod load_spike;
 mod lock_advisory;
 mod lock_ddl_held;
@@ -32,13 +41,21 @@ mod lock_deadlock;
 mod lock_hot_row;
 mod lock_idle_tx;
 mod lock_prepared_xact;
+mod lwlock_buffer_wal;
+mod lwlock_lockmanager;
+mod lwlock_multixact;
+mod lwlock_subtrans;
+mod mem_lock_table;
 mod mem_oom_kill;
 mod mem_temp_spill;
 mod mon_self;
 mod net_dns;
 mod net_latency;
 mod plan_bad_index;
+mod plan_generic;
+mod plan_invalid_index;
 mod plan_missing_index;
+mod plan_stats_flip;
 mod repl_conflict;
 mod repl_lag;
 mod repl_logical_stuck;
@@ -48,6 +65,7 @@ mod schema_half_migration;
 mod schema_missing_object;
 mod seq_overflow;
 mod srv_starting;
+mod upg_major;
 mod vac_bloat;
 mod vac_wraparound;
 mod vac_xmin_held;
@@ -75,10 +93,13 @@ pub struct Cause {
 pub static CAUSES: &[&Cause] = &[
     &auth_brute_force::CAUSE,
     &auth_credentials::CAUSE,
+    &auth_hba_tls::CAUSE,
     &auth_intrusion::CAUSE,
     &auth_privilege::CAUSE,
     &batch_bulk::CAUSE,
+    &batch_cron::CAUSE,
     &cfg_change::CAUSE,
+    &cfg_timeout::CAUSE,
     &conn_exhausted::CAUSE,
     &conn_pooler::CAUSE,
     &conn_prepared_pooling::CAUSE,
@@ -87,11 +108,17 @@ pub static CAUSES: &[&Cause] = &[
     &disk_data_full::CAUSE,
     &disk_wal_full::CAUSE,
     &env_clock::CAUSE,
+    &ext_mismatch::CAUSE,
+    &fn_trigger_loop::CAUSE,
     &ha_wrong_role::CAUSE,
+    &int_collation::CAUSE,
     &int_corruption::CAUSE,
+    &int_index_corruption::CAUSE,
     &io_checkpoint::CAUSE,
     &io_hardware::CAUSE,
     &io_read::CAUSE,
+    &load_n_plus_1::CAUSE,
+    &load_retry_storm::CAUSE,
     &load_spike::CAUSE,
     &lock_advisory::CAUSE,
     &lock_ddl_held::CAUSE,
@@ -100,13 +127,21 @@ pub static CAUSES: &[&Cause] = &[
     &lock_hot_row::CAUSE,
     &lock_idle_tx::CAUSE,
     &lock_prepared_xact::CAUSE,
+    &lwlock_buffer_wal::CAUSE,
+    &lwlock_lockmanager::CAUSE,
+    &lwlock_multixact::CAUSE,
+    &lwlock_subtrans::CAUSE,
+    &mem_lock_table::CAUSE,
     &mem_oom_kill::CAUSE,
     &mem_temp_spill::CAUSE,
     &mon_self::CAUSE,
     &net_dns::CAUSE,
     &net_latency::CAUSE,
     &plan_bad_index::CAUSE,
+    &plan_generic::CAUSE,
+    &plan_invalid_index::CAUSE,
     &plan_missing_index::CAUSE,
+    &plan_stats_flip::CAUSE,
     &repl_conflict::CAUSE,
     &repl_lag::CAUSE,
     &repl_logical_stuck::CAUSE,
@@ -116,6 +151,7 @@ pub static CAUSES: &[&Cause] = &[
     &schema_missing_object::CAUSE,
     &seq_overflow::CAUSE,
     &srv_starting::CAUSE,
+    &upg_major::CAUSE,
     &vac_bloat::CAUSE,
     &vac_wraparound::CAUSE,
     &vac_xmin_held::CAUSE,

@@ -12,6 +12,7 @@ mod damaged_block;
 mod disk_filling;
 mod error_burst;
 pub(crate) mod ids_run_out;
+mod invalid_index;
 mod key_overflow;
 mod lock_queue;
 mod login_failures;
@@ -47,6 +48,7 @@ pub static DETECTORS: &[&Detector] = &[
     &disk_filling::DETECTOR,
     &error_burst::DETECTOR,
     &ids_run_out::DETECTOR,
+    &invalid_index::DETECTOR,
     &key_overflow::DETECTOR,
     &lock_queue::DETECTOR,
     &login_failures::DETECTOR,

@@ -48,6 +48,17 @@ pub(crate) fn throughput(case: &Case) -> Option<(f64, f64)> {
     Some((now, before))
 }
 
+/// Statements that clients sent per second, those that failed among them: in the trouble and
+/// before it. Transactions are more when clients fail: each prepares its statement again.
+pub(crate) fn attempts(case: &Case) -> Option<(f64, f64)> {
+    let sent = |samples: &[Sample]| -> f64 {
+        let done: f64 = statement_deltas(samples).iter().map(|d| d.calls_per_s).sum();
+        if done == 0.0 { 0.0 } else { done + count_log(samples, is_statement_error).1 }
+    };
+    let (now, before) = (sent(case.window.recent()), sent(case.window.baseline()));
+    (now > 0.0 && before > 0.0).then_some((now, before))
+}
+
 /// Trouble follows its cause within this time; a rate that rises later is clients that come back.
 const SPIKE_WITHIN_S: f64 = 10.0; // as long as clients wait before they try again
 

@@ -115,6 +115,8 @@ pub(crate) fn table(name: &str, n_live: i64) -> TableCounters {
         deleted: 0,
         last_analyze: None,
         vacuums: 0,
+        written_since_analyze: 0,
+        planner_rows: 0.0,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The changes behind four real outages: the text alone stops each of them, and where the
+//! The changes behind five real outages: the text alone stops each of them, and where the
 //! text is not looked at, the live catalog does.
 #![allow(clippy::unwrap_used)]
 
@@ -20,6 +20,7 @@ CREATE VIEW open_orders AS SELECT id FROM orders;
 CREATE FUNCTION who(n int) RETURNS text LANGUAGE sql AS 'SELECT login FROM accounts WHERE id = n';
 INSERT INTO accounts SELECT g, 'u' || g, 'x', now() FROM generate_series(1, 500) g;
 INSERT INTO orders SELECT g, g % 500 + 1, now() FROM generate_series(1, 5000) g;
+CREATE ROLE app; GRANT SELECT, UPDATE ON accounts, orders TO app;
 ANALYZE;
 ";
 
@@ -27,9 +28,10 @@ const TRAFFIC: &str = "
 SET enable_seqscan = off;
 SELECT created FROM orders WHERE customer = 7 ORDER BY created DESC LIMIT 1;
 SELECT id FROM accounts WHERE login = 'u7';
+SET ROLE app; UPDATE accounts SET plan = 'y' WHERE id = 3; RESET ROLE;
 ";
 
-/// The four changes, the lint that must say it by the text, and by the catalog.
+/// The five changes, the lint that must say it by the text, and by the catalog.
 const CHANGES: &[(&str, &str, &str)] = &[
     (
         "BEGIN; UPDATE accounts SET updated_at = now();",
@@ -51,10 +53,11 @@ const CHANGES: &[(&str, &str, &str)] = &[
         "drop_used_index",
     ),
     ("DROP TABLE IF EXISTS \"${PREFIX}orders\" CASCADE;", "unset_variable", "drop_table"),
+    ("REVOKE SELECT, UPDATE ON orders, accounts FROM app;", "grant_broad", "grant_broad"),
 ];
 
 #[test]
-fn four_outages_are_stopped_twice() {
+fn five_outages_are_stopped_twice() {
     let server = common::server_with("pg_stat_statements");
     drop(common::database(&server, "shop", SHOP));
     drop(common::run(&server, "shop", TRAFFIC));
@@ -63,9 +66,11 @@ fn four_outages_are_stopped_twice() {
         let change = pgward_sql::change(vec![pgward_sql::read("change.sql", sql)]);
         let found = check(&change, Some(&catalog), &Options::default());
         let alone = check(&change, None, &Options::default());
-        // The index alone is a warning to the text, which cannot know that it is used.
-        let text_severity =
-            if *by_text == "drop_before_replacement" { Severity::Warning } else { Severity::Error };
+        // An index or a right alone is a warning to the text, which cannot know that it is used.
+        let text_severity = match *by_text {
+            "drop_before_replacement" | "grant_broad" => Severity::Warning,
+            _ => Severity::Error,
+        };
         assert!(
             alone.iter().any(|f| f.lint == *by_text && f.severity == text_severity),
             "{sql}: {alone:#?}"

@@ -1,5 +1,6 @@
 //! The words every room shares: plain data, no I/O, no clock.
 
+pub mod acl;
 pub mod alert;
 pub mod catalog;
 pub mod change;
@@ -21,6 +22,7 @@ pub mod window;
 
 /// The words most files need.
 pub mod prelude {
+    pub use crate::acl::*;
     pub use crate::alert::*;
     pub use crate::catalog::*;
     pub use crate::change::*;

@@ -48,6 +48,9 @@ pub enum Act {
     Signal { pid: Pid, backend_start: Timestamp, signal: BackendSignal, still: Still },
     /// Brings dropped objects back from a side server stopped just before `target_lsn`.
     RestoreObjects { relations: Vec<Relation>, target_lsn: String },
+    /// Gives emptied tables back the rows they had, from a side server stopped just before
+    /// `target_lsn`; rows that came since stay.
+    RefillTables { relations: Vec<Relation>, target_lsn: String },
     /// Writes one block back from a side server that replayed all WAL.
     RestoreBlock { relation: Relation, block: u32 },
     /// Gives rows that transaction `xid` changed their values of before, where nobody

@@ -19,6 +19,12 @@ pub struct Sample {
     /// Present every few ticks.
     pub statements: Option<Vec<StatementCounters>>,
     pub tables: Option<Vec<TableCounters>>,
+    /// Present every few ticks.
+    #[serde(default)]
+    pub planner: Option<PlannerSample>,
+    /// Temporary files by backend, most bytes first. Present every few ticks.
+    #[serde(default)]
+    pub temp_files: Option<Vec<TempFiles>>,
     /// Log lines since the last tick.
     pub log: Vec<LogEntry>,
     /// Log lines dropped because there were too many to keep in this tick.
@@ -146,6 +152,9 @@ pub struct StatementCounters {
     pub rows: i64,
     pub blks: i64,
     pub blks_read: i64,
+    /// Sum of the squares of the calls' times, in ms²: tells one time from two.
+    #[serde(default)]
+    pub squares_ms2: f64,
 }
 
 /// From `pg_stat_user_tables`, counters since reset.
@@ -165,6 +174,48 @@ pub struct TableCounters {
     /// Vacuums that came to an end, by hand or by themselves.
     #[serde(default)]
     pub vacuums: i64,
+    /// Rows written since the planner's statistics were made (`n_mod_since_analyze`).
+    #[serde(default)]
+    pub written_since_analyze: i64,
+    /// Rows as the planner counts them (`pg_class.reltuples`); -1: never counted.
+    #[serde(default)]
+    pub planner_rows: f64,
+}
+
+/// Temporary files that a backend has open. Source: `pg_ls_tmpdir`; those that parallel workers
+/// share are in directories of their own, and not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TempFiles {
+    pub pid: Pid,
+    pub bytes: i64,
+}
+
+/// What the planner lacks: statistics, and indexes that it must not use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct PlannerSample {
+    /// Tables that hold rows, by their counters, and may be read by us.
+    pub n_tables: i64,
+    /// Those of them without statistics of any column. Source: `pg_stats`.
+    pub without_statistics: Vec<Relation>,
+    pub invalid_indexes: Vec<InvalidIndex>,
+    /// Collations in use whose library is another version than the one that built the indexes.
+    pub collations_changed: Vec<String>,
+    /// Extensions whose version is not the one installed: `name installed available`.
+    pub extensions_behind: Vec<String>,
+}
+
+/// An index with `indisvalid = false`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvalidIndex {
+    pub index: Relation,
+    pub table: Relation,
+    /// `pg_get_indexdef`.
+    pub definition: String,
+    pub unique: bool,
+    /// Every write keeps it up (`indisready`).
+    pub ready: bool,
+    /// Some session is building it now.
+    pub building: bool,
 }
 
 /// One line of the server log, classified and redacted.
@@ -290,7 +341,7 @@ pub enum DdlWitness {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigChange {
     pub at: Timestamp,
-    /// `setting`, `role`, `privilege`, `owner`.
+    /// `setting`, `role`, `privilege` (of a table, schema or function: its owner and ACL).
     pub kind: String,
     pub name: String,
     pub before: String,

@@ -43,6 +43,9 @@ pub struct StatementDelta {
     pub blks_per_call: f64,
     pub rows_per_call: f64,
     pub total_ms: f64,
+    /// Standard deviation of the calls' times.
+    #[serde(default)]
+    pub spread_ms: f64,
 }
 
 impl Window {
@@ -163,6 +166,10 @@ pub fn statement_deltas(samples: &[Sample]) -> Vec<StatementDelta> {
                 blks_per_call: (s.blks - old.map_or(0, |o| o.blks)) as f64 / n,
                 rows_per_call: (s.rows - old.map_or(0, |o| o.rows)) as f64 / n,
                 total_ms,
+                spread_ms: {
+                    let squares = s.squares_ms2 - old.map_or(0.0, |o| o.squares_ms2);
+                    (squares / n - (total_ms / n).powi(2)).max(0.0).sqrt()
+                },
             })
         })
         .collect()

@@ -131,7 +131,10 @@ pub fn run(
             verify(session, &step.expectations)?;
             Ok(StepReport { ms: ms_since(began), ..StepReport::default() })
         }
-        Act::RestoreObjects { .. } | Act::RestoreBlock { .. } | Act::RestoreRows { .. } => {
+        Act::RestoreObjects { .. }
+        | Act::RefillTables { .. }
+        | Act::RestoreBlock { .. }
+        | Act::RestoreRows { .. } => {
             Err(refused(step, "a restore does not go through this door; give it to recover"))
         }
     }

@@ -7,15 +7,20 @@ use pgward_pg::prelude::*;
 use pgward_sandbox::backup::Vault;
 use std::path::PathBuf;
 
+mod analyze_table;
 mod cancel_blocker;
 mod cancel_filler;
+mod cancel_query;
 mod cancel_waiter;
 mod drop_new_index;
 mod drop_slot;
 mod end_idle_sessions;
 mod end_xmin_holder;
 mod rebuild_index;
+mod refill_table;
+mod replace_invalid_index;
 mod restore_block;
+mod restore_rights;
 mod restore_table;
 mod terminate_blocker;
 mod undo_migration;
@@ -49,15 +54,20 @@ pub struct Cx<'a> {
 
 /// All actions.
 pub static ACTIONS: &[&Action] = &[
+    &analyze_table::ACTION,
     &cancel_blocker::ACTION,
     &cancel_filler::ACTION,
+    &cancel_query::ACTION,
     &cancel_waiter::ACTION,
     &drop_new_index::ACTION,
     &drop_slot::ACTION,
     &end_idle_sessions::ACTION,
     &end_xmin_holder::ACTION,
     &rebuild_index::ACTION,
+    &refill_table::ACTION,
+    &replace_invalid_index::ACTION,
     &restore_block::ACTION,
+    &restore_rights::ACTION,
     &restore_table::ACTION,
     &terminate_blocker::ACTION,
     &undo_migration::ACTION,

@@ -142,6 +142,12 @@ pub fn step(hands: &Hands, acting: &Acting, name: &str, step: &Step) -> Result<D
             said.insert(1, format!("{n_objects} catalog entries made again"));
             said
         }
+        Act::RefillTables { relations, target_lsn } => {
+            let side = side_server(hands, acting, Point::BeforeLsn(target_lsn.clone()))?;
+            let report = restore::refill(&hands.target, &side, relations, &step.limits)?;
+            guarded::verify(acting.control(), &step.expectations)?;
+            words(&report, "rows")
+        }
         Act::RestoreBlock { relation, block } => {
             let data_dir = hands.data_dir(&acting.session).ok_or_else(|| Error::NotLocal {
                 target: hands.target.to_string(),
@@ -173,7 +179,7 @@ pub fn step(hands: &Hands, acting: &Acting, name: &str, step: &Step) -> Result<D
 /// Has the WAL of now archived where planning needs it and cannot read the server's `pg_wal`.
 /// Where that fails, planning says what is missing.
 pub(crate) fn archive_wal(hands: &Hands, acting: &Acting, action: &str) {
-    if let (Some(vault), "restore_table" | "undo_rows") = (&hands.vault, action) {
+    if let (Some(vault), "restore_table" | "refill_table" | "undo_rows") = (&hands.vault, action) {
         let flushed = backup::flush_wal(acting.control(), vault);
         if let Err(error) = flushed {
             tracing::warn!(%error, "The newest WAL is not archived.");

@@ -55,6 +55,19 @@ pub fn before_transaction(
     Ok(transaction.before_lock(oid).to_string())
 }
 
+/// Where a side server must stop to still have the rows that the committed transaction `xid`
+/// emptied tables of, with everything that others had committed into them: just before its end.
+///
+/// # Errors
+/// [`Error::Plan`] without vault, or when it has not committed; what the WAL does not hold.
+pub fn before_commit(cx: &Cx<'_>, action: &'static str, xid: u64) -> Result<String, Error> {
+    let transaction = wal::transaction(&source(cx, action)?, xid)?;
+    match transaction.end_lsn {
+        Some(end) if transaction.ended == wal::Ended::Committed => Ok(end.to_string()),
+        _ => Err(Error::Plan { action, why: format!("transaction {xid} has not committed") }),
+    }
+}
+
 /// Where a side server must stop to have the rows' values of before transaction `xid`.
 ///
 /// # Errors

@@ -267,3 +267,92 @@ fn what_fills_the_volume_is_cancelled_while_it_runs_and_only_then() {
     assert_eq!(running.join().unwrap().unwrap_err().sqlstate(), Some("57014"));
     assert!(stage.carry_out(&runbook).is_err());
 }
+
+#[test]
+fn statistics_are_made_anew_while_others_write() {
+    let stage = stage("CREATE TABLE jobs (id int, state text) WITH (autovacuum_enabled = off)");
+    let other = stage.user();
+    other.simple("INSERT INTO jobs SELECT g, 'new' FROM generate_series(1, 5000) g").unwrap();
+    other.simple("BEGIN; UPDATE jobs SET state = 'done' WHERE id = 1").unwrap();
+    let likely = Likely::new(0.9, "old", fact()).on([Relation::new("public", "jobs")]);
+    let runbook = stage.plan("analyze_table", &likely, &case(Vec::new())).unwrap();
+    stage.carry_out(&runbook).unwrap();
+    assert!(stage.is("count(*) = 2 FROM pg_stats WHERE tablename = 'jobs'"));
+    other.simple("COMMIT").unwrap();
+    assert!(stage.is("count(*) = 1 FROM jobs WHERE state = 'done'"));
+    let nothing = Likely::new(0.9, "old", fact());
+    assert!(stage.plan("analyze_table", &nothing, &case(Vec::new())).is_err());
+}
+
+/// An index of `users` that a build has left invalid.
+fn half_built(stage: &Stage, unique: &str) {
+    let other = stage.user();
+    let build = format!("CREATE {unique} INDEX CONCURRENTLY users_email_key ON users (email)");
+    other.simple("SET statement_timeout = '300ms'").unwrap();
+    let holder = stage.user();
+    holder.simple("BEGIN; INSERT INTO users VALUES (0, 'held')").unwrap();
+    other.simple(&build).unwrap_err();
+    holder.simple("ROLLBACK").unwrap();
+    assert!(stage.is("count(*) = 1 FROM pg_index WHERE NOT indisvalid"));
+}
+
+#[test]
+fn an_invalid_index_is_built_again_or_goes_where_duplicates_forbid_it() {
+    let valid = "count(*) = 1 FROM pg_index i WHERE indexrelid = to_regclass('users_email_key') \
+                 AND indisvalid";
+    let users = [Relation::new("public", "users")];
+    for (unique, email, comes) in
+        [("", "'same'", true), ("UNIQUE", "g", true), ("UNIQUE", "g % 9", false)]
+    {
+        let stage = stage(&format!(
+            "CREATE TABLE users (id int, email text); \
+             INSERT INTO users SELECT g, {email} FROM generate_series(1, 2000) g"
+        ));
+        half_built(&stage, unique);
+        let likely = Likely::new(0.9, "left", fact()).on(users.clone());
+        let plan = || stage.plan("replace_invalid_index", &likely, &case(Vec::new()));
+        let runbook = plan().unwrap();
+        assert_eq!(runbook.why.contains("9 keys"), !comes, "{}", runbook.why);
+        stage.carry_out(&runbook).unwrap();
+        assert_eq!(stage.is(valid), comes, "{unique} {email}");
+        assert!(stage.is("count(*) = 0 FROM pg_index WHERE NOT indisvalid"));
+        assert!(stage.is("count(*) = 2000 FROM users"));
+        assert!(plan().is_err());
+    }
+}
+
+#[test]
+fn rights_come_back_as_they_were_and_no_more() {
+    let stage = stage(
+        "CREATE ROLE site; CREATE ROLE other; CREATE TABLE \"Odd orders\" (id int); \
+         GRANT SELECT, INSERT, UPDATE ON \"Odd orders\" TO site; GRANT SELECT ON \"Odd orders\" TO other",
+    );
+    let acl = || -> String {
+        let sql = "SELECT relowner::regrole || ' ' || relacl::text FROM pg_class \
+                   WHERE relname = 'Odd orders'";
+        stage.session.query_one(sql, &[]).unwrap()
+    };
+    let before = acl();
+    let revoke = "REVOKE INSERT, UPDATE ON \"Odd orders\" FROM site";
+    stage.user().simple(revoke).unwrap();
+    let change = ConfigChange {
+        at: clock::now(),
+        kind: "privilege".into(),
+        name: "table public.\"Odd orders\"".into(),
+        before: before.clone(),
+        after: acl(),
+    };
+    let sample = Sample { at: clock::now(), changes: vec![change], ..Sample::default() };
+    let mut taken = case(vec![sample]);
+    let likely =
+        Likely::new(0.9, "taken", fact()).blaming([ddl("TABLE", "", "Odd orders", revoke)]);
+    let runbook = stage.plan("restore_rights", &likely, &taken).unwrap();
+    assert_eq!(runbook.loss.n_rows, None, "rights are also taken on purpose");
+    let change = pgward_sql::change(vec![pgward_sql::read("7_rights.sql", revoke)]);
+    taken.known_changes = vec![KnownChange { change, seen: ChangeSeen::InFolder }];
+    let runbook = stage.plan("restore_rights", &likely, &taken).unwrap();
+    assert_eq!(runbook.loss.n_rows, Some(0));
+    stage.carry_out(&runbook).unwrap();
+    let rights = |text: &str| Rights::read(text);
+    assert_eq!(rights(&acl()), rights(&before));
+}

@@ -291,3 +291,37 @@ fn rows_get_their_values_back_unless_somebody_changed_them_since() {
     let error = restore::rows(&target, &side, &keyless, xid as u64, &Limits::SHORT);
     assert!(matches!(error, Err(Error::NoPrimaryKey { .. })));
 }
+
+#[test]
+fn emptied_tables_are_filled_again_beside_what_came_since() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
+    let p = production(
+        "CREATE TABLE flags (id int PRIMARY KEY); INSERT INTO flags VALUES (1), (2); \
+         CREATE TABLE issues (id serial PRIMARY KEY, title text, flag int REFERENCES flags); \
+         INSERT INTO issues (title, flag) SELECT 'i' || g, 1 FROM generate_series(1, 5000) g; \
+         CREATE TABLE keyless (v text)",
+    );
+    p.session.simple("INSERT INTO issues (title) VALUES ('after the backup')").unwrap();
+    p.session.simple("BEGIN; TRUNCATE flags RESTART IDENTITY CASCADE").unwrap();
+    let xid = p.number("SELECT pg_current_xact_id()::text::int8");
+    p.session.simple("COMMIT").unwrap();
+    p.session.simple("INSERT INTO issues (title) VALUES ('new 1'), ('new 2')").unwrap();
+    let transaction = wal::transaction(&p.wal(), xid as u64).unwrap();
+    let side = p.side(Point::BeforeLsn(transaction.end_lsn.unwrap().to_string()));
+    // The table that refers to the other is named first, and filled last.
+    let tables = [Relation::new("public", "issues"), Relation::new("public", "flags")];
+    let report = restore::refill(&p.target(), &side, &tables, &Limits::SHORT).unwrap();
+    assert_eq!((report.rows_restored, report.rows_kept_newer), (2 + 5001 - 2, 2), "{report:?}");
+    let news = "SELECT count(*) FROM issues WHERE (id, title) IN ((1, 'new 1'), (2, 'new 2'))";
+    assert_eq!(p.number(news), 2);
+    let old = "SELECT count(*) FROM issues WHERE title = 'i' || id OR title = 'after the backup'";
+    assert_eq!(p.number(old), 4999);
+    assert!(p.number("SELECT nextval('issues_id_seq')") > 5001);
+    let again = restore::refill(&p.target(), &side, &tables, &Limits::SHORT).unwrap();
+    assert_eq!(again.rows_restored, 0, "{again:?}");
+    let keyless = [Relation::new("public", "keyless")];
+    let error = restore::refill(&p.target(), &side, &keyless, &Limits::SHORT);
+    assert!(matches!(error, Err(Error::NoPrimaryKey { .. })));
+}

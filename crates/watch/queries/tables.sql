@@ -16,7 +16,10 @@ SELECT
     c.relfilenode,
     c.relpages,
     c.relpages = 0 AND c.reltuples < 0,
-    s.vacuum_count + s.autovacuum_count
+    s.vacuum_count + s.autovacuum_count,
+    s.n_mod_since_analyze,
+    c.reltuples,
+    c.xmin::text
 FROM pg_catalog.pg_stat_user_tables s
 JOIN pg_catalog.pg_class c ON c.oid = s.relid
 WHERE s.schemaname <> 'pgward'

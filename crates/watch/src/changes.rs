@@ -171,6 +171,8 @@ mod tests {
             deleted: 0,
             last_analyze: Some(at(seconds)),
             vacuums: 0,
+            written_since_analyze: 0,
+            planner_rows: 0.0,
         };
         Sample { at: at(100), tables: Some(vec![table]), ..Sample::default() }
     }

@@ -23,14 +23,18 @@ pub(crate) fn between(
 }
 
 /// A TRUNCATE told from a table's new file and lost rows.
+///
+/// `xid` is that of its row in `pg_class`, which the TRUNCATE wrote.
 pub(crate) fn truncated(
     at: Timestamp,
     table: &TableCounters,
+    xid: u64,
     sessions: &[SessionSample],
 ) -> DdlEvent {
     let (table, name) = (&table.relation, &table.relation.name);
     let command = "TRUNCATE";
-    event(at, Difference { command, kind: "table", table, name, gone: false, was: None }, sessions)
+    let of = Difference { command, kind: "table", table, name, gone: false, was: None };
+    DdlEvent { xid: Some(xid), ..event(at, of, sessions) }
 }
 
 /// An object that is in one of two catalogs.
@@ -80,7 +84,7 @@ fn changed<'a>(found: &mut Vec<Difference<'a>>, old: &'a RelationInfo, new: &'a 
 
 fn event(at: Timestamp, of: Difference<'_>, sessions: &[SessionSample]) -> DdlEvent {
     let verb = of.command.split(' ').next().unwrap_or(of.command);
-    let by = author(sessions, verb, of.name);
+    let by = author(sessions, verb, of.name).or_else(|| cascading(sessions, verb));
     let told = |field: fn(&SessionSample) -> &String| by.map(field).cloned().unwrap_or_default();
     DdlEvent {
         at,
@@ -99,6 +103,17 @@ fn event(at: Timestamp, of: Difference<'_>, sessions: &[SessionSample]) -> DdlEv
         statement: told(|s| &s.query),
         seen_by: DdlWitness::CatalogDifference,
     }
+}
+
+/// The one session whose TRUNCATE takes along what refers to its tables.
+fn cascading<'a>(sessions: &'a [SessionSample], verb: &str) -> Option<&'a SessionSample> {
+    let cascades = |s: &&SessionSample| {
+        let text = s.query.trim_start().to_ascii_uppercase();
+        text.starts_with(verb) && text.contains("CASCADE")
+    };
+    let mut found = sessions.iter().filter(cascades).filter(|_| verb == "TRUNCATE");
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
 }
 
 /// A session whose present or last statement begins with `verb` and names the object.

@@ -37,6 +37,7 @@ pub struct Eyes {
     pub settings: Option<BTreeMap<String, String>>,
     /// Settings that wait for a restart, as first seen.
     pub pending: BTreeMap<String, ConfigChange>,
+    pub privileges: Option<BTreeMap<String, String>>,
     pub data_dir: Option<PathBuf>,
     pub(crate) files: Files,
     /// Blocks known or suspected to be damaged; looked at again until they read.
@@ -97,6 +98,7 @@ impl Eyes {
             roles: None,
             settings: None,
             pending: BTreeMap::new(),
+            privileges: None,
             data_dir: None,
             files: Files::default(),
             suspects: BTreeSet::new(),

@@ -143,6 +143,11 @@ pub(crate) fn bytes(sample: &Sample) -> usize {
         size_of::<StatementCounters>() + s.role.len() + share
     };
     let table = |t: &TableCounters| size_of::<TableCounters>() + relation(&t.relation);
+    let planner = |p: &PlannerSample| {
+        let bare: usize = p.without_statistics.iter().map(relation).sum();
+        let invalid = p.invalid_indexes.iter();
+        bare + invalid.map(|i| size_of::<InvalidIndex>() + i.definition.len()).sum::<usize>()
+    };
     let ddl = |d: &DdlEvent| {
         let definition = d.old_definition.as_ref().map_or(0, String::len);
         size_of::<DdlEvent>() + d.statement.len() + d.identity.len() + definition
@@ -152,6 +157,7 @@ pub(crate) fn bytes(sample: &Sample) -> usize {
         + sample.log.iter().map(line).sum::<usize>()
         + sample.statements.iter().flatten().map(statement).sum::<usize>()
         + sample.tables.iter().flatten().map(table).sum::<usize>()
+        + sample.planner.iter().map(planner).sum::<usize>()
         + sample.ddl.iter().map(ddl).sum::<usize>()
         + sample.gaps.iter().map(|g| size_of::<Gap>() + g.why.len()).sum::<usize>()
 }

@@ -14,12 +14,15 @@ mod integrity;
 mod jobs;
 mod keys;
 mod log;
+mod planner;
+mod privileges;
 mod probe;
 mod replication;
 pub(crate) mod sessions;
 mod statements;
 mod status;
 pub(crate) mod tables;
+mod temp_files;
 mod wal;
 
 /// One sampler.
@@ -42,11 +45,14 @@ pub static SAMPLERS: &[&Sampler] = &[
     &ddl::SAMPLER,
     &statements::SAMPLER,
     &tables::SAMPLER,
+    &temp_files::SAMPLER,
     &wal::SAMPLER,
     &horizon::SAMPLER,
     &replication::SAMPLER,
     &keys::SAMPLER,
     &config::SAMPLER,
+    &privileges::SAMPLER,
+    &planner::SAMPLER,
     &integrity::SAMPLER,
     &host::SAMPLER,
     &clock::SAMPLER,

@@ -572,6 +572,7 @@ mod tests {
                 rows: 0,
                 blks: 400 * s.min(120) + 200_000 * (s - 120).max(0),
                 blks_read: 0,
+                squares_ms2: 0.0,
             }]),
             ..Sample::default()
         };

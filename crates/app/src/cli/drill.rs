@@ -4,14 +4,16 @@ use super::{Exit, Programs, VaultDir};
 use crate::face;
 use crate::record::{self, Beside};
 use anyhow::Context;
-use pgward_drill::run::{self, Options, Outcome, Progress};
+use pgward_drill::run::{self, Options, Outcome, Progress, Record};
 use pgward_drill::scenario::{self, Scenario};
 use pgward_drill::scoring;
+use pgward_incident::recording::{self, Recording};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
 use pgward_recover::respond::Policy;
 use pgward_render::view;
 use std::io::BufRead;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -51,6 +53,10 @@ pub struct Drill {
     /// IANA time zone printed beside UTC in post-mortems
     #[arg(long, default_value = "UTC", value_parser = super::postmortem::zone)]
     zone: String,
+    /// Keep the case of each bypassed run in this directory, as SCENARIO-RUN.json: the seconds
+    /// around the onset, from which the diagnosis is made again without a server
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     /// List the scenarios; nothing runs
     #[arg(long)]
     list: bool,
@@ -99,6 +105,10 @@ impl Drill {
         }
         let installation = self.programs.installation()?;
         let store = self.vault.store()?;
+        if let Some(dir) = &self.record {
+            std::fs::create_dir_all(dir)
+                .with_context(|| format!("{}: cannot be made", dir.display()))?;
+        }
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&interrupted);
         ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
@@ -160,6 +170,9 @@ impl Drill {
     fn keep(&self, store: &pgward_store::Vault, outcome: Outcome) -> anyhow::Result<Score> {
         let mut score = outcome.score;
         if let Some(record) = outcome.record {
+            if let Some(dir) = &self.record {
+                keep_case(dir, &score, &record)?;
+            }
             store.append(&record.events)?;
             let beside = Beside {
                 events: &record.events,
@@ -196,6 +209,25 @@ impl Drill {
     fn say(&self, text: &str) {
         face::progress(text);
     }
+}
+
+/// Seconds after the last word on the cause that a recorded case holds, unless a recovery began
+/// earlier.
+const RECORDED_S: i64 = 2;
+
+fn keep_case(dir: &Path, score: &Score, record: &Record) -> anyhow::Result<()> {
+    let opened = record.incident.opened;
+    let cause = record.incident.first().map(|(cause, _)| cause);
+    let told = |e: &&Event| e.kind == EventKind::Diagnosed && Some(e.subject.as_str()) == cause;
+    let diagnosed = record.events.iter().filter(told).map(|e| e.at).find(|at| *at >= opened);
+    let end = diagnosed.unwrap_or(opened) + jiff::SignedDuration::from_secs(RECORDED_S);
+    let acted = record.events.iter().filter(|e| e.kind == EventKind::Step && e.at >= opened);
+    let until = acted.map(|e| e.at).chain([end]).min().unwrap_or(end);
+    let recording =
+        Recording { scenario: score.scenario.clone(), case: recording::cut(&record.case, until) };
+    let path = dir.join(run::record_name(score)).with_extension("json");
+    std::fs::write(&path, recording::print(&recording)?)
+        .with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 /// An event on one line.

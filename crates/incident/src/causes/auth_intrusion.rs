@@ -19,14 +19,14 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = no_baseline(case) {
         return unknown;
     }
-    for sampler in ["sessions", "config"] {
+    for sampler in ["sessions", "config", "privileges"] {
         if let Some(unknown) = complete(case, sampler, "an intrusion cannot be judged") {
             return unknown;
         }
     }
     let recent = case.window.recent();
     let changes: Vec<&ConfigChange> =
-        recent.iter().flat_map(|s| &s.changes).filter(|c| c.kind != "setting").collect();
+        recent.iter().flat_map(|s| &s.changes).filter(|c| gives(c, recent)).collect();
     let known: BTreeSet<(&str, &str)> = case
         .window
         .baseline()
@@ -44,7 +44,7 @@ fn judge(case: &Case) -> Verdict {
     let n = changes.len() + strangers.len();
     let evidence = Evidence::measured(
         format!(
-            "{} changes of roles and rights, {} sessions from addresses not seen before",
+            "{} changes that gave a role more than it had, {} sessions from addresses not seen before",
             changes.len(),
             strangers.len()
         ),
@@ -66,6 +66,21 @@ fn judge(case: &Case) -> Verdict {
         return Verdict::unknown(format!("a new address is no breach by itself: {what}"));
     }
     Verdict::Likely(Likely::new(0.5, format!("intrusion is not ruled out: {what}"), evidence))
+}
+
+/// Who breaks in gains something; rights that were only taken away, or were given back after
+/// that, are another cause.
+fn gives(change: &ConfigChange, recent: &[Sample]) -> bool {
+    match change.kind.as_str() {
+        "setting" => false,
+        "privilege" => {
+            let mut same = recent.iter().flat_map(|s| &s.changes).filter(|c| c.name == change.name);
+            let before = same.next().map_or(&change.before, |first| &first.before);
+            let (before, after) = (Rights::read(before), Rights::read(&change.after));
+            before.owner != after.owner || !after.beyond(&before).is_empty()
+        }
+        _ => true,
+    }
 }
 
 /// The server's own machine: the socket, or loopback.
@@ -93,6 +108,18 @@ mod tests {
             after: "superuser".into(),
         }];
         assert!(judge(&case(samples.clone(), 30)).likely().is_some());
+        let mut taken = samples.clone();
+        taken.last_mut().unwrap().changes = vec![ConfigChange {
+            at: at(34),
+            kind: "privilege".into(),
+            name: "table public.orders".into(),
+            before: "deploy {site=arw/deploy}".into(),
+            after: "deploy {site=r/deploy}".into(),
+        }];
+        let mut back = taken.last().unwrap().changes.last().unwrap().clone();
+        std::mem::swap(&mut back.before, &mut back.after);
+        taken.last_mut().unwrap().changes.push(back);
+        assert!(matches!(judge(&case(taken, 30)), Verdict::RuledOut { .. }));
         samples.last_mut().unwrap().gaps.push(Gap { sampler: "config".into(), why: "x".into() });
         assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));
     }

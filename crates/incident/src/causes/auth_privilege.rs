@@ -2,15 +2,16 @@
 
 use super::Cause;
 use crate::counted::{Fresh, fresh, role_and_message};
-use crate::facts::{complete, is_statement_error, logged, no_baseline};
+use crate::facts::{complete, cut, ddl_source, is_statement_error, logged, no_baseline, sampled};
 use pgward_model::prelude::*;
+use std::collections::BTreeMap;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "auth_privilege",
     name: "Privileges lost",
     necessary: "statements fail with 42501 for a role and an object that were not refused before",
     explains: &["error_burst"],
-    actions: &[],
+    actions: &["restore_rights"],
     prevention: &["Compare rights before and after each migration; set default privileges"],
     judge,
 };
@@ -45,14 +46,42 @@ fn judge(case: &Case) -> Verdict {
         1 => String::new(),
         n_pairs => format!(", and {} more pairs of role and object", n_pairs - 1),
     };
-    let says = format!(
+    let taken = taken(case, &keys);
+    let change = change(case, first.at);
+    let mut says = format!(
         "{n} statements were refused that were not before: role {}, {}{others}",
         first.role, first.message
     );
+    if let Some(event) = change {
+        says.push_str(&format!(
+            "; role {}{} ran at {}: {}",
+            event.role,
+            if event.application.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", event.application)
+            },
+            event.at.strftime("%H:%M:%S UTC"),
+            cut(&event.statement, 160)
+        ));
+    }
     let claim = format!("statements refused for {} new pairs of role and object", keys.len());
     let sum = |of: fn(&(f64, f64)) -> f64| keys.values().map(of).sum();
     let total = (sum(|r| r.0), sum(|r| r.1));
-    let mut likely = Likely::new(0.85, says, measured(&claim, total, logged(first)));
+    let score = if taken.is_empty() { 0.85 } else { 0.92 };
+    let mut likely = Likely::new(score, says, measured(&claim, total, logged(first)));
+    for lost in taken.iter().take(PAIRS_MAX) {
+        let claim = format!("{}: rights were {}, now {}", lost.name, lost.before, lost.after);
+        likely = likely.and(Evidence::stated(claim, sampled("privileges: ACLs")).at(lost.at));
+    }
+    if !taken.is_empty() {
+        likely = likely.act(CAUSE.actions);
+    }
+    if let Some(event) = change {
+        let claim = cut(&event.statement, 160);
+        likely = likely.and(Evidence::stated(claim, ddl_source(event)).at(event.at));
+        likely = likely.blaming([event.clone()]);
+    }
     for ((role, message), rates) in keys.iter().take(PAIRS_MAX) {
         let source = lines.iter().find(|e| role_and_message(e) == (*role, *message));
         let source = logged(source.unwrap_or(first));
@@ -61,10 +90,57 @@ fn judge(case: &Case) -> Verdict {
     Verdict::Likely(likely)
 }
 
+/// Objects of which a refused role has lost a right since the onset.
+fn taken<'a>(case: &'a Case, keys: &BTreeMap<(&str, &str), (f64, f64)>) -> Vec<&'a ConfigChange> {
+    let recent = case.window.recent().iter().flat_map(|s| &s.changes);
+    let of_refused = |c: &&ConfigChange| {
+        let (before, after) = (Rights::read(&c.before), Rights::read(&c.after));
+        let lost = before.beyond(&after);
+        lost.iter()
+            .any(|(grantee, _)| grantee.is_empty() || keys.keys().any(|(role, _)| role == grantee))
+    };
+    recent.filter(|c| c.kind == "privilege").filter(of_refused).collect()
+}
+
+/// The change of rights or owners that came last before the first refusal.
+fn change(case: &Case, first: Timestamp) -> Option<&DdlEvent> {
+    let of_rights = |d: &&DdlEvent| {
+        ["GRANT", "REVOKE"].contains(&d.command.as_str())
+            || d.statement.to_ascii_uppercase().contains("OWNER TO")
+    };
+    let near = |d: &&DdlEvent| (-1.0..BLAMED_S).contains(&seconds_between(d.at, first));
+    let mut all = case.ddl.iter().filter(of_rights).filter(near);
+    let last = all.clone().next_back();
+    // A GRANT takes nothing; the REVOKE beside it does.
+    all.rfind(|d| d.command != "GRANT").or(last)
+}
+
+/// Rights are asked at each statement, so a refusal follows within the pause of its client.
+const BLAMED_S: f64 = 60.0;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy, log};
+    use crate::testing::{at, case, ddl, healthy, log};
+
+    #[test]
+    fn who_took_which_right_is_said() {
+        let mut samples = healthy(35);
+        samples.last_mut().unwrap().log = vec![log(33, "ERROR", "42501", DENIED); 3];
+        samples.last_mut().unwrap().changes = vec![ConfigChange {
+            at: at(34),
+            kind: "privilege".into(),
+            name: "table public.orders".into(),
+            before: "deploy {deploy=arwd/deploy,site=arwd/deploy}".into(),
+            after: "deploy {deploy=arwd/deploy,site=r/deploy}".into(),
+        }];
+        let mut case = case(samples, 30);
+        case.ddl = vec![ddl(32, "REVOKE", "TABLE", "orders")];
+        let verdict = judge(&case);
+        let likely = verdict.likely().unwrap();
+        assert!(likely.says.contains("role deploy (psql) ran"), "{}", likely.says);
+        assert_eq!(likely.actions, ["restore_rights"]);
+    }
 
     const DENIED: &str = "permission denied for table orders";
 

@@ -89,6 +89,7 @@ mod tests {
                     rows: 0,
                     blks: 400 * i as i64,
                     blks_read: 0,
+                    squares_ms2: 0.0,
                 };
                 s.statements = Some(vec![of(1, 10.0), of(2, second_ms)]);
                 s.host = Some(HostSample {

@@ -1,7 +1,7 @@
 //! More traffic than before.
 
 use super::Cause;
-use crate::facts::{complete, cut, peak_throughput, regressions, sampled, throughput};
+use crate::facts::{attempts, complete, cut, peak_throughput, regressions, sampled, throughput};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -38,6 +38,21 @@ fn judge(case: &Case) -> Verdict {
     .at(case.window.now());
     if let Some(likely) = stampede(case) {
         return Verdict::Likely(likely.and(rate));
+    }
+    if let Some((sent, usual)) = attempts(case)
+        && peak >= SPIKE * before
+        && sent < SENT * usual
+    {
+        return Verdict::ruled_out(
+            Evidence::measured(
+                "statements sent per second, those that failed among them",
+                sent,
+                "statements/s",
+                sampled("statements: pg_stat_statements; log: ERROR"),
+            )
+            .against(usual)
+            .at(case.window.now()),
+        );
     }
     if peak < SPIKE * before {
         return match crowded(case) {
@@ -107,6 +122,8 @@ fn stampede(case: &Case) -> Option<Likely> {
     );
     Some(Likely::new(0.75, says, calls.against(old.calls_per_s).at(case.window.now())))
 }
+/// Between two looks at statements a spike shows only in part.
+const SENT: f64 = 1.25;
 
 /// An overloaded server does no more transactions than before, however many are asked for:
 /// then twice as many sessions are at work, and neither locks nor dearer statements hold them.
@@ -150,6 +167,7 @@ mod tests {
                     rows: calls,
                     blks: i * 40 * 100 + after * 200 * blocks,
                     blks_read: 0,
+                    squares_ms2: 0.0,
                 }]);
             }
             let mut case = case(samples, 32);

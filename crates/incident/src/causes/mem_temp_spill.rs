@@ -1,28 +1,124 @@
 //! Sorts and hashes spill to disk.
 
 use super::Cause;
-use crate::counted::counter;
+use crate::facts::{complete, cut, no_baseline, sampled, who};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "mem_temp_spill",
     name: "Temporary files on disk",
     necessary: "temporary bytes grow",
-    explains: &["statement_slow"],
-    actions: &[],
-    prevention: &["Set work_mem for the role that spills, or temp_file_limit to bound it"],
+    explains: &["statement_slow", "throughput_drop"],
+    actions: &["cancel_query"],
+    prevention: &[
+        "Set work_mem for the role that spills, or temp_file_limit to bound it",
+        "Give roles that report a statement_timeout, and a server of their own",
+    ],
     judge,
 };
 
+/// Sixteen times the default work_mem; less is written faster than anyone notices.
+const BYTES_MIN: f64 = (64 << 20) as f64;
+/// A statement that spills for as long as users are patient is the one.
+const RUNS_S: f64 = 2.0;
+
 fn judge(case: &Case) -> Verdict {
-    // 64 MB: sixteen times the default work_mem; less is written faster than anyone notices.
-    counter(case, "temporary bytes written", "bytes", |d| d.temp_bytes, 64 << 20, 0.5)
+    if let Some(unknown) = complete(case, "database", "database counters were not read") {
+        return unknown;
+    }
+    if let Some(unknown) = no_baseline(case) {
+        return unknown;
+    }
+    let (recent, baseline) = (case.window.recent(), case.window.baseline());
+    // The counter grows when a file is closed; what is open is seen in the directory.
+    let (now, before) = (written(recent) + open(recent), written(baseline) + open(baseline));
+    let share = recent.len() as f64 / (baseline.len() as f64).max(1.0);
+    let usual = written(baseline) * share + open(baseline);
+    let evidence = Evidence::measured(
+        "temporary bytes written or open since the onset",
+        now,
+        "bytes",
+        sampled("database: pg_stat_database.temp_bytes; temp_files: pg_ls_tmpdir"),
+    )
+    .against(usual)
+    .at(case.window.now());
+    if now < BYTES_MIN || now < 3.0 * usual {
+        return Verdict::ruled_out(evidence);
+    }
+    let Some((sample, session, bytes)) = spiller(case) else {
+        let says =
+            format!("{} bytes went to temporary files, {} before", human(now), human(before));
+        return Verdict::Likely(Likely::new(0.5, says, evidence));
+    };
+    let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, sample.at));
+    let says = format!(
+        "{} has run one statement for {} s and holds {} MB of temporary files: {}",
+        who(session),
+        human(runs_s),
+        human(bytes as f64 / f64::from(1 << 20)),
+        cut(&session.query, 200)
+    );
+    let own = Evidence::measured(
+        format!("temporary files of pid {}", session.pid),
+        bytes as f64,
+        "bytes",
+        sampled("temp_files: pg_ls_tmpdir"),
+    )
+    .against(0.0)
+    .at(sample.at);
+    Verdict::Likely(Likely::new(0.75, says, own).and(evidence).by([session.pid]).act(CAUSE.actions))
+}
+
+/// Bytes of files that were closed in these samples.
+fn written(samples: &[Sample]) -> f64 {
+    let mut counted = samples.iter().filter_map(|s| s.database.map(|d| d.temp_bytes));
+    let first = counted.next().unwrap_or(0);
+    counted.next_back().map_or(0.0, |last| (last - first).max(0) as f64)
+}
+
+/// Most bytes of files that were open at one time.
+fn open(samples: &[Sample]) -> f64 {
+    let sum = |s: &Sample| -> i64 { s.temp_files.iter().flatten().map(|f| f.bytes).sum() };
+    samples.iter().map(sum).max().unwrap_or(0) as f64
+}
+
+/// The client session with most temporary files, which has run its statement for long.
+fn spiller(case: &Case) -> Option<(&Sample, &SessionSample, i64)> {
+    let held = case.window.recent().iter().flat_map(|sample| {
+        sample.temp_files.iter().flatten().filter_map(move |files| {
+            let session = sample.sessions.iter().find(|s| s.pid == files.pid)?;
+            let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, sample.at));
+            (session.state == "active" && runs_s >= RUNS_S).then_some((
+                sample,
+                session,
+                files.bytes,
+            ))
+        })
+    });
+    held.max_by_key(|(_, _, bytes)| *bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, session};
+
     #[test]
     fn likely_ruled_out_and_unknown() {
         crate::counted::tests::check_counter(super::judge, |d| d.temp_bytes = 1 << 30);
+    }
+
+    #[test]
+    fn the_session_that_spills_is_named_while_it_does() {
+        let mut samples = healthy(35);
+        let last = samples.last_mut().unwrap();
+        let mut report = session(7, "active", &[]);
+        report.query = "SELECT * FROM orders ORDER BY note".into();
+        last.sessions = vec![session(1, "active", &[]), report];
+        last.temp_files = Some(vec![TempFiles { pid: 7, bytes: 1 << 30 }]);
+        let verdict = judge(&case(samples, 30));
+        let likely = verdict.likely().unwrap();
+        assert_eq!(likely.pids, [7]);
+        assert!(likely.says.contains("ORDER BY note"), "{}", likely.says);
     }
 }

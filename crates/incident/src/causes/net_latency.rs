@@ -109,11 +109,18 @@ fn explained_otherwise(case: &Case, what: &str) -> Option<Evidence> {
     let others = case.symptoms.iter().any(|s| {
         matches!(
             s.detector.as_str(),
-            "damaged_block" | "error_burst" | "relation_vanished" | "lock_queue"
+            "damaged_block" | "error_burst" | "relation_vanished" | "lock_queue" | "statement_slow"
         )
     });
     if !others {
         return None;
+    }
+    let slow = case.symptoms.iter().find(|s| s.detector == "statement_slow");
+    if let Some(inside) = slow.and_then(|s| s.evidence().first())
+        && n_errors == 0
+    {
+        let claim = format!("{what}; yet the server itself takes this time for a statement");
+        return Some(Evidence { claim, ..inside.clone() });
     }
     if n_errors == 0 {
         return Some(waits_elsewhere(case, what));

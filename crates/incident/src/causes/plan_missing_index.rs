@@ -2,17 +2,20 @@
 
 use super::{Cause, vac_xmin_held};
 use crate::facts::{complete, cut, ddl_source, is_recovery, mentions, regressions, sampled};
+use crate::reference;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "plan_missing_index",
     name: "Missing or dropped index",
-    necessary: "a statement reads many times the blocks per call, at the same rows",
-    explains: &["statement_slow", "throughput_drop"],
-    actions: &["rebuild_index"],
+    necessary: "a statement reads many times the blocks per call, at the same rows; or a change of \
+                a table's keys reads all of a table that refers to it",
+    explains: &["statement_slow", "throughput_drop", "lock_queue"],
+    actions: &["rebuild_index", "cancel_blocker"],
     prevention: &[
         "Drop an index only after its replacement is valid and proven; `pgward apply` checks both",
         "Compare the plans of the busiest statements on a clone before each index change",
+        "Index the columns of every foreign key whose referenced rows are ever deleted",
     ],
     judge,
 };
@@ -24,17 +27,15 @@ const TIMES: f64 = 3.0;
 const BLAMED_S: f64 = 300.0;
 
 fn judge(case: &Case) -> Verdict {
+    if let Some(verdict) = reference::judge(case) {
+        return verdict;
+    }
     if let Some(unknown) = complete(case, "statements", "statements were not counted") {
         return unknown;
     }
     let pairs = regressions(&case.window);
-    let worst = pairs
-        .iter()
-        .filter(|(now, old)| now.calls >= 3 && now.ms_per_call > old.ms_per_call)
-        .map(|p| (p, p.0.blks_per_call / p.1.blks_per_call.max(1.0)))
-        .filter(|(_, times)| *times >= TIMES)
-        .max_by(|a, b| added(a.0).total_cmp(&added(b.0)));
-    let Some(((now, old), times)) = worst else { return unspoiled(case, &pairs) };
+    let Some((now, old)) = spoiled(&pairs) else { return unspoiled(case, &pairs) };
+    let times = now.blks_per_call / old.blks_per_call.max(1.0);
     let blamed = blame(case, &now.text);
     if blamed.is_empty()
         && let Some(dead) = vac_xmin_held::explains_blocks(case, &now.text)
@@ -75,7 +76,7 @@ fn judge(case: &Case) -> Verdict {
         .against(old.ms_per_call)
         .at(case.window.now()),
     )
-    .act(CAUSE.actions);
+    .act(&["rebuild_index"]);
     for event in &blamed {
         likely = likely.and(Evidence::stated(describe(event), ddl_source(event)).at(event.at));
     }
@@ -84,7 +85,18 @@ fn judge(case: &Case) -> Verdict {
     Verdict::Likely(likely.on(relations).blaming(blamed))
 }
 
-fn unspoiled(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Verdict {
+/// The statement whose plan was spoiled and cost most since: many times the blocks per call.
+pub(super) fn spoiled(
+    pairs: &[(StatementDelta, StatementDelta)],
+) -> Option<&(StatementDelta, StatementDelta)> {
+    pairs
+        .iter()
+        .filter(|(now, old)| now.calls >= 3 && now.ms_per_call > old.ms_per_call)
+        .filter(|(now, old)| now.blks_per_call >= TIMES * old.blks_per_call.max(1.0))
+        .max_by(|a, b| added(a).total_cmp(&added(b)))
+}
+
+pub(super) fn unspoiled(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Verdict {
     let most = pairs
         .iter()
         .map(|(now, old)| now.blks_per_call / old.blks_per_call.max(1.0))
@@ -112,7 +124,7 @@ fn added(pair: &(StatementDelta, StatementDelta)) -> f64 {
 /// index change spoils is made anew at once, so what is older than some minutes is not to
 /// blame. Half a minute of grace: the onset is when a sample showed it, the change when it
 /// committed.
-fn blame(case: &Case, statement: &str) -> Vec<DdlEvent> {
+pub(super) fn blame(case: &Case, statement: &str) -> Vec<DdlEvent> {
     case.ddl
         .iter()
         .filter(|d| d.object_kind == "index")
@@ -152,6 +164,7 @@ mod tests {
                 rows: 0,
                 blks: 400 * i as i64 + slow * 100 * blks_after,
                 blks_read: 0,
+                squares_ms2: 0.0,
             }]);
         }
         samples

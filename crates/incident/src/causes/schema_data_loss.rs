@@ -1,7 +1,10 @@
 //! A script dropped, emptied, deleted or overwrote data.
 
 use super::Cause;
-use crate::facts::{complete, ddl_source, errors_by_state, logged, sampled};
+use crate::facts::{
+    complete, cut, ddl_source, errors_by_state, is_statement_error, logged, mentions, sampled,
+    seconds_of, verb,
+};
 use crate::forest;
 use pgward_model::prelude::*;
 
@@ -10,7 +13,7 @@ pub(super) static CAUSE: Cause = Cause {
     name: "Mass DELETE, UPDATE, TRUNCATE or DROP by a script",
     necessary: "a table in use was dropped or emptied, or a large share of its rows was written at once",
     explains: &["relation_vanished", "mass_write", "error_burst"],
-    actions: &["restore_table", "undo_rows"],
+    actions: &["restore_table", "refill_table", "undo_rows"],
     prevention: &[
         "Send changes through `pgward apply`: it refuses drops of live tables and undeclared bulk changes",
         "Take the right to drop tables from deploy roles",
@@ -77,17 +80,18 @@ fn dropped(case: &Case, events: &[&DdlEvent]) -> Verdict {
         (Some(xid), None) => format!(" in transaction {xid}"),
         (None, None) => String::new(),
     };
+    let (role, statement) = author(case, event);
     let says = format!(
         "{} of {names} by role {}{} at {}{position}: {}",
         event.command,
-        if event.role.is_empty() { "unknown" } else { &event.role },
+        if role.is_empty() { "unknown" } else { role },
         if event.application.is_empty() {
             String::new()
         } else {
             format!(" ({})", event.application)
         },
         event.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        crate::facts::cut(&event.statement, 200),
+        cut(statement, 200),
     );
     let gone = case.symptoms.iter().find(|s| s.detector == "relation_vanished");
     let first = gone
@@ -96,7 +100,7 @@ fn dropped(case: &Case, events: &[&DdlEvent]) -> Verdict {
     let mut likely = Likely::new(0.98, says, first)
         .on(relations)
         .by([event.pid])
-        .act(&["restore_table"])
+        .act(&[if event.dropped { "restore_table" } else { "refill_table" }])
         .blaming(events.iter().map(|d| (*d).clone()));
     let errors = errors_by_state(case.window.recent());
     if let Some(missing) = errors.get("42P01")
@@ -116,12 +120,116 @@ fn dropped(case: &Case, events: &[&DdlEvent]) -> Verdict {
     Verdict::Likely(likely)
 }
 
+/// Role and statement; of a TRUNCATE, which fires no event trigger, the statement that was counted
+/// since the onset and never before.
+fn author<'a>(case: &'a Case, event: &'a DdlEvent) -> (&'a str, &'a str) {
+    if !event.role.is_empty() || !event.command.starts_with("TRUNCATE") {
+        return (&event.role, &event.statement);
+    }
+    match new_statements(case, &["TRUNCATE"]).as_slice() {
+        [only] => (&only.role, &only.text),
+        _ => (&event.role, &event.statement),
+    }
+}
+
+/// Statements that begin with one of the verbs, as counted last, which nobody had run before the
+/// onset.
+fn new_statements<'a>(case: &'a Case, verbs: &[&str]) -> Vec<&'a StatementCounters> {
+    let counted =
+        |samples: &'a [Sample]| samples.iter().rev().find_map(|s| s.statements.as_deref());
+    let before = counted(case.window.baseline()).unwrap_or_default();
+    let now = counted(case.window.recent()).unwrap_or_default();
+    let known = |s: &StatementCounters| {
+        before.iter().any(|b| (b.query_id, &b.role, b.calls) == (s.query_id, &s.role, s.calls))
+    };
+    let ran = |s: &StatementCounters| {
+        !known(s) && before.iter().all(|b| (b.query_id, &b.role) != (s.query_id, &s.role))
+    };
+    now.iter().filter(|s| verbs.contains(&verb(&s.text).as_str()) && ran(s)).collect()
+}
+
+/// The statement that wrote what was measured, by its own count of rows, and the errors of others
+/// that name the table since: written rows that nobody stumbles over are left alone.
+fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
+    let first = symptom.evidence().first()?;
+    let (n_written, relation) = (first.value?, symptom.relations.first()?);
+    let writers = new_statements(case, &["UPDATE", "DELETE", "MERGE", "WITH"]);
+    let enough = |s: &&&StatementCounters| {
+        s.rows as f64 >= 0.5 * n_written && mentions(&s.text, &relation.name)
+    };
+    let writer = writers.iter().find(enough)?;
+    let stumbles = |e: &&LogEntry| {
+        is_statement_error(e)
+            && e.role != writer.role
+            && seconds_between(symptom.since, e.at) > -FOLLOWS_S
+            && mentions(&e.statement, &relation.name)
+    };
+    let recent = case.window.recent();
+    let failed: Vec<&LogEntry> = recent.iter().flat_map(|s| &s.log).filter(stumbles).collect();
+    let before = case.window.baseline().iter().flat_map(|s| &s.log);
+    let n_before =
+        before.filter(|e| is_statement_error(e) && mentions(&e.statement, &relation.name));
+    let per_s = failed.len() as f64 / seconds_of(recent);
+    let per_s_before = n_before.count() as f64 / seconds_of(case.window.baseline());
+    let example = failed.first().filter(|_| failed.len() >= 3 && per_s > 3.0 * per_s_before)?;
+    let sender = recent.iter().flat_map(|s| &s.sessions).find(|s| {
+        s.role == writer.role
+            && verb(&s.query) == verb(&writer.text)
+            && mentions(&s.query, &relation.name)
+    });
+    let says = format!(
+        "role {}{} has changed {} rows of {relation}, {}: {}. Since then {} statements on it fail: {} ({})",
+        writer.role,
+        sender.map_or(String::new(), |s| format!(" ({}, pid {})", s.application, s.pid)),
+        human(writer.rows as f64),
+        symptom.title,
+        cut(sender.map_or(&*writer.text, |s| &s.query), 200),
+        failed.len(),
+        cut(&example.message, 80),
+        example.sqlstate,
+    );
+    let errors = Evidence::measured(
+        format!("statements on {relation} that fail since"),
+        per_s,
+        "errors/s",
+        logged(example),
+    )
+    .against(per_s_before)
+    .at(case.window.now());
+    let rows = Evidence::measured(
+        format!(
+            "rows that one statement of role {} changed: {}",
+            writer.role,
+            cut(&writer.text, 80)
+        ),
+        writer.rows as f64,
+        "rows",
+        sampled("statements: pg_stat_statements.rows"),
+    )
+    .against(0.0)
+    .at(case.window.now());
+    Some(Verdict::Likely(
+        Likely::new(0.88, says, first.clone())
+            .and(errors)
+            .and(rows)
+            .on(symptom.relations.iter().cloned())
+            .by(sender.map(|s| s.pid))
+            .act(&["undo_rows"]),
+    ))
+}
+
+/// The counters that tell of a write reach the view after the first statement that fails for it.
+const FOLLOWS_S: f64 = 15.0; // an idle backend reports within 10 s
+
 /// The change is blamed only where a session that harmed others did it: rows that a batch
 /// of daily life writes hurt nobody and are left alone.
 fn rewritten(case: &Case, symptom: &Symptom) -> Verdict {
     let Some(evidence) = symptom.evidence().first().cloned() else {
         return Verdict::unknown("how many rows were written");
     };
+    if let Some(verdict) = committed(case, symptom) {
+        return verdict;
+    }
     let culprit = case
         .window
         .recent()

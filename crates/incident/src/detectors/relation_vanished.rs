@@ -28,7 +28,7 @@ fn detect(window: &Window) -> Vec<Symptom> {
                 Symptom::new(
                     DETECTOR.id,
                     d.at,
-                    if is_back(window, &relation, d.at) { d.at } else { window.now() },
+                    if is_back(window, &relation, d, n_rows) { d.at } else { window.now() },
                     if is_missed || (in_use && !is_ours(d)) {
                         Weight::Harm
                     } else {
@@ -55,15 +55,17 @@ fn detect(window: &Window) -> Vec<Symptom> {
         .collect()
 }
 
-/// Is the table there again, with rows, in a sample after it went?
-fn is_back(window: &Window, relation: &Relation, gone_at: Timestamp) -> bool {
+/// Is the table there again, with rows, in a sample after it went? One that was emptied never
+/// left and has been filled since by its clients: it is back with half of its rows.
+fn is_back(window: &Window, relation: &Relation, gone: &DdlEvent, n_rows: i64) -> bool {
     let newest = window.samples.iter().rev().find(|s| s.tables.is_some());
+    let has_rows = |t: &TableCounters| match gone.dropped {
+        true => t.n_live + t.inserted > 0,
+        false => t.n_live * 2 >= n_rows,
+    };
     newest.is_some_and(|s| {
-        s.at > gone_at
-            && s.tables
-                .iter()
-                .flatten()
-                .any(|t| t.relation.same_as(relation) && t.n_live + t.inserted > 0)
+        let mut tables = s.tables.iter().flatten();
+        s.at > gone.at && tables.any(|t| t.relation.same_as(relation) && has_rows(t))
     })
 }
 

@@ -164,6 +164,7 @@ mod tests {
                 rows: 0,
                 blks,
                 blks_read: 0,
+                squares_ms2: 0.0,
             }]);
         }
         Window { samples, baseline_until: at(35), catalog: None }

@@ -1,13 +1,13 @@
 //! A right for everybody, or rights taken away.
 
-use crate::context::Context;
+use crate::context::{Context, Site};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
-use pgward_sql::action::Action;
+use pgward_sql::action::{Action, Grant};
 
 pub(super) static LINT: Lint = Lint {
     id: "grant_broad",
-    severity: Severity::Warning,
+    severity: Severity::Error,
     title: "a right for everybody, or rights taken away",
     harm: "PUBLIC is every role there is and will be; a REVOKE stops clients that use the \
            right at once",
@@ -36,6 +36,32 @@ pub(super) static LINT: Lint = Lint {
     check,
 };
 
+/// The busiest statement that needs a right which the REVOKE takes from its role.
+fn used<'a>(cx: &'a Context, site: &Site, g: &Grant) -> Option<&'a StatementTraffic> {
+    if g.grants || g.defaults || g.kind != "table" {
+        return None;
+    }
+    let needs = |s: &&StatementTraffic| {
+        let verb = s.text.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
+        let named = pgward_sql::uses(&s.text);
+        let on_it = |name: &String| {
+            let relation = pgward_sql::relations(&format!("SELECT FROM {name}")).into_iter().next();
+            relation.is_some_and(|r| {
+                cx.existed(site, &r) && named.relations.iter().any(|n| n.same_as(&r))
+            })
+        };
+        g.grantees.contains(&s.role)
+            && (g.privileges.is_empty() || g.privileges.contains(&verb))
+            && (g.whole_schema || g.objects.iter().any(on_it))
+    };
+    cx.catalog?.statements.iter().filter(needs).max_by_key(|s| s.calls)
+}
+
+/// The first words of a statement.
+fn head(text: &str) -> String {
+    text.split_whitespace().take(8).collect::<Vec<_>>().join(" ")
+}
+
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for action in &site.actions {
@@ -57,7 +83,18 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 }
                 _ => continue,
             };
-            found.push(site.finding(&LINT, Severity::Warning, message));
+            match used(cx, site, g) {
+                Some(user) => {
+                    let evidence = cx.measured(
+                        format!("calls by role {}: {}", user.role, head(&user.text)),
+                        user.calls as f64,
+                        "calls",
+                        "pg_stat_statements.calls",
+                    );
+                    found.push(site.catalog_finding(&LINT, Severity::Error, message, evidence));
+                }
+                None => found.push(site.finding(&LINT, Severity::Warning, message)),
+            }
         }
     }
 }

@@ -13,12 +13,36 @@ pub(super) static ACTION: Action = Action {
 };
 
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
-    let dropped = likely
+    let dropped = dropped(likely)?;
+    let mut steps = build(cx, likely)?;
+    steps.extend(newcomers(cx, case, dropped)?.iter().map(drop_step));
+    let relation = dropped.relation.clone().unwrap_or_default();
+    Ok(runbook(
+        &ACTION,
+        format!(
+            "Build index {} on {relation} again",
+            index_of(dropped).map_or(String::new(), |i| i.name)
+        ),
+        "CONCURRENTLY blocks no write, and nothing is dropped before the plan is proven",
+        lossless("an index holds no data of its own"),
+        steps,
+    ))
+}
+
+/// The last index that was dropped and whose definition is known.
+fn dropped(likely: &Likely) -> Result<&DdlEvent, Error> {
+    let known = |d: &&DdlEvent| d.dropped && d.object_kind == "index" && d.old_definition.is_some();
+    likely
         .ddl
         .iter()
         .rev()
-        .find(|d| d.dropped && d.object_kind == "index" && d.old_definition.is_some())
-        .ok_or_else(|| refuse(&ACTION, "no dropped index with a known definition is to blame"))?;
+        .find(known)
+        .ok_or_else(|| refuse(&ACTION, "no dropped index with a known definition is to blame"))
+}
+
+/// Steps that build the dropped index again and prove that it serves.
+pub(super) fn build(cx: &Cx<'_>, likely: &Likely) -> Result<Vec<Step>, Error> {
+    let dropped = dropped(likely)?;
     let definition = dropped.old_definition.clone().unwrap_or_default();
     let relation = dropped.relation.clone().unwrap_or_default();
     let old = index_of(dropped)
@@ -54,15 +78,7 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
             within_ms: 30_000, // statistics reach the view a second after a statement ends
         },
     ];
-    let mut steps = vec![build, prove];
-    steps.extend(newcomers(cx, case, dropped)?.iter().map(drop_step));
-    Ok(runbook(
-        &ACTION,
-        format!("Build index {} on {relation} again", name.name),
-        "CONCURRENTLY blocks no write, and nothing is dropped before the plan is proven",
-        lossless("an index holds no data of its own"),
-        steps,
-    ))
+    Ok(vec![build, prove])
 }
 
 /// The definition comes from a table that others may write to: it must be one CREATE INDEX on
@@ -106,8 +122,6 @@ fn concurrently(definition: &str, old: &Relation, name: &Relation) -> Result<Str
     Ok(format!("{head} INDEX CONCURRENTLY {}{rest}", quote_ident(&name.name)))
 }
 
-/// Indexes the same session created on the same table that still exist and serve nothing but
-/// speed. Without a catalog nothing proves that.
 /// Indexes of the table that were not there before the trouble. The change may still be at
 /// work, so the present catalog is asked; dropping CONCURRENTLY waits for a build to end.
 fn newcomers(

@@ -91,7 +91,12 @@ const GOES_ON_S: f64 = 5.0;
 /// - it committed within the session's life, just before the transaction that harmed others
 ///   began, which changes the same table, and all others change it by statements of daily
 ///   life only, which do not write a large share of it.
+/// - one statement, first run since the onset, has changed as many rows of the table as the
+///   transaction did.
 fn did_it(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> Option<&'static str> {
+    if counted(likely, case, table, writer) {
+        return Some("the statement to blame has changed as many rows as it did");
+    }
     let samples = || case.window.samples.iter().flat_map(|s| &s.sessions);
     let newest = samples().rfind(|s| likely.pids.contains(&s.pid))?;
     let same = |s: &&SessionSample| s.pid == newest.pid && s.backend_start == newest.backend_start;
@@ -118,6 +123,27 @@ fn did_it(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> Op
     });
     let proven = newest.backend_start <= writer.ended_at && goes_on && others_daily;
     proven.then_some("the session to blame committed it just before it went on")
+}
+
+/// Is there exactly one statement that was never counted before the onset and has changed as many
+/// rows of the table as the transaction, and does the verdict blame a statement at all? A verdict
+/// about a session in the way is about what that one did.
+fn counted(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> bool {
+    let by_statement = |e: &Evidence| e.source.detail.starts_with("statements:");
+    if !likely.evidence().iter().any(by_statement) {
+        return false;
+    }
+    let newest = |samples: &[Sample]| {
+        samples.iter().rev().find_map(|s| s.statements.clone()).unwrap_or_default()
+    };
+    let before = newest(case.window.baseline());
+    let known = |s: &StatementCounters| {
+        before.iter().any(|b| (b.query_id, &b.role) == (s.query_id, &s.role))
+    };
+    let now = newest(case.window.recent());
+    let mut writers = now.iter().filter(|s| !known(s) && changes(&s.text, table));
+    let one = writers.next().is_some_and(|s| s.rows.unsigned_abs() == writer.n_written);
+    one && writers.next().is_none()
 }
 
 fn changes(query: &str, table: &Relation) -> bool {

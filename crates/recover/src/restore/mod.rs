@@ -3,6 +3,7 @@
 mod block;
 mod closure;
 mod objects;
+mod refill;
 mod rows;
 
 use pgward_model::runbook::Limits;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use block::block;
 pub use objects::{check_gone, objects};
+pub use refill::refill;
 pub use rows::rows;
 
 /// What an executor has done.

@@ -14,10 +14,10 @@ use std::fs;
 use std::path::Path;
 
 /// The table as both servers know it.
-struct Table {
-    name: String,
+pub(super) struct Table {
+    pub(super) name: String,
     /// Quoted; generated columns are left out, they follow.
-    columns: Vec<String>,
+    pub(super) columns: Vec<String>,
     key: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ pub fn rows(
     Ok(report)
 }
 
-fn table(
+pub(super) fn table(
     here: &Session,
     there: &Session,
     relation: &Relation,

@@ -85,6 +85,14 @@ fn act(act: &Act) -> Vec<Text> {
                 names.join(", ")
             ))]
         }
+        Act::RefillTables { relations, target_lsn } => {
+            let names: Vec<String> = relations.iter().map(ToString::to_string).collect();
+            vec![Text::plain(format!(
+                "fills {} again with the rows of before WAL position {target_lsn}, beside those \
+                 that came since, from a side server",
+                names.join(", ")
+            ))]
+        }
         Act::RestoreBlock { relation, block } => vec![Text::plain(format!(
             "writes block {block} of {relation} back, from a side server with all WAL replayed"
         ))],

@@ -1,4 +1,4 @@
-//! Roles and settings, and what changed in them.
+//! Roles and settings, those of roles and databases too, and what changed in them.
 
 use super::Sampler;
 use crate::error::Error;
@@ -13,7 +13,8 @@ pub(super) static SAMPLER: Sampler =
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let session = eyes.session()?;
     let roles = pairs(session, include_str!("../../queries/roles.sql"))?;
-    let settings = pairs(session, include_str!("../../queries/settings.sql"))?;
+    let mut settings = pairs(session, include_str!("../../queries/settings.sql"))?;
+    settings.extend(pairs(session, include_str!("../../queries/role_settings.sql"))?);
     for (kind, known, new) in
         [("role", &mut eyes.roles, roles), ("setting", &mut eyes.settings, settings)]
     {
@@ -63,11 +64,11 @@ fn written(file: &str) -> BTreeMap<String, String> {
     file.lines().filter(|l| !l.trim_start().starts_with('#')).filter_map(line).collect()
 }
 
-fn pairs(session: &Session, sql: &str) -> Result<BTreeMap<String, String>, Error> {
+pub(super) fn pairs(session: &Session, sql: &str) -> Result<BTreeMap<String, String>, Error> {
     session.query(sql, &[])?.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
 }
 
-fn differences(
+pub(super) fn differences(
     kind: &str,
     before: &BTreeMap<String, String>,
     after: &BTreeMap<String, String>,

@@ -40,6 +40,7 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             rows: get(row, 4)?,
             blks: get(row, 5)?,
             blks_read: get(row, 6)?,
+            squares_ms2: get(row, 7)?,
         });
     }
     let ids: BTreeSet<i64> = counted.iter().map(|s| s.query_id).collect();

@@ -28,11 +28,14 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             deleted: get(row, 10)?,
             last_analyze: get(row, 11)?,
             vacuums: get(row, 15)?,
+            written_since_analyze: get(row, 16)?,
+            planner_rows: f64::from(get::<f32>(row, 17)?),
         });
         let file = FileNow {
             node: get(row, 12)?,
             pages: i64::from(get::<i32>(row, 13)?),
             is_bare: get(row, 14)?,
+            xid: get::<String>(row, 18)?.parse().unwrap_or(0),
         };
         files.insert(get(row, 0)?, file);
     }
@@ -45,7 +48,10 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         sample.gaps.push(Gap { sampler: SAMPLER.id.to_owned(), why });
     }
     let emptied = eyes.files.truncated(&tables, &files, sample.at);
-    let events = emptied.iter().map(|(at, t)| differences::truncated(*at, t, &sample.sessions));
+    let events = emptied.iter().map(|(at, t)| {
+        let xid = files.get(&t.oid).map_or(0, |f| f.xid);
+        differences::truncated(*at, t, xid, &sample.sessions)
+    });
     sample.ddl.extend(events);
     sample.tables = Some(tables);
     Ok(())
@@ -80,6 +86,8 @@ struct FileNow {
     pages: i64,
     /// Nothing has counted its pages or rows since it was made.
     is_bare: bool,
+    /// The transaction that gave it the file, or changed its row in the catalog later.
+    xid: u64,
 }
 
 #[derive(Debug)]
@@ -118,7 +126,7 @@ impl Files {
         let mut found = Vec::new();
         let mut known = HashMap::with_capacity(tables.len());
         for table in tables {
-            let Some(FileNow { node, pages, is_bare }) = files.get(&table.oid).copied() else {
+            let Some(FileNow { node, pages, is_bare, .. }) = files.get(&table.oid).copied() else {
                 continue;
             };
             let (mut changed, mut is_empty) = (None, false);
@@ -162,13 +170,15 @@ mod tests {
             deleted,
             last_analyze: None,
             vacuums: 0,
+            written_since_analyze: 0,
+            planner_rows: 0.0,
         }
     }
 
     /// How many truncations a run of (file, live rows, deleted rows) two seconds apart shows.
     fn n_truncated(run: &[(u32, i64, i64)]) -> usize {
         let counted = |(node, n_live, deleted): &(u32, i64, i64)| {
-            (FileNow { node: *node, pages: 500, is_bare: false }, *n_live, *deleted)
+            (FileNow { node: *node, pages: 500, is_bare: false, xid: 7 }, *n_live, *deleted)
         };
         n_emptied(&run.iter().map(counted).collect::<Vec<_>>())
     }
@@ -186,8 +196,8 @@ mod tests {
 
     #[test]
     fn a_bare_file_without_pages_tells_it_before_any_counter() {
-        let old = FileNow { node: 1, pages: 500, is_bare: false };
-        let of = |pages, is_bare| FileNow { node: 2, pages, is_bare };
+        let old = FileNow { node: 1, pages: 500, is_bare: false, xid: 7 };
+        let of = |pages, is_bare| FileNow { node: 2, pages, is_bare, xid: 8 };
         let n_of = |n_live, new| n_emptied(&[(old, n_live, 0), (new, n_live, 0), (new, n_live, 0)]);
         let n = |new| n_of(50_000, new);
         assert_eq!((n(of(0, true)), n(of(5, true))), (1, 1)); // rows came since

@@ -1,0 +1,121 @@
+//! A trigger calls itself, or one statement sets off thousands.
+
+use super::Cause;
+use crate::facts::{complete, cut, is_dml, is_statement_error, logged, sampled};
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "fn_trigger_loop",
+    name: "Trigger recursion or cascade explosion",
+    necessary: "the stack's depth is reached, or far more rows are written than statements ask for",
+    explains: &["error_burst", "statement_slow", "throughput_drop"],
+    actions: &[],
+    prevention: &[
+        "Let triggers end themselves with pg_trigger_depth()",
+        "Index every column that a foreign key with an action refers from",
+    ],
+    judge,
+};
+
+/// Rows written for each row that a statement asked for; an audit trigger makes it 2.
+const TIMES: f64 = 10.0;
+
+fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = complete(case, "log", "the server log was not read") {
+        return unknown;
+    }
+    let deep = |e: &&LogEntry| is_statement_error(e) && e.sqlstate == "54001";
+    let lines: Vec<&LogEntry> =
+        case.window.recent().iter().flat_map(|s| &s.log).filter(deep).collect();
+    if let Some(first) = lines.first() {
+        let claim = "statements that reached the stack's depth (54001)";
+        let evidence = Evidence::measured(claim, lines.len() as f64, "statements", logged(first));
+        let before = case.window.baseline().iter().flat_map(|s| &s.log).filter(deep).count();
+        let says = format!(
+            "{} in a statement of role {}: {}",
+            cut(&first.message, 80),
+            first.role,
+            cut(&first.statement, 160)
+        );
+        let evidence = evidence.against(before as f64).at(first.at);
+        return Verdict::Likely(Likely::new(0.9, says, evidence));
+    }
+    let (Some(now), Some(before)) =
+        (multiple(case.window.recent()), multiple(case.window.baseline()))
+    else {
+        return Verdict::unknown("how many rows statements wrote, before the onset and since");
+    };
+    let evidence = Evidence::measured(
+        "rows written to tables for each row that a statement asked to write",
+        now,
+        "rows",
+        sampled("tables: pg_stat_user_tables; statements: pg_stat_statements"),
+    )
+    .against(before)
+    .at(case.window.now());
+    if now < TIMES * before.max(1.0) {
+        return Verdict::ruled_out(evidence);
+    }
+    let says = format!(
+        "{} rows are written for each that a statement asks for, {} before: triggers or cascades do it",
+        human(now),
+        human(before)
+    );
+    Verdict::Likely(Likely::new(0.6, says, evidence))
+}
+
+/// Rows that tables took for each row that statements of clients wrote; `None` where neither was
+/// counted twice, or nothing was written.
+fn multiple(samples: &[Sample]) -> Option<f64> {
+    let asked: f64 = statement_deltas(samples)
+        .iter()
+        .filter(|d| is_dml(&d.text))
+        .map(|d| d.rows_per_call * d.calls as f64)
+        .sum();
+    let written = |s: &Sample| -> Option<i64> {
+        Some(s.tables.as_ref()?.iter().map(|t| t.inserted + t.updated + t.deleted).sum())
+    };
+    let mut counted = samples.iter().filter_map(written);
+    let (first, last) = (counted.next()?, counted.next_back()?);
+    (asked >= 1.0).then(|| (last - first).max(0) as f64 / asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, log, table};
+
+    /// A statement that writes ten rows a second, for each of which `times` are written after
+    /// second 30.
+    fn samples(times: i64) -> Vec<Sample> {
+        let mut samples = healthy(40);
+        for (i, s) in (0..).zip(&mut samples) {
+            let mut orders = table("orders", 1000);
+            orders.updated = 10 * i + (i - 29).max(0) * 10 * (times - 1);
+            s.tables = Some(vec![orders]);
+            s.statements = Some(vec![StatementCounters {
+                query_id: 1,
+                role: "site".into(),
+                text: "UPDATE orders SET note = $1 WHERE id = $2".into(),
+                calls: 10 * i,
+                total_ms: 0.0,
+                rows: 10 * i,
+                blks: 0,
+                blks_read: 0,
+                squares_ms2: 0.0,
+            }]);
+        }
+        samples
+    }
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        assert!(judge(&case(samples(50), 30)).likely().is_some());
+        assert!(matches!(judge(&case(samples(1), 30)), Verdict::RuledOut { .. }));
+        assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
+        let mut deep = samples(1);
+        deep.last_mut().unwrap().log =
+            vec![log(39, "ERROR", "54001", "stack depth limit exceeded")];
+        assert!(judge(&case(deep, 30)).likely().is_some());
+    }
+}

@@ -1,0 +1,117 @@
+//! One statement is sent many times as often as before, and no other is.
+
+use super::Cause;
+use crate::facts::{complete, cut, sampled};
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "load_n_plus_1",
+    name: "One release multiplies calls of one statement",
+    necessary: "one statement's calls per second have multiplied, at the same time per call, and \
+                the others' have not",
+    explains: &["statement_slow", "throughput_drop", "connections_near_limit"],
+    actions: &[],
+    prevention: &["Count queries per request in the tests of the application"],
+    judge,
+};
+
+/// A list of ten is the shortest that makes ten queries of one.
+const TIMES: f64 = 10.0;
+/// Below this many times as often, traffic as such is the better word.
+const TIMES_MIN: f64 = 3.0;
+/// Of all calls now: less loads nobody.
+const SHARE: f64 = 0.3;
+
+fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = complete(case, "statements", "statements were not counted") {
+        return unknown;
+    }
+    let before = statement_deltas(case.window.baseline());
+    let now = statement_deltas(case.window.recent());
+    if before.is_empty() || now.is_empty() {
+        return Verdict::unknown("statements were not counted both before and after the onset");
+    }
+    let rate_before = |d: &StatementDelta| {
+        let same = |b: &&StatementDelta| b.query_id == d.query_id && b.role == d.role;
+        before.iter().find(same).map_or(0.0, |b| b.calls_per_s)
+    };
+    let total: f64 = now.iter().map(|d| d.calls_per_s).sum();
+    let grown = |d: &StatementDelta| d.calls_per_s - rate_before(d);
+    let Some(most) = now.iter().max_by(|a, b| grown(a).total_cmp(&grown(b))) else {
+        return Verdict::unknown("no statement ran since the onset");
+    };
+    // A statement never seen before is measured against the mean of those there were.
+    let usual = match rate_before(most) {
+        0.0 => before.iter().map(|b| b.calls_per_s).sum::<f64>() / before.len() as f64,
+        rate => rate,
+    };
+    let times = most.calls_per_s / usual.max(0.1);
+    let evidence = Evidence::measured(
+        format!("calls of the statement that grew most: {}", cut(&most.text, 80)),
+        most.calls_per_s,
+        "calls/s",
+        sampled("statements: pg_stat_statements"),
+    )
+    .against(usual)
+    .at(case.window.now());
+    let others: f64 = total - most.calls_per_s;
+    let others_before: f64 = before.iter().map(|b| b.calls_per_s).sum::<f64>() - rate_before(most);
+    if times < TIMES_MIN || most.calls_per_s < SHARE * total {
+        return Verdict::ruled_out(evidence);
+    }
+    if times < TIMES || others > 1.5 * others_before {
+        return Verdict::unknown(format!(
+            "whether one release asks {} times as often, or more clients do: {}",
+            human(times),
+            cut(&most.text, 80)
+        ));
+    }
+    Verdict::Likely(Likely::new(
+        0.7,
+        format!(
+            "role {} sends one statement {} times as often as before ({} calls/s, {} before) and \
+             the others as often as ever: {}",
+            most.role,
+            human(times),
+            human(most.calls_per_s),
+            human(usual),
+            cut(&most.text, 160)
+        ),
+        evidence,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, healthy};
+
+    /// Two statements at 10 calls/s each; the second at `per_s` from second 30 on.
+    fn samples(per_s: i64) -> Vec<Sample> {
+        let mut samples = healthy(40);
+        for (i, s) in (0..).zip(&mut samples) {
+            let of = |query_id, calls| StatementCounters {
+                query_id,
+                role: "site".into(),
+                text: "SELECT name FROM users WHERE id = $1".into(),
+                calls,
+                total_ms: calls as f64,
+                rows: calls,
+                blks: 4 * calls,
+                blks_read: 0,
+                squares_ms2: 0.0,
+            };
+            let more = (i - 29).max(0) * (per_s - 10);
+            s.statements = Some(vec![of(1, 10 * i), of(2, 10 * i + more)]);
+        }
+        samples
+    }
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        assert!(judge(&case(samples(400), 30)).likely().unwrap().says.contains("users"));
+        assert!(matches!(judge(&case(samples(12), 30)), Verdict::RuledOut { .. }));
+        assert!(matches!(judge(&case(samples(60), 30)), Verdict::Unknown { .. }));
+        assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
+    }
+}

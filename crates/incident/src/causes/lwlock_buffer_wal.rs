@@ -1,0 +1,36 @@
+//! Everybody wants the same page or the same place in the WAL.
+
+use super::Cause;
+use crate::waits::{Waits, waits};
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "lwlock_buffer_wal",
+    name: "Buffer or WAL insert contention",
+    necessary: "sessions at work wait for buffers or for the WAL",
+    explains: &["statement_slow", "throughput_drop"],
+    actions: &[],
+    prevention: &[
+        "Commit in batches rather than row by row",
+        "Spread the right-most page: a key that does not rise, or partitions",
+    ],
+    judge,
+};
+
+const WAITS: Waits = Waits {
+    lwlocks: &["WALInsert", "WALWrite", "BufferContent", "BufferMapping"],
+    others: &["BufferIO"],
+    what: "buffers or the WAL (LWLock:WALInsert, WALWrite, BufferContent, BufferMapping)",
+};
+
+fn judge(case: &Case) -> Verdict {
+    waits(case, &WAITS, 0.75)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        crate::waits::tests::check_waits(super::judge, "LWLock", "BufferContent");
+    }
+}

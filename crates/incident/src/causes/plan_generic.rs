@@ -1,0 +1,119 @@
+//! A prepared statement has one plan for all parameters, and some of them need another.
+
+use super::Cause;
+use crate::facts::{complete, cut, regressions, sampled};
+use pgward_model::prelude::*;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "plan_generic",
+    name: "Generic plan or parameter sensitivity",
+    necessary: "calls of one statement take very different times, and wait for no lock",
+    explains: &["statement_slow", "throughput_drop"],
+    actions: &[],
+    prevention: &[
+        "Set plan_cache_mode = force_custom_plan for the role whose parameters are skewed",
+        "Give the common values a partial index of their own",
+    ],
+    judge,
+};
+
+/// Times of one plan over like rows spread about as wide as their mean; of two, wider.
+const SPREAD: f64 = 2.0;
+/// The statement is slower at all.
+const SLOWER: f64 = 3.0;
+
+fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = complete(case, "statements", "statements were not counted") {
+        return unknown;
+    }
+    let pairs = regressions(&case.window);
+    let slower = pairs.iter().filter(|(now, old)| {
+        now.calls >= 10 && now.ms_per_call >= SLOWER * old.ms_per_call.max(0.02)
+    });
+    let spread = |d: &StatementDelta| d.spread_ms / d.ms_per_call.max(0.001);
+    let widest = slower.max_by(|a, b| spread(&a.0).total_cmp(&spread(&b.0)));
+    let Some((now, old)) = widest else {
+        let most = pairs
+            .iter()
+            .map(|(now, old)| now.ms_per_call / old.ms_per_call.max(0.02))
+            .max_by(f64::total_cmp);
+        let Some(most) = most else {
+            return Verdict::unknown("no statement ran both before and after the onset");
+        };
+        let claim = "time per call of the statement that slowed most, as a multiple of before";
+        return Verdict::ruled_out(measured(case, claim, most, "x", 1.0));
+    };
+    let claim = format!(
+        "standard deviation of the calls' time as a multiple of their mean: {}",
+        cut(&now.text, 60)
+    );
+    let evidence = measured(case, &claim, spread(now), "x the mean", spread(old));
+    if spread(now) < SPREAD || spread(now) < SPREAD * spread(old) {
+        return Verdict::ruled_out(evidence);
+    }
+    let waits = case.symptoms.iter().any(|s| s.detector == "lock_queue");
+    if waits || !now.text.contains("$1") {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!("{claim}; yet locks are waited for, or it has no parameter"),
+            ..evidence
+        });
+    }
+    // Which calls had which plan is not seen, so this fits and is not proven.
+    let times = now.blks_per_call / old.blks_per_call.max(1.0);
+    if times < SLOWER {
+        return Verdict::unknown(format!(
+            "whether the slow calls have a plan of their own: plans were not seen (auto_explain) \
+             for {}",
+            cut(&now.text, 80)
+        ));
+    }
+    let says = format!(
+        "some calls of one statement read {} times the blocks and others as many as ever, which a \
+         plan made for other parameters would explain: {}",
+        human(times),
+        cut(&now.text, 160)
+    );
+    Verdict::Likely(Likely::new(0.4, says, evidence))
+}
+
+fn measured(case: &Case, claim: &str, value: f64, unit: &str, before: f64) -> Evidence {
+    Evidence::measured(claim, value, unit, sampled("statements: pg_stat_statements"))
+        .against(before)
+        .at(case.window.now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, healthy};
+
+    /// 100 calls a second of 0.1 ms and 4 blocks; since second 30 every tenth takes `ms`.
+    fn samples(ms: f64, blks: i64, tenth: f64) -> Vec<Sample> {
+        let mut samples = healthy(40);
+        for (i, s) in samples.iter_mut().enumerate() {
+            let (n, slow) = (i as f64, i.saturating_sub(29) as f64);
+            s.statements = Some(vec![StatementCounters {
+                query_id: 1,
+                role: "site".into(),
+                text: "SELECT * FROM orders WHERE customer_id = $1".into(),
+                calls: 100 * i as i64,
+                total_ms: 10.0 * n + slow * 100.0 * tenth * ms,
+                rows: 0,
+                blks: 400 * i as i64 + slow as i64 * 100 * blks,
+                blks_read: 0,
+                squares_ms2: n + slow * 100.0 * tenth * ms * ms,
+            }]);
+        }
+        samples
+    }
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        assert!(judge(&case(samples(50.0, 200, 0.1), 30)).likely().is_some());
+        let all = judge(&case(samples(50.0, 200, 1.0), 30));
+        assert!(matches!(all, Verdict::RuledOut { .. }), "{all:?}");
+        assert!(matches!(judge(&case(samples(0.0, 0, 0.1), 30)), Verdict::RuledOut { .. }));
+        assert!(matches!(judge(&case(samples(50.0, 0, 0.1), 30)), Verdict::Unknown { .. }));
+        assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
+    }
+}

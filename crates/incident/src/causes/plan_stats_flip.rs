@@ -1,0 +1,305 @@
+//! The planner takes another plan, since its statistics are old or gone.
+
+use super::{Cause, plan_missing_index};
+use crate::facts::{complete, cut, mentions, regressions, sampled};
+use pgward_model::prelude::*;
+use std::collections::BTreeMap;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "plan_stats_flip",
+    name: "Plan flip from stale or missing statistics",
+    necessary: "a statement reads many times the blocks per call, and the statistics of a table it \
+                reads are gone, old or newly made",
+    explains: &["statement_slow", "throughput_drop"],
+    actions: &["analyze_table"],
+    prevention: &[
+        "Run ANALYZE as the last step of every bulk change, restore and upgrade",
+        "Lower autovacuum_analyze_scale_factor for tables whose values shift, and leave autovacuum on",
+    ],
+    judge,
+};
+
+/// What autovacuum itself takes for worth another look: `autovacuum_analyze_scale_factor`.
+const SHARE: f64 = 0.10;
+/// ... and `autovacuum_analyze_threshold`, in rows.
+const ROWS: f64 = 50.0;
+/// Statistics that were made so shortly before the onset may have brought it.
+const JUST_BEFORE_S: f64 = 60.0;
+
+/// An idle backend reports its counters after 10 s at the latest (`PGSTAT_IDLE_INTERVAL`).
+const COUNTED_S: f64 = 15.0;
+
+/// What is wrong with the statistics of a table.
+struct Flaw {
+    relation: Relation,
+    says: String,
+    evidence: Evidence,
+    score: f64,
+}
+
+fn judge(case: &Case) -> Verdict {
+    if let Some(unknown) = complete(case, "statements", "statements were not counted") {
+        return unknown;
+    }
+    let pairs = regressions(&case.window);
+    let Some((now, old)) = plan_missing_index::spoiled(&pairs).or_else(|| bare(case, &pairs))
+    else {
+        return plan_missing_index::unspoiled(case, &pairs);
+    };
+    let mut flaws = gone(case, &now.text);
+    if flaws.is_empty() {
+        flaws.extend(oldest(case, &now.text));
+    }
+    if flaws.is_empty() {
+        flaws.extend(new(case, &now.text));
+    }
+    let Some(worst) = flaws.first() else { return good(case, &now.text) };
+    let dropped = plan_missing_index::blame(case, &now.text).iter().filter(|d| d.dropped).count();
+    if dropped > 0 {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!("{}; yet an index that served was dropped", worst.says),
+            ..worst.evidence.clone()
+        });
+    }
+    let all = flaws.iter().map(|f| f.says.clone()).collect::<Vec<_>>().join("; ");
+    let says = format!(
+        "{all}. No index of it was dropped, and the plan changed of: {} ({} ms per call, {} before; {} blocks per \
+         call, {} before)",
+        cut(&now.text, 120),
+        human(now.ms_per_call),
+        human(old.ms_per_call),
+        human(now.blks_per_call),
+        human(old.blks_per_call),
+    );
+    let blocks = Evidence::measured(
+        format!("blocks per call: {}", cut(&now.text, 60)),
+        now.blks_per_call,
+        "blocks/call",
+        sampled("statements: pg_stat_statements"),
+    )
+    .against(old.blks_per_call)
+    .at(case.window.now());
+    let mut likely = Likely::new(worst.score, says, worst.evidence.clone()).and(blocks);
+    for flaw in flaws.iter().skip(1) {
+        likely = likely.and(flaw.evidence.clone());
+    }
+    Verdict::Likely(likely.on(flaws.iter().map(|f| f.relation.clone())).act(CAUSE.actions))
+}
+
+/// The slowest statement on a table whose statistics are gone: it may read no more and still be
+/// compiled, hashed or sorted for rows that are not there.
+fn bare<'a>(
+    case: &Case,
+    pairs: &'a [(StatementDelta, StatementDelta)],
+) -> Option<&'a (StatementDelta, StatementDelta)> {
+    let slower = |(now, old): &&(StatementDelta, StatementDelta)| {
+        now.calls >= 3 && now.ms_per_call >= SLOWER * old.ms_per_call.max(0.02)
+    };
+    pairs.iter().filter(slower).find(|(now, _)| !gone(case, &now.text).is_empty())
+}
+
+/// As the detector of slow statements has it.
+const SLOWER: f64 = 5.0;
+
+fn planner(samples: &[Sample]) -> Option<&PlannerSample> {
+    samples.iter().rev().find_map(|s| s.planner.as_ref())
+}
+
+/// Tables that have lost all statistics since the onset, those of the statement first; none where
+/// it reads none of them.
+fn gone(case: &Case, statement: &str) -> Vec<Flaw> {
+    let Some(before) = planner(case.window.baseline()) else { return Vec::new() };
+    let looks = case.window.recent().iter().filter_map(|s| s.planner.as_ref());
+    // The worst look counts: what a recovery has mended since is still the cause.
+    let Some(now) = looks.max_by_key(|p| p.without_statistics.len()) else { return Vec::new() };
+    let n_before = before.without_statistics.len();
+    let lost = now.without_statistics.iter().filter(|r| !before.without_statistics.contains(r));
+    let (named, others): (Vec<&Relation>, Vec<&Relation>) =
+        lost.partition(|r| mentions(statement, &r.name));
+    if named.is_empty() {
+        return Vec::new();
+    }
+    // What took the statistics of one took those of the others, whose statements are slow next.
+    named
+        .into_iter()
+        .chain(others)
+        .map(|r| Flaw {
+            relation: r.clone(),
+            says: format!("the planner has no statistics of {r} any more"),
+            evidence: Evidence::measured(
+                format!("tables without statistics, {r} among them"),
+                now.without_statistics.len() as f64,
+                "tables",
+                sampled("planner: pg_stats"),
+            )
+            .against(n_before as f64)
+            .at(case.window.now()),
+            score: 0.95,
+        })
+        .collect()
+}
+
+/// The tables of the statement, each as it was at its worst since the onset, with the counts
+/// before. What a recovery has mended since is still the cause.
+fn counted<'a>(
+    case: &'a Case,
+    statement: &'a str,
+) -> Vec<(&'a TableCounters, Option<&'a TableCounters>)> {
+    let mut worst: BTreeMap<u32, &TableCounters> = BTreeMap::new();
+    let recent = case.window.recent().iter().filter_map(|s| s.tables.as_ref()).flatten();
+    for table in recent.filter(|t| mentions(statement, &t.relation.name)) {
+        let known = worst.entry(table.oid).or_insert(table);
+        if share(table) > share(known) {
+            *known = table;
+        }
+    }
+    let before = case.window.baseline().iter().rev().find_map(|s| s.tables.as_deref());
+    let before = before.unwrap_or_default();
+    worst.into_values().map(|t| (t, before.iter().find(|b| b.oid == t.oid))).collect()
+}
+
+/// Rows written since the statistics were made, as a share of the rows they speak of.
+fn share(table: &TableCounters) -> f64 {
+    let known = if table.planner_rows > 0.0 { table.planner_rows } else { table.n_live as f64 };
+    table.written_since_analyze as f64 / (SHARE * known + ROWS)
+}
+
+/// The table of the statement that was written most since its statistics were made, when that
+/// happened with the trouble and autovacuum itself would look at it.
+fn oldest(case: &Case, statement: &str) -> Option<Flaw> {
+    let outgrown = counted(case, statement).into_iter().filter(|(now, before)| {
+        share(now) >= 1.0 && before.is_none_or(|b| share(b) < 0.5 * share(now))
+    });
+    let (table, before) = outgrown.max_by(|a, b| share(a.0).total_cmp(&share(b.0)))?;
+    let made = table
+        .last_analyze
+        .map_or("never".to_owned(), |t| format!("at {}", t.strftime("%H:%M:%S UTC")));
+    let n = table.written_since_analyze as f64;
+    Some(Flaw {
+        relation: table.relation.clone(),
+        says: format!(
+            "{} rows of {} were written since its statistics were made ({made}), of {} that they \
+             speak of",
+            human(n),
+            table.relation,
+            human(table.planner_rows.max(table.n_live as f64)),
+        ),
+        evidence: Evidence::measured(
+            format!("rows of {} written since ANALYZE", table.relation),
+            n,
+            "rows",
+            sampled("tables: pg_stat_user_tables.n_mod_since_analyze"),
+        )
+        .against(before.map_or(0.0, |b| b.written_since_analyze as f64))
+        .at(case.window.now()),
+        score: 0.85,
+    })
+}
+
+/// Statistics that were made anew just before the onset.
+fn new(case: &Case, statement: &str) -> Option<Flaw> {
+    let first = case.window.samples.first()?.at;
+    let fresh = counted(case, statement).into_iter().filter_map(|(now, _)| {
+        let made = now.last_analyze?;
+        let age = seconds_between(made, case.onset);
+        (made > first && (-5.0..JUST_BEFORE_S).contains(&age)).then_some((now, made, age))
+    });
+    let (table, made, age) = fresh.min_by(|a, b| a.2.abs().total_cmp(&b.2.abs()))?;
+    Some(Flaw {
+        relation: table.relation.clone(),
+        says: format!(
+            "the statistics of {} were made anew at {}, just before",
+            table.relation,
+            made.strftime("%H:%M:%S UTC")
+        ),
+        evidence: Evidence::measured(
+            format!("seconds from ANALYZE of {} to the onset", table.relation),
+            age,
+            "s",
+            sampled("tables: pg_stat_user_tables.last_analyze"),
+        )
+        .at(made),
+        score: 0.6,
+    })
+}
+
+/// The statistics are there and nearly as good as when they were made.
+fn good(case: &Case, statement: &str) -> Verdict {
+    if let Some(unknown) = complete(case, "planner", "statistics of tables were not looked at") {
+        return unknown;
+    }
+    if seconds_between(case.onset, case.window.now()) < COUNTED_S {
+        return Verdict::unknown(
+            "how many rows were written since ANALYZE: a session that has just written reports it \
+             up to 10 s later",
+        );
+    }
+    let all = counted(case, statement);
+    let most = all.iter().map(|(now, _)| share(now)).max_by(f64::total_cmp);
+    match (planner(case.window.recent()), most) {
+        (Some(_), Some(most)) => Verdict::ruled_out(
+            Evidence::measured(
+                "rows written since ANALYZE, as a share of what autovacuum bears, in the table of \
+                 the slow statement that has most",
+                100.0 * most,
+                "%",
+                sampled("tables: pg_stat_user_tables.n_mod_since_analyze; planner: pg_stats"),
+            )
+            .against(100.0)
+            .at(case.window.now()),
+        ),
+        _ => Verdict::unknown("the statistics of the tables that the slow statement reads"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, table};
+
+    /// A statement on jobs that reads 500 times the blocks since second 30, when `written` rows
+    /// of its table were written.
+    fn samples(written: i64) -> Vec<Sample> {
+        let mut samples = healthy(50);
+        for (i, s) in samples.iter_mut().enumerate() {
+            let slow = i.saturating_sub(29) as i64;
+            s.statements = Some(vec![StatementCounters {
+                query_id: 1,
+                role: "site".into(),
+                text: "SELECT id FROM jobs WHERE status = $1 ORDER BY created_at LIMIT 10".into(),
+                calls: 100 * i as i64,
+                total_ms: 10.0 * i as f64 + 2000.0 * slow as f64,
+                rows: 0,
+                blks: 400 * i as i64 + slow * 200_000,
+                blks_read: 0,
+                squares_ms2: 0.0,
+            }]);
+            let mut jobs = table("jobs", 10_000);
+            jobs.planner_rows = 10_000.0;
+            jobs.written_since_analyze = if slow > 0 { written } else { 0 };
+            s.tables = Some(vec![jobs]);
+            s.planner = Some(PlannerSample { n_tables: 1, ..PlannerSample::default() });
+        }
+        samples
+    }
+
+    #[test]
+    fn likely_ruled_out_and_unknown() {
+        assert!(judge(&case(samples(2_000), 30)).likely().unwrap().says.contains("2,000 rows"));
+        assert!(matches!(judge(&case(samples(20), 30)), Verdict::RuledOut { .. }));
+        assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
+        let mut bare = samples(20);
+        for planner in bare.iter_mut().skip(31).filter_map(|s| s.planner.as_mut()) {
+            planner.without_statistics = vec![Relation::new("public", "jobs")];
+        }
+        let verdict = judge(&case(bare, 30));
+        assert!(verdict.likely().unwrap().says.contains("no statistics of"));
+    }
+
+    #[test]
+    fn a_dropped_index_is_the_better_word() {
+        let mut dropped = case(samples(2_000), 30);
+        dropped.ddl = vec![crate::testing::ddl(28, "DROP INDEX", "index", "jobs")];
+        assert!(matches!(judge(&dropped), Verdict::RuledOut { present: true, .. }));
+    }
+}

@@ -1,0 +1,183 @@
+//! A change of keys that reads all of a table, since the foreign key that points back has no
+//! index.
+
+use crate::facts::{cut, mentions, verb, who};
+use crate::forest;
+use crate::roots::{behind, worst_root};
+use pgward_model::prelude::*;
+
+/// A foreign key whose columns begin no usable index of its table.
+#[derive(Debug)]
+struct Bare<'a> {
+    child: &'a RelationInfo,
+    key: &'a ConstraintInfo,
+    columns: Vec<String>,
+}
+
+/// Rows from which reading all of them takes ten times as long as the deletion of a row itself:
+/// 0.04 ms for a thousand of them here, and a few hundredths of a millisecond for the row.
+const N_ROWS_MIN: f64 = 10_000.0;
+
+/// `Likely` when the root of the lock queue deletes rows, or changes keys, of a table that a
+/// large one refers to without an index; `None` when it does not.
+pub(crate) fn judge(case: &Case) -> Option<Verdict> {
+    let works = |s: &SessionSample, at: Timestamp| {
+        s.state == "active"
+            && matches!(verb(&s.query).as_str(), "DELETE" | "UPDATE" | "MERGE" | "WITH")
+            && s.query_start.is_some_and(|t| seconds_between(t, at) >= forest::QUEUE_S)
+    };
+    let (root, session) = worst_root(case, works)?;
+    let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref())?;
+    let bare = changed_tables(catalog, &session.query)
+        .flat_map(|table| bare(catalog, table))
+        .max_by(|a, b| rows(case, a.child).total_cmp(&rows(case, b.child)))?;
+    let n_rows = rows(case, bare.child);
+    if n_rows < N_ROWS_MIN {
+        return None;
+    }
+    let child = &bare.child.relation;
+    let columns = bare.columns.join(", ");
+    let parent = bare.key.references.clone().unwrap_or_default();
+    let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, root.at));
+    let says = format!(
+        "{} changes rows of {parent} since {} s, and reads all of {child} for each, since no index \
+         begins with {columns}, which refers to it ({}); {} sessions wait for its locks. It runs: {}",
+        who(session),
+        human(runs_s),
+        bare.key.name,
+        root.waiters.len(),
+        cut(&session.query, 200),
+    );
+    let read = Evidence::measured(
+        format!(
+            "rows of {child} read for each row that is deleted: no index begins with {columns}"
+        ),
+        n_rows,
+        "rows",
+        Source::new(SourceKind::Catalog, "pg_constraint, pg_index, pg_class.reltuples"),
+    )
+    .against(1.0)
+    .at(catalog.taken_at);
+    Some(Verdict::Likely(
+        Likely::new(0.9, says, behind(case, &root, "changes rows"))
+            .and(read)
+            .by([root.pid])
+            .on([child.clone(), parent])
+            .act(&["cancel_blocker"]),
+    ))
+}
+
+/// Tables of the catalog that the statement names; what it only reads is asked about for nothing.
+fn changed_tables<'a>(
+    catalog: &'a Catalog,
+    query: &'a str,
+) -> impl Iterator<Item = &'a RelationInfo> {
+    catalog.relations.iter().filter(move |r| mentions(query, &r.relation.name))
+}
+
+fn bare<'a>(catalog: &'a Catalog, parent: &RelationInfo) -> Vec<Bare<'a>> {
+    let all = catalog.referencing(&parent.relation).into_iter().filter(|(_, c)| c.kind == 'f');
+    all.filter_map(|(child, key)| {
+        let columns = columns(&key.definition)?;
+        let served = child.indexes.iter().filter(|i| i.valid).any(|i| {
+            let first: Vec<&String> = i.columns.iter().take(columns.len()).collect();
+            first.len() == columns.len() && columns.iter().all(|c| first.contains(&c))
+        });
+        (!served).then_some(Bare { child, key, columns })
+    })
+    .collect()
+}
+
+/// The columns of `FOREIGN KEY (a, b) REFERENCES …`.
+fn columns(definition: &str) -> Option<Vec<String>> {
+    let inside = definition.strip_prefix("FOREIGN KEY (")?.split_once(')')?.0;
+    let plain = |c: &str| c.trim().trim_matches('"').replace("\"\"", "\"");
+    Some(inside.split(',').map(plain).collect())
+}
+
+/// Rows as the planner counts them, or as they were counted since.
+fn rows(case: &Case, table: &RelationInfo) -> f64 {
+    let counted = case.window.table(&table.relation).map(|t| t.n_live as f64);
+    counted.or(table.n_rows).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, case, healthy, sample, session};
+
+    fn relation(name: &str, n_rows: f64) -> RelationInfo {
+        RelationInfo {
+            oid: 1,
+            relation: Relation::new("public", name),
+            kind: 'r',
+            owner: "deploy".into(),
+            relfilenode: 1,
+            n_rows: Some(n_rows),
+            table_bytes: 0.0,
+            seq_scans: 0,
+            idx_scans: 0,
+            rows_inserted: 0,
+            rows_updated: 0,
+            rows_deleted: 0,
+            columns: Vec::new(),
+            indexes: Vec::new(),
+            constraints: Vec::new(),
+            partition: None,
+        }
+    }
+
+    fn index(columns: &[&str]) -> IndexInfo {
+        IndexInfo {
+            name: "i".into(),
+            definition: String::new(),
+            columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+            unique: false,
+            primary: false,
+            valid: true,
+            constraint: false,
+            scans: 0,
+            bytes: 0.0,
+        }
+    }
+
+    /// What is said of a DELETE of accounts that others wait for, with events that refer to them.
+    fn verdict(n_rows: f64, indexed: &[&str], query: &str) -> Option<Verdict> {
+        let mut events = relation("events", n_rows);
+        events.constraints.push(ConstraintInfo {
+            name: "events_account_id_fkey".into(),
+            kind: 'f',
+            definition: "FOREIGN KEY (account_id) REFERENCES accounts(id)".into(),
+            validated: true,
+            references: Some(Relation::new("public", "accounts")),
+        });
+        events.indexes.push(index(indexed));
+        let mut samples = healthy(30);
+        let mut last = sample(33, 2900);
+        let mut root = session(1, "active", &[]);
+        root.query = query.into();
+        last.sessions = vec![root, session(2, "active", &[1])];
+        samples.push(last);
+        let mut case = case(samples, 30);
+        case.catalog = Some(Catalog {
+            taken_at: at(0),
+            server_version: 150_018,
+            database: "shop".into(),
+            relations: vec![relation("accounts", 9.0), events],
+            objects: Vec::new(),
+            statements: Vec::new(),
+        });
+        judge(&case)
+    }
+
+    #[test]
+    fn a_large_table_without_an_index_on_its_key_is_named() {
+        let delete = "DELETE FROM accounts WHERE created < '2020-01-01'";
+        let found = verdict(300_000.0, &["kind", "account_id"], delete).unwrap();
+        let says = &found.likely().unwrap().says;
+        assert!(says.contains("account_id") && says.contains("events"), "{says}");
+        assert!(verdict(300_000.0, &["account_id", "kind"], delete).is_none());
+        assert!(verdict(300.0, &["kind"], delete).is_none());
+        assert!(verdict(300_000.0, &["kind"], "SELECT 1 FROM accounts").is_none());
+    }
+}

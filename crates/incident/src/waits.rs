@@ -1,0 +1,108 @@
+//! Causes of the form "sessions at work wait for this lightweight lock".
+
+use crate::facts::{complete, cut, no_baseline, sampled};
+use pgward_model::prelude::*;
+use std::collections::BTreeMap;
+
+/// Wait events that belong together, and how the cause speaks of them.
+pub(crate) struct Waits {
+    /// `LWLock` events by name, as 14 to 18 call them.
+    pub(crate) lwlocks: &'static [&'static str],
+    /// `IPC` and `IO` events by name.
+    pub(crate) others: &'static [&'static str],
+    pub(crate) what: &'static str,
+}
+
+/// Of the sessions at work, from which share on a wait is what holds them up: from a third on,
+/// without it each would be done half as soon again.
+const SHARE: f64 = 0.33;
+/// Sessions seen at work, over all samples since the onset, that a share can be told from.
+const N_SEEN_MIN: usize = 10;
+/// And waiting on average: one session that waits harms no other.
+const N_WAITING_MIN: f64 = 2.0;
+
+/// Likely when a third of the sessions at work wait so, three times as many as before; ruled out
+/// by the share there is.
+pub(crate) fn waits(case: &Case, waits: &Waits, score: f64) -> Verdict {
+    if let Some(unknown) = complete(case, "sessions", "sessions were not seen") {
+        return unknown;
+    }
+    if let Some(unknown) = no_baseline(case) {
+        return unknown;
+    }
+    let (recent, baseline) = (case.window.recent(), case.window.baseline());
+    let (n_waiting, n_seen) = count(recent, waits);
+    let (n_waiting_before, n_seen_before) = count(baseline, waits);
+    let share = |n: usize, of: usize| 100.0 * n as f64 / (of as f64).max(1.0);
+    let per_sample = n_waiting as f64 / (recent.len() as f64).max(1.0);
+    let per_sample_before = n_waiting_before as f64 / (baseline.len() as f64).max(1.0);
+    let evidence = Evidence::measured(
+        format!("of {n_seen} sessions seen at work, waited for {}", waits.what),
+        share(n_waiting, n_seen),
+        "% of sessions at work",
+        sampled("sessions: pg_stat_activity.wait_event"),
+    )
+    .against(share(n_waiting_before, n_seen_before))
+    .at(case.window.now());
+    let holds_up = share(n_waiting, n_seen) >= 100.0 * SHARE
+        && per_sample >= N_WAITING_MIN.max(3.0 * per_sample_before);
+    if !holds_up || n_seen < N_SEEN_MIN {
+        return Verdict::ruled_out(evidence);
+    }
+    let says = format!(
+        "{} sessions wait for {} at a time, {} before; most of them run: {}",
+        human(per_sample),
+        waits.what,
+        human(per_sample_before),
+        cut(&commonest(recent, waits), 160)
+    );
+    Verdict::Likely(Likely::new(score, says, evidence))
+}
+
+/// Sessions that wait so, and sessions at work, over all samples.
+fn count(samples: &[Sample], waits: &Waits) -> (usize, usize) {
+    let at_work = samples.iter().flat_map(|s| &s.sessions).filter(|s| s.state == "active");
+    at_work.fold((0, 0), |(n, of), s| (n + usize::from(is_one(s, waits)), of + 1))
+}
+
+fn is_one(session: &SessionSample, waits: &Waits) -> bool {
+    let event = session.wait_event.as_str();
+    match session.wait_type.as_str() {
+        "LWLock" => waits.lwlocks.iter().any(|name| name.eq_ignore_ascii_case(event)),
+        "IPC" | "IO" => waits.others.iter().any(|name| name.eq_ignore_ascii_case(event)),
+        _ => false,
+    }
+}
+
+fn commonest(samples: &[Sample], waits: &Waits) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for s in samples.iter().flat_map(|s| &s.sessions).filter(|s| is_one(s, waits)) {
+        *counts.entry(s.query.as_str()).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, n)| *n).map_or(String::new(), |(query, _)| query.to_owned())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::testing::{case, healthy, session};
+
+    /// Likely when sessions wait for `event`, ruled out when they work, unknown with a gap.
+    pub(crate) fn check_waits(judge: fn(&Case) -> Verdict, kind: &str, event: &str) {
+        let with = |kind: &str, event: &str| {
+            let mut samples = healthy(36);
+            for sample in samples.iter_mut().skip(30) {
+                sample.sessions = (0..6).map(|pid| session(pid, "active", &[])).collect();
+                for waiting in sample.sessions.iter_mut().take(4) {
+                    (waiting.wait_type, waiting.wait_event) = (kind.to_owned(), event.to_owned());
+                }
+            }
+            samples
+        };
+        assert!(judge(&case(with(kind, event), 30)).likely().is_some());
+        assert!(matches!(judge(&case(with("", ""), 30)), Verdict::RuledOut { .. }));
+        let mut blind = with(kind, event);
+        blind.last_mut().unwrap().gaps.push(Gap { sampler: "sessions".into(), why: "x".into() });
+        assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));
+    }
+}

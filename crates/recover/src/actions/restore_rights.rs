@@ -1,0 +1,140 @@
+//! Gives back exactly the rights that a change took from roles whose statements are refused.
+
+use super::{Action, Cx, plan as refuse, runbook, step};
+use crate::error::Error;
+use pgward_model::prelude::*;
+use std::collections::BTreeMap;
+
+pub(super) static ACTION: Action = Action {
+    id: "restore_rights",
+    title: "Give back the rights that a change took",
+    price: "only what was held before, to whom it was held; a right that was taken on purpose comes back too",
+    plan,
+};
+
+/// Changes of one deploy are seen within this time of each other.
+const ONE_CHANGE_S: f64 = 10.0;
+
+fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
+    let changes: Vec<&ConfigChange> = case
+        .window
+        .recent()
+        .iter()
+        .flat_map(|s| &s.changes)
+        .filter(|c| c.kind == "privilege")
+        .collect();
+    let first =
+        changes.first().ok_or_else(|| refuse(&ACTION, "which rights were taken is not known"))?;
+    let mut steps = Vec::new();
+    for change in changes.iter().filter(|c| seconds_between(first.at, c.at) <= ONE_CHANGE_S) {
+        steps.extend(give_back(change)?);
+    }
+    if steps.is_empty() {
+        return Err(refuse(&ACTION, "no right was taken, or its kind is not known"));
+    }
+    let loss = match known_change(likely, case) {
+        Some(path) => Loss {
+            n_rows: Some(0),
+            explain: format!("{path} took them, a migration, and statements of before need them"),
+        },
+        None => Loss {
+            n_rows: None,
+            explain: "rights are also taken on purpose, from whom has come to harm: no known \
+                      migration took these"
+                .into(),
+        },
+    };
+    Ok(runbook(
+        &ACTION,
+        format!("Give back the rights on {} objects", steps.len()),
+        "the rights of before, letter by letter: GRANT ALL would give more than was taken",
+        loss,
+        steps,
+    ))
+}
+
+/// One step for an object: a GRANT for each grantee and grant option.
+fn give_back(change: &ConfigChange) -> Result<Option<Step>, Error> {
+    let (kind, object) = change.name.split_once(' ').unwrap_or(("", ""));
+    let (before, after) = (Rights::read(&change.before), Rights::read(&change.after));
+    if before.owner != after.owner {
+        return Err(refuse(&ACTION, format!("{object} has another owner: {}", after.owner)));
+    }
+    let mut words: BTreeMap<(String, bool), Vec<&'static str>> = BTreeMap::new();
+    for (grantee, privilege) in before.beyond(&after) {
+        let Some(word) = privilege.word() else { continue };
+        words.entry((grantee, privilege.grantable)).or_default().push(word);
+    }
+    if words.is_empty() || !["table", "sequence", "schema", "function"].contains(&kind) {
+        return Ok(None);
+    }
+    let (mut statements, mut undo) = (Vec::new(), Vec::new());
+    let mut expectations = Vec::new();
+    for ((grantee, grantable), words) in &words {
+        let to = if grantee.is_empty() { "PUBLIC".to_owned() } else { quote_ident(grantee) };
+        let option = if *grantable { " WITH GRANT OPTION" } else { "" };
+        let what = format!("{} ON {} {object}", words.join(", "), kind.to_ascii_uppercase());
+        statements.push(format!("GRANT {what} TO {to}{option}"));
+        undo.push(format!("REVOKE {what} FROM {to}"));
+        if kind == "table" && !grantee.is_empty() {
+            let all = words.iter().map(|w| {
+                format!(
+                    "pg_catalog.has_table_privilege({}, {}, '{w}')",
+                    quote_literal(grantee),
+                    quote_literal(object)
+                )
+            });
+            expectations.push(Expectation {
+                claim: format!("{grantee} may {} {object} again", words.join(", ")),
+                sql: format!("SELECT {}", all.collect::<Vec<_>>().join(" AND ")),
+                within_ms: 1_000,
+            });
+        }
+    }
+    let act = Act::Sql { statements, transaction: true };
+    let mut grant = step(format!("give back the rights on {object}"), act, Limits::SHORT);
+    grant.undo = Undo::Exact { statements: undo };
+    grant.expectations = expectations;
+    Ok(Some(grant))
+}
+
+/// The file that has the statement to blame, among those pgward knows.
+fn known_change(likely: &Likely, case: &Case) -> Option<String> {
+    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let ran: Vec<String> =
+        likely.ddl.iter().map(|d| flat(d.statement.trim_end_matches(';'))).collect();
+    let files = case.known_changes.iter().flat_map(|k| &k.change.files);
+    let has = |f: &&ChangeFile| {
+        let mut texts = f.statements.iter().map(|s| flat(s.text.trim_end_matches(';')));
+        texts.any(|t| ran.contains(&t))
+    };
+    files.filter(has).map(|f| f.path.clone()).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_taken_is_given_back() {
+        let change = ConfigChange {
+            at: Timestamp::UNIX_EPOCH,
+            kind: "privilege".into(),
+            name: "table public.orders".into(),
+            before: "o {o=arwd/o,site=ar*w/o,=r/o}".into(),
+            after: "o {o=arwd/o,site=a/o}".into(),
+        };
+        let step = give_back(&change).unwrap().unwrap();
+        let Act::Sql { statements, .. } = step.act else { panic!() };
+        assert_eq!(
+            statements,
+            [
+                "GRANT SELECT ON TABLE public.orders TO PUBLIC",
+                "GRANT UPDATE ON TABLE public.orders TO site",
+                "GRANT SELECT ON TABLE public.orders TO site WITH GRANT OPTION",
+            ]
+        );
+        let nothing = ConfigChange { after: change.before.clone(), ..change };
+        assert!(give_back(&nothing).unwrap().is_none());
+    }
+}

@@ -1,0 +1,31 @@
+-- Tables that hold rows and that this role may read: how many there are, and each that is without
+-- statistics of any column; one that has some stands for all where none is without. Since: 14
+WITH known AS MATERIALIZED (
+    SELECT DISTINCT
+        p.schemaname,
+        p.tablename
+    FROM pg_catalog.pg_stats p
+)
+SELECT
+    t.n_tables,
+    t.schemaname::text,
+    t.relname::text,
+    t.is_bare
+FROM (
+    SELECT
+        s.schemaname,
+        s.relname,
+        k.tablename IS NULL AS is_bare,
+        pg_catalog.count(*) OVER () AS n_tables,
+        pg_catalog.row_number() OVER (ORDER BY k.tablename IS NOT NULL, s.n_live_tup DESC) AS place
+    FROM pg_catalog.pg_stat_user_tables s
+    JOIN pg_catalog.pg_class c ON c.oid = s.relid
+    LEFT JOIN known k ON k.schemaname = s.schemaname AND k.tablename = s.relname
+    WHERE s.n_live_tup > 0
+      AND NOT c.relrowsecurity
+      AND s.schemaname <> 'pgward'
+      AND pg_catalog.has_table_privilege(s.relid, 'SELECT')
+) t
+WHERE t.is_bare OR t.place = 1
+ORDER BY t.place
+LIMIT 200

@@ -1,0 +1,34 @@
+-- Owner and rights of tables, views, sequences, schemas and functions: kind, name, owner and ACL
+-- as the server writes it. Functions only where rights were set. Since: 14
+SELECT
+    r.name,
+    r.rights
+FROM (
+    SELECT
+        CASE c.relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END
+        || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name,
+        pg_catalog.pg_get_userbyid(c.relowner) || ' '
+        || coalesce(c.relacl, pg_catalog.acldefault(
+            CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))::text AS rights
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+      AND n.nspname !~ '^(pg_|information_schema$|pgward$)'
+    UNION ALL
+    SELECT
+        'schema ' || pg_catalog.quote_ident(n.nspname),
+        pg_catalog.pg_get_userbyid(n.nspowner) || ' '
+        || coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner))::text
+    FROM pg_catalog.pg_namespace n
+    WHERE n.nspname !~ '^(pg_|information_schema$|pgward$)'
+    UNION ALL
+    SELECT
+        'function ' || p.oid::pg_catalog.regprocedure::text,
+        pg_catalog.pg_get_userbyid(p.proowner) || ' ' || p.proacl::text
+    FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.proacl IS NOT NULL
+      AND n.nspname !~ '^(pg_|information_schema$|pgward$)'
+) r
+ORDER BY r.name
+LIMIT 20001
