@@ -70,6 +70,12 @@ pub(crate) static KINDS: &[Kind] = &[
         template: None,
     },
     Kind {
+        name: "series",
+        dir: "crates/store/src/series",
+        registration: Registration::Slice { member: "SERIES" },
+        template: None,
+    },
+    Kind {
         name: "fault",
         dir: "crates/sandbox/src/faults",
         registration: Registration::Slice { member: "FAULT" },

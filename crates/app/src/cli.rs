@@ -19,6 +19,7 @@ mod doctor;
 mod drill;
 mod event;
 mod explain;
+mod incidents;
 mod install;
 mod logs;
 mod postmortem;
@@ -49,6 +50,7 @@ enum Command {
     Status(status::Status),
     Top(top::Top),
     Diagnose(diagnose::Diagnose),
+    Incidents(incidents::Incidents),
     Logs(logs::Logs),
     Check(check::Check),
     Catalog(catalog::Catalog),
@@ -78,6 +80,7 @@ impl Cli {
             Command::Status(command) => command.run(),
             Command::Top(command) => command.run(),
             Command::Diagnose(command) => command.run(),
+            Command::Incidents(command) => command.run(),
             Command::Logs(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Catalog(command) => command.run(),

@@ -2,6 +2,7 @@
 //! stops no other; keeps what happens, shows it, tells whom it concerns.
 
 use crate::alert::Route;
+use crate::archive::Keeping;
 use crate::board::Board;
 use crate::cli::{Programs, Respond, ask, told};
 use crate::config::Server;
@@ -44,6 +45,7 @@ pub struct Settings {
     pub zone: String,
     pub programs: Programs,
     pub backups: PathBuf,
+    pub keeping: Keeping,
 }
 
 pub struct Daemon {
@@ -200,6 +202,13 @@ impl Daemon {
     ) -> bool {
         self.say(&server.name, &format!("watches {}", server.target));
         let mut keeper = Keeper::new(self, server);
+        let mut archive = match self.settings.keeping.open(&self.vault, &server.name) {
+            Ok(archive) => archive,
+            Err(error) => {
+                self.say(&server.name, &format!("no history is kept: {error}"));
+                None
+            }
+        };
         while !stop.load(Ordering::Relaxed) {
             let start = clock::instant();
             if let Some(inbox) = self.inbox.get(&server.name) {
@@ -207,6 +216,9 @@ impl Daemon {
             }
             let was_open = watcher.incident().is_some();
             guard::tick(&mut watcher, &mut responder, &mut |news| keeper.hear(news));
+            let sample = watcher.window().last();
+            let said = archive.as_mut().zip(sample).and_then(|(archive, s)| archive.note(s));
+            said.iter().for_each(|line| self.say(&server.name, line));
             let now = clock::now();
             if let Some(incident) = watcher.incident() {
                 let last = watcher.window().last();
@@ -383,6 +395,7 @@ mod tests {
 
     fn daemon(vault: &Arc<Vault>, servers: &[Server]) -> Daemon {
         let settings = Settings {
+            keeping: Keeping::default(),
             policy: Policy::Propose,
             scan: false,
             healthy_s: 60.0,

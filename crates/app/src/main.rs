@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)] // a binary has no outside
 
 mod alert;
+mod archive;
 mod board;
 mod cli;
 mod client;
@@ -16,6 +17,7 @@ mod files;
 mod http;
 mod kept;
 mod log_files;
+mod look_back;
 mod record;
 mod screen;
 mod shape;

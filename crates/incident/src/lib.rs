@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod postmortem;
 pub mod recording;
 mod reference;
+pub mod replay;
 mod retained;
 mod roots;
 pub mod status;

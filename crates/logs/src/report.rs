@@ -102,11 +102,7 @@ fn statements(heaviest: Vec<(Vec<u8>, StatementTally)>) -> Vec<LogStatement> {
     use crate::tally::Merge;
     let mut by_print: BTreeMap<String, (Vec<u8>, StatementTally)> = BTreeMap::new();
     for (shape, tally) in heaviest.into_iter().take(PRINTS_MAX) {
-        let print = pgward_sql::fingerprint(&tally.slowest);
-        // What does not parse, cut texts above all, is told apart by its shape.
-        let key =
-            if print.is_empty() { format!("?{}", String::from_utf8_lossy(&shape)) } else { print };
-        match by_print.entry(key) {
+        match by_print.entry(pgward_sql::fingerprint(&tally.slowest)) {
             std::collections::btree_map::Entry::Vacant(new) => {
                 new.insert((shape, tally));
             }
@@ -128,7 +124,7 @@ fn statements(heaviest: Vec<(Vec<u8>, StatementTally)>) -> Vec<LogStatement> {
 fn statement(print: String, shape: &[u8], tally: StatementTally) -> LogStatement {
     let quantile = |q| tally.micros.as_ref().map_or(0.0, |h| milliseconds(h, q));
     LogStatement {
-        fingerprint: if print.starts_with('?') { String::new() } else { print },
+        fingerprint: print,
         text: shown(shape, &tally.slowest),
         calls: tally.calls,
         total_ms: tally.total_ms,
@@ -155,7 +151,7 @@ fn milliseconds(micros: &Histogram<u32>, quantile: f64) -> f64 {
 /// The statement with `$1` for its constants; its shape where it does not parse.
 fn shown(shape: &[u8], sample: &str) -> String {
     let normal = pgward_sql::normalize(sample);
-    let parses = normal != sample || !pgward_sql::fingerprint(sample).is_empty();
+    let parses = normal != sample || pgward_sql::uses(sample).parsed;
     let text = if parses { normal } else { String::from_utf8_lossy(shape).into_owned() };
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let head = crate::text::head(&line, TEXT_MAX);

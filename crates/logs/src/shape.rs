@@ -1,6 +1,6 @@
 //! A statement without its constants, made in one pass: millions of them are grouped by it.
 //!
-//! PostgreSQL's own grammar gives the fingerprint in the end, once for each shape.
+//! Once for each shape, the whole tokens give the fingerprint in the end.
 
 /// Bytes of a statement that its shape is made of: rows of an INSERT repeat themselves.
 const TEXT_MAX: usize = 4 << 10;

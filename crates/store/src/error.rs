@@ -23,6 +23,14 @@ pub enum Error {
     TooLarge { path: PathBuf, n_bytes: u64, most: u64 },
     #[error("{}: more than {most} events in the time asked for", path.display())]
     TooMany { path: PathBuf, most: usize },
+    #[error("{}: more than {most} rows in the time asked for", path.display())]
+    TooManyRows { path: PathBuf, most: usize },
+    #[error("{}: damaged: {source}", path.display())]
+    Broken { path: PathBuf, source: std::io::Error },
+    #[error("{}: not the rows that pgward writes: {source}", path.display())]
+    Rows { path: PathBuf, source: arrow::error::ArrowError },
+    #[error("{place}: no place for a history: {why}")]
+    Place { place: String, why: String },
     #[error("{name:?} is not a name for {what}: {why}")]
     Name { name: String, what: &'static str, why: &'static str },
     #[error("{what} cannot be written as JSON: {source}")]
@@ -55,10 +63,17 @@ impl Error {
                 let dir = path.parent().unwrap_or(path);
                 format!("look into {} for what there is", dir.display())
             }
-            Error::Malformed { path, .. } => {
+            Error::Malformed { path, .. }
+            | Error::Broken { path, .. }
+            | Error::Rows { path, .. } => {
                 format!("move {} out of the vault; the rest stays readable", path.display())
             }
-            Error::TooLarge { .. } | Error::TooMany { .. } => "ask for a shorter time".to_owned(),
+            Error::TooLarge { .. } | Error::TooMany { .. } | Error::TooManyRows { .. } => {
+                "ask for a shorter time".to_owned()
+            }
+            Error::Place { .. } => {
+                "name a directory, or s3://BUCKET/PATH, gs://... or az://...".into()
+            }
             Error::Name { .. } => "use letters, digits, dots, dashes and underscores".to_owned(),
             Error::Json { .. } => "report it with the text above: it is a defect of pgward".into(),
         }

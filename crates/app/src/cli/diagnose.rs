@@ -1,7 +1,8 @@
-//! `pgward diagnose`: looks for some seconds and judges every cause.
+//! `pgward diagnose`: looks for some seconds, or back in time, and judges every cause.
 
-use super::{Database, Exit};
-use crate::face;
+use super::{Database, Exit, VaultDir};
+use crate::{face, look_back};
+use anyhow::ensure;
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
 use pgward_render::view;
@@ -11,10 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Look at a server now and judge every cause
+/// Look at a server now, or back in time, and judge every cause
 ///
 /// Samples for some seconds. What needs a baseline (a statement that became slow, a rate that
 /// fell) is told only by `pgward watch`, which learns one; such causes answer "unknown" here.
+/// With --at, the history that `pgward watch` has kept is judged instead, and no server asked.
 #[derive(clap::Args)]
 pub struct Diagnose {
     #[command(flatten)]
@@ -25,6 +27,15 @@ pub struct Diagnose {
     /// Folder of migrations, so that a half-applied one is recognised
     #[arg(long, value_name = "DIR")]
     migrations: Option<PathBuf>,
+    /// Judge this moment by the history: 2026-11-21T05:00:00Z, "2026-11-21 05:00" (UTC), or 20m
+    /// for twenty minutes ago
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Whose history, where it is of several servers
+    #[arg(long, value_name = "NAME", requires = "at")]
+    server: Option<String>,
+    #[command(flatten)]
+    vault: VaultDir,
     /// Print the incident as JSON; without one, the same lists empty and `id` null
     #[arg(long)]
     json: bool,
@@ -32,6 +43,9 @@ pub struct Diagnose {
 
 impl Diagnose {
     pub fn run(self) -> anyhow::Result<Exit> {
+        if let Some(at) = &self.at {
+            return self.look_back(at);
+        }
         let target = self.database.target()?;
         let known_changes = match &self.migrations {
             Some(dir) => pgward_change::from_folder(dir)?,
@@ -77,6 +91,27 @@ impl Diagnose {
             }
         }
         Ok(Exit::Findings)
+    }
+
+    fn look_back(&self, at: &str) -> anyhow::Result<Exit> {
+        ensure!(self.migrations.is_none(), "--migrations is for a look at a server, not for --at");
+        let at =
+            look_back::moment(at, clock::now()).map_err(|why| anyhow::anyhow!("--at: {why}"))?;
+        let seen = look_back::look(&self.vault.existing()?, self.server.as_deref(), at)?;
+        let incident = seen.replayed.incident;
+        let missing = seen.missing.into_iter().map(|what| format!("not seen: {what}")).collect();
+        match (&incident, self.json) {
+            (Some(incident), true) => face::line(&serde_json::to_string(incident)?)?,
+            (None, true) => face::line(&self.nothing(&missing).to_string())?,
+            (Some(incident), false) => face::show(&view::incident(incident, at))?,
+            (None, false) => {
+                face::line(&format!("nothing was wrong with {} at {at}", seen.server))?
+            }
+        }
+        if !self.json {
+            missing.iter().try_for_each(|line| face::line(line))?;
+        }
+        Ok(if incident.is_some() { Exit::Findings } else { Exit::Quiet })
     }
 
     /// Nothing is wrong: an incident's lists, empty, so that one reader reads both.

@@ -1,6 +1,7 @@
 //! `pgward watch`: guards servers until it is stopped.
 
 use super::{Exit, Programs, Respond, Servers, VaultDir};
+use crate::archive::Keeping;
 use crate::config::Watched;
 use crate::daemon::{Daemon, Settings};
 use crate::face;
@@ -50,6 +51,8 @@ pub struct Watch {
     #[arg(long, default_value = "UTC", value_parser = super::postmortem::zone)]
     zone: String,
     #[command(flatten)]
+    keeping: Keeping,
+    #[command(flatten)]
     vault: VaultDir,
     #[command(flatten)]
     programs: Programs,
@@ -66,6 +69,7 @@ impl Watch {
             zone: self.zone.clone(),
             programs: self.programs.clone(),
             backups: vault.root().to_owned(),
+            keeping: self.keeping.clone(),
         };
         let daemon = Arc::new(Daemon::new(settings, vault, &watched.servers, &watched.routes));
         // One server that cannot be guarded is an error; of many, the others are guarded.

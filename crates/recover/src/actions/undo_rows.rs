@@ -113,13 +113,14 @@ fn did_it(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> Op
         .baseline()
         .iter()
         .flat_map(|s| &s.sessions)
-        .filter(|s| !same(s))
+        .filter(|s| !same(s) && pgward_sql::uses(&s.query).parsed)
         .map(|s| pgward_sql::fingerprint(&s.query))
-        .filter(|f| !f.is_empty()) // of a text that does not parse
         .collect();
     let recent = || case.window.recent().iter().flat_map(|s| &s.sessions);
     let others_daily = recent().filter(|s| !same(s)).all(|s| {
-        !may_change(&s.query, table) || daily.contains(&pgward_sql::fingerprint(&s.query))
+        !may_change(&s.query, table)
+            || (pgward_sql::uses(&s.query).parsed
+                && daily.contains(&pgward_sql::fingerprint(&s.query)))
     });
     let proven = newest.backend_start <= writer.ended_at && goes_on && others_daily;
     proven.then_some("the session to blame committed it just before it went on")

@@ -1,0 +1,150 @@
+//! Looks back: judges a moment by the history that was kept.
+
+use anyhow::{Context, bail, ensure};
+use jiff::{SignedDuration, Timestamp};
+use pgward_incident::replay::{self, Replayed};
+use pgward_model::prelude::*;
+use pgward_store::Vault;
+use pgward_watch::SAMPLERS;
+
+/// What is read before the moment: a baseline, and the trouble since.
+const BEFORE: SignedDuration = SignedDuration::from_mins(20);
+/// Changes before it that may be to blame.
+const CHANGES_BEFORE: SignedDuration = SignedDuration::from_hours(6);
+/// A look further from the moment than this is none at that moment.
+const NEAR_S: f64 = 60.0;
+/// What the history does not keep; what needs it is unknown.
+const NOT_KEPT: [&str; 2] = [
+    "catalog: definitions of tables and indexes are not kept in the history",
+    "known_changes: files of migrations are not read in a look back",
+];
+
+/// What was wrong with a server at a moment, and what a look back cannot know.
+pub struct Seen {
+    pub server: String,
+    pub replayed: Replayed,
+    pub missing: Vec<String>,
+}
+
+/// Judges `server` as it was at `at`; without a name, the only server of the history.
+///
+/// # Errors
+/// No such server, nothing kept of that time, a file that does not read.
+pub fn look(vault: &Vault, server: Option<&str>, at: Timestamp) -> anyhow::Result<Seen> {
+    let place = vault.root().join("history");
+    // Reading makes no folder.
+    ensure!(place.is_dir(), "{}: no history; `pgward watch` writes it", place.display());
+    let history = vault.history()?;
+    let server = named(&history.servers()?, server, vault)?;
+    let from = at.checked_sub(BEFORE)?;
+    let samplers: Vec<&str> = SAMPLERS.iter().map(|s| s.id).collect();
+    let looked = history.look(&server, from, at, &samplers)?;
+    let last = looked.samples.last().map(|s| s.at);
+    match last {
+        Some(last) if seconds_between(last, at) <= NEAR_S => {}
+        Some(last) => bail!("{server}: nobody looked at {at}; the last look before was at {last}"),
+        None => bail!(
+            "{server}: nothing is kept of the twenty minutes before {at}; there is history of {}",
+            history.days(&server)?.join(", ")
+        ),
+    }
+    let case = Case {
+        symptoms: Vec::new(),
+        onset: at,
+        window: Window::default(),
+        catalog: None,
+        ddl: looked.ddl,
+        events: vault.events(&server, at.checked_sub(CHANGES_BEFORE)?, at).map(changes)?,
+        known_changes: Vec::new(),
+        checksums: checksums(&looked.samples),
+        server: server.clone(),
+    };
+    let replayed = replay::replay(looked.samples, case);
+    let mut missing: Vec<String> = NOT_KEPT.iter().map(|what| (*what).to_owned()).collect();
+    let gaps = replayed.case.window.samples.iter().flat_map(|s| &s.gaps);
+    let mut gaps: Vec<String> = gaps.map(|g| format!("{}: {}", g.sampler, g.why)).collect();
+    gaps.sort();
+    gaps.dedup();
+    missing.extend(gaps);
+    Ok(Seen { server, replayed, missing })
+}
+
+/// What changed beside the schema, and was told at the time; DDL stands in the history itself.
+fn changes(mut events: Vec<Event>) -> Vec<Event> {
+    events.retain(|e| e.kind == EventKind::Change && e.source.kind != SourceKind::Ddl);
+    events
+}
+
+/// The server that is meant: by its name, or the nearest one in the message.
+fn named(known: &[String], wanted: Option<&str>, vault: &Vault) -> anyhow::Result<String> {
+    ensure!(
+        !known.is_empty(),
+        "{}: no history; `pgward watch` writes it",
+        vault.root().join("history").display()
+    );
+    match (wanted, known) {
+        (None, [only]) => Ok(only.clone()),
+        (None, all) => {
+            bail!("the history is of several servers; name one with --server: {}", all.join(", "))
+        }
+        (Some(name), all) if all.iter().any(|s| s == name) => Ok(name.to_owned()),
+        (Some(name), all) => {
+            let distance = |s: &&String| strsim::damerau_levenshtein(s, name);
+            let nearest = all.iter().min_by_key(distance).context("there is one")?;
+            bail!("no history of {name}; did you mean {nearest}?")
+        }
+    }
+}
+
+/// Checksums count failures, or there are none to count.
+fn checksums(samples: &[Sample]) -> Option<bool> {
+    let database = samples.iter().rev().find_map(|s| s.database)?;
+    Some(database.checksum_failures.is_some())
+}
+
+/// A moment: `2026-11-21T05:00:00Z`, `2026-11-21 05:00` (UTC), or `20m` ago.
+pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let wrong = || {
+        format!(
+            "`{text}` is no moment such as 2026-11-21T05:00:00Z, \"2026-11-21 05:00\" (UTC), \
+             or 20m for twenty minutes ago"
+        )
+    };
+    let at = if let Ok(at) = text.parse::<Timestamp>() {
+        at
+    } else if let Ok(civil) = text.parse::<jiff::civil::DateTime>() {
+        civil.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| wrong())?.timestamp()
+    } else {
+        let ago: SignedDuration = text.parse().map_err(|_| wrong())?;
+        now.checked_sub(ago.abs()).map_err(|_| wrong())?
+    };
+    if at > now { Err(format!("{at} is still to come")) } else { Ok(at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_and_the_future_is_refused() {
+        let now: Timestamp = "2026-11-21T06:00:00Z".parse().unwrap();
+        let five: Timestamp = "2026-11-21T05:00:00Z".parse().unwrap();
+        for text in ["2026-11-21T05:00:00Z", "2026-11-21 05:00", "2026-11-21T07:00+02:00", "1h"] {
+            assert_eq!(moment(text, now), Ok(five), "{text}");
+        }
+        assert!(moment("tomorrow", now).unwrap_err().contains("20m"));
+        assert!(moment("2026-11-22", now).unwrap_err().contains("still to come"));
+    }
+
+    #[test]
+    fn a_server_is_named_or_the_nearest_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Vault::open(dir.path()).unwrap();
+        let known = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let told = |k: &[&str], w| named(&known(k), w, &vault).map_err(|e| e.to_string());
+        assert_eq!(told(&["shop"], None), Ok("shop".to_owned()));
+        assert!(told(&[], None).unwrap_err().contains("no history"));
+        assert!(told(&["shop", "bank"], None).unwrap_err().contains("--server"));
+        assert!(told(&["shop", "bank"], Some("shp")).unwrap_err().contains("mean shop?"));
+    }
+}

@@ -1,0 +1,230 @@
+//! Reads rows back.
+
+use super::names::{self, SLOT_S, Span};
+use super::{History, batch, parquet};
+use crate::error::Error;
+use crate::series::Series;
+use arrow::array::RecordBatch;
+use jiff::Timestamp;
+use object_store::path::Path;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+/// A row may be older than the batch it came in: lines of the log, rows of a minute.
+const LATE_S: i64 = 120;
+/// Readers who meet a file that was just merged look again.
+const TRIES_MAX: u32 = 3;
+/// Rows of one series that one call reads: an hour of 300 sessions at work.
+const ROWS_MAX: usize = 1_000_000;
+
+impl History {
+    /// Servers of which there is history, by the name they have in events.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn servers(&self) -> Result<Vec<String>, Error> {
+        let mut servers = std::collections::BTreeSet::new();
+        for folder in [crate::series::ticks::SERIES.id, names::RECENT] {
+            let (found, _) = self.objects.names(&Path::from(folder))?;
+            servers.extend(found.iter().map(|s| decoded(s)));
+        }
+        Ok(servers.into_iter().collect())
+    }
+
+    /// Days, UTC, of which there is history of `server`, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn days(&self, server: &str) -> Result<Vec<String>, Error> {
+        let mut days = std::collections::BTreeSet::new();
+        for folder in [crate::series::ticks::SERIES.id, names::RECENT] {
+            days.extend(self.objects.names(&Path::from_iter([folder, server]))?.0);
+        }
+        Ok(days.into_iter().collect())
+    }
+
+    /// Files of a series that count, oldest first: place below the root, and bytes.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn files(&self, series: &Series) -> Result<Vec<(Path, u64)>, Error> {
+        let mut days: BTreeMap<String, Vec<(String, Path, u64)>> = BTreeMap::new();
+        for (object, bytes) in self.objects.all(&Path::from(series.id))? {
+            let Some(name) = object.filename().map(str::to_owned) else { continue };
+            let folder = object.as_ref().trim_end_matches(&name).to_owned();
+            days.entry(folder).or_default().push((name, object, bytes));
+        }
+        let mut found = Vec::new();
+        for files in days.values() {
+            let all: Vec<String> = files.iter().map(|(name, ..)| name.clone()).collect();
+            for (_, counts) in names::counting(&all) {
+                let file = files.iter().find(|(name, ..)| name == counts);
+                found.extend(file.map(|(_, object, bytes)| (object.clone(), *bytes)));
+            }
+        }
+        found.sort_by_cached_key(|(object, _)| {
+            let mut parts: Vec<String> = object.parts().map(|p| p.as_ref().to_owned()).collect();
+            parts.reverse();
+            parts.truncate(2);
+            parts.reverse();
+            parts
+        });
+        Ok(found)
+    }
+
+    /// Rows of a series that are in no file yet, of all servers. Ask for them before
+    /// [`History::files`], so that what becomes a file in between is seen twice, not never: then
+    /// leave out those whose file has come by [`Recent::without`].
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Broken`], [`Error::Rows`].
+    pub fn recent(&self, series: &Series) -> Result<Recent, Error> {
+        let mut slots = BTreeMap::new();
+        let (servers, _) = self.objects.names(&Path::from(names::RECENT))?;
+        for server in servers.iter().map(|s| decoded(s)) {
+            let folder = Path::from_iter([names::RECENT, &server]);
+            for day in self.objects.names(&folder)?.0 {
+                self.recent_of(series, &server, &day, &mut slots)?;
+            }
+        }
+        Ok(Recent { slots })
+    }
+
+    fn recent_of(
+        &self,
+        series: &Series,
+        server: &str,
+        day: &str,
+        slots: &mut BTreeMap<(Path, Span), Vec<RecordBatch>>,
+    ) -> Result<(), Error> {
+        let folder = names::folder(names::RECENT, server, day);
+        let mut lines: BTreeMap<Span, Vec<u8>> = BTreeMap::new();
+        for name in self.objects.names(&folder)?.1 {
+            let Some(second) = names::batch_second(&name) else { continue };
+            let object = folder.clone().join(name.as_str());
+            // One that is gone has become a file.
+            let Some(packed) = self.objects.get(&object)? else { continue };
+            let unpacked = batch::unpacked(&packed, self.objects.file(&object))?;
+            let rows = lines.entry(Span::around(second, SLOT_S)).or_default();
+            batch::rows_of(&unpacked, series, rows);
+        }
+        for (span, lines) in lines.into_iter().filter(|(_, lines)| !lines.is_empty()) {
+            let path = self.objects.file(&folder);
+            let rows = parquet::read_rows(series, server, &lines, &path)?;
+            slots.insert((names::folder(series.id, server, day), span), rows);
+        }
+        Ok(())
+    }
+
+    /// Rows of `server` in a series with `from <= at <= to`, oldest first.
+    pub(super) fn rows<R: DeserializeOwned>(
+        &self,
+        series: &Series,
+        server: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<R>, Error> {
+        let path = self.objects.file(&Path::from(series.id));
+        let mut tries = 0;
+        let batches = loop {
+            tries += 1;
+            match self.batches(series, server, from, to)? {
+                Some(batches) => break batches,
+                None if tries < TRIES_MAX => {}
+                None => return Err(Error::Missing { path, what: "file any more" }),
+            }
+        };
+        let n_rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        if n_rows > ROWS_MAX {
+            return Err(Error::TooManyRows { path, most: ROWS_MAX });
+        }
+        let lines = parquet::lines_of(&batches, &path)?;
+        let rows = lines.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        rows.map(serde_json::from_slice)
+            .collect::<Result<_, _>>()
+            .map_err(|source| Error::Malformed { path: path.clone(), line: source.line(), source })
+    }
+
+    /// `None` where a file went while it was to be read.
+    fn batches(
+        &self,
+        series: &Series,
+        server: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<Vec<RecordBatch>>, Error> {
+        let late = jiff::SignedDuration::from_secs(LATE_S);
+        let end = to.saturating_add(late).unwrap_or(to);
+        let mut found = Vec::new();
+        let mut day = names::day(from).0;
+        while let Some(midnight) = names::moment(&day, 0).filter(|m| *m <= end) {
+            let mut slots = BTreeMap::new();
+            self.recent_of(series, server, &day, &mut slots)?;
+            let folder = names::folder(series.id, server, &day);
+            let (_, files) = self.objects.names(&folder)?;
+            let counting = names::counting(&files);
+            let overlaps = |span: Span| {
+                let moment = |s: i64| names::moment(&day, s).unwrap_or(midnight);
+                moment(span.from_s) <= end && moment(span.to_s) >= from
+            };
+            for (span, name) in counting.iter().filter(|(span, _)| overlaps(*span)) {
+                slots.retain(|(_, slot), _| !within(*slot, *span));
+                let object = folder.clone().join(*name);
+                let Some(bytes) = self.objects.get(&object)? else { return Ok(None) };
+                found.extend(parquet::parsed(bytes, &self.objects.file(&object))?);
+            }
+            found.extend(slots.into_values().flatten());
+            let Some(next) = names::moment(&day, 86_400) else { break };
+            day = names::day(next).0;
+        }
+        let between = found.iter().map(|rows| parquet::between(rows, from, to));
+        let between: Result<Vec<RecordBatch>, _> = between.collect();
+        let path = self.objects.file(&Path::from(series.id));
+        Ok(Some(between.map_err(|source| Error::Rows { path, source })?))
+    }
+}
+
+/// Rows that are in no file yet.
+#[derive(Debug)]
+pub struct Recent {
+    /// By the folder where their file will lie, and their time.
+    slots: BTreeMap<(Path, Span), Vec<RecordBatch>>,
+}
+
+impl Recent {
+    /// The rows whose time none of these files covers.
+    pub fn without(self, files: &[(Path, u64)]) -> Vec<RecordBatch> {
+        let has_file = |folder: &Path, slot: Span| {
+            files.iter().any(|(file, _)| {
+                let in_folder = file.prefix_matches(folder);
+                in_folder && file.filename().and_then(Span::of).is_some_and(|s| within(slot, s))
+            })
+        };
+        let kept = self.slots.into_iter().filter(|((folder, slot), _)| !has_file(folder, *slot));
+        kept.flat_map(|(_, rows)| rows).collect()
+    }
+}
+
+fn within(slot: Span, file: Span) -> bool {
+    file.from_s <= slot.from_s && slot.to_s <= file.to_s
+}
+
+/// A name as it was before it became part of a path.
+fn decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|h| std::str::from_utf8(h).ok());
+        match (first, hex.and_then(|h| u8::from_str_radix(h, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or(&[]);
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
