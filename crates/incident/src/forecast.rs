@@ -40,9 +40,14 @@ impl Disk {
 /// The volume as the last of these samples saw it, and its trend where each part of the last
 /// seconds went down.
 pub(crate) fn disk(samples: &[Sample]) -> Option<Disk> {
+    trend(samples, TREND_S)
+}
+
+/// As [`disk`], over so many seconds.
+pub(crate) fn trend(samples: &[Sample], over_s: f64) -> Option<Disk> {
     let last_at = samples.last()?.at;
     // The host is looked at every two seconds.
-    let n = samples.partition_point(|s| seconds_between(s.at, last_at) > TREND_S + 2.5);
+    let n = samples.partition_point(|s| seconds_between(s.at, last_at) > over_s + 2.5);
     let run: Vec<(Timestamp, HostSample)> =
         samples.get(n..)?.iter().filter_map(|s| Some((s.at, s.host?))).collect();
     let (first, last) = (run.first()?, run.last()?);
@@ -52,7 +57,7 @@ pub(crate) fn disk(samples: &[Sample]) -> Option<Disk> {
     let marks: Vec<f64> = (0..=PARTS).filter_map(mark).collect();
     let falls = marks.windows(2).all(|pair| matches!(pair, [a, b] if a > b));
     let lost = first.1.disk_free_bytes - last.1.disk_free_bytes;
-    let per_s = if falls && seconds >= TREND_S * 0.75 { lost / seconds } else { 0.0 };
+    let per_s = if falls && seconds >= over_s * 0.75 { lost / seconds } else { 0.0 };
     Some(Disk { free: last.1.disk_free_bytes, total: last.1.disk_total_bytes, per_s })
 }
 
