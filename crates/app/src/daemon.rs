@@ -74,7 +74,8 @@ impl Daemon {
         let board = Board::new(courier.counts.clone());
         for server in servers {
             let why = "not looked at yet".to_owned();
-            board.write(unseen(server, why), 0.0, false, clock::now());
+            let now = clock::now();
+            board.write(ServerStatus::unseen(&server.name, now, why), 0.0, false, now);
         }
         Daemon {
             settings,
@@ -144,7 +145,8 @@ impl Daemon {
                 Err(error) => {
                     let why = pgward_pg::error::links(error.as_ref()).join(": ");
                     self.say(&server.name, &format!("not guarded: {why}"));
-                    self.board.write(unseen(server, why), 0.0, false, clock::now());
+                    let now = clock::now();
+                    self.board.write(ServerStatus::unseen(&server.name, now, why), 0.0, false, now);
                 }
             }
             let until = pgward_pg::clock::Deadline::after(Duration::from_secs_f64(pause_s));
@@ -291,20 +293,6 @@ fn known_changes(server: &Server) -> anyhow::Result<Vec<KnownChange>> {
         );
     }
     Ok(known)
-}
-
-fn unseen(server: &Server, why: String) -> ServerStatus {
-    ServerStatus {
-        server: server.name.clone(),
-        at: clock::now(),
-        identity: None,
-        activity: None,
-        blockers: Vec::new(),
-        limits: Vec::new(),
-        changes: Vec::new(),
-        incidents: Vec::new(),
-        missing: vec![Gap { sampler: "connection".to_owned(), why }],
-    }
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -188,17 +188,7 @@ mod tests {
     fn daemon(token: Option<&str>) -> Daemon {
         let board = Arc::new(Board::default());
         for server in ["shop", "books"] {
-            let status = ServerStatus {
-                server: server.to_owned(),
-                at: clock::now(),
-                identity: None,
-                activity: None,
-                blockers: Vec::new(),
-                limits: Vec::new(),
-                changes: Vec::new(),
-                incidents: Vec::new(),
-                missing: Vec::new(),
-            };
+            let status = ServerStatus::empty(server, clock::now());
             board.write(status, 1.0, false, clock::now());
         }
         let taken = Arc::new(Mutex::new(Vec::new()));

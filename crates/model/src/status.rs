@@ -24,6 +24,29 @@ pub struct ServerStatus {
     pub missing: Vec<Gap>,
 }
 
+impl ServerStatus {
+    /// Of a server that nobody has looked at yet.
+    pub fn empty(server: impl Into<String>, at: Timestamp) -> ServerStatus {
+        ServerStatus {
+            server: server.into(),
+            at,
+            identity: None,
+            activity: None,
+            blockers: Vec::new(),
+            limits: Vec::new(),
+            changes: Vec::new(),
+            incidents: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+
+    /// Of a server that could not be looked at, and why.
+    pub fn unseen(server: impl Into<String>, at: Timestamp, why: String) -> ServerStatus {
+        let missing = vec![Gap { sampler: "connection".to_owned(), why }];
+        ServerStatus { missing, ..ServerStatus::empty(server, at) }
+    }
+}
+
 /// What a server says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerIdentity {

@@ -20,17 +20,7 @@ const NO_SLOT: &str = "53300";
 /// A server at a glance. It may take one connection, for at most `connect_within` and then
 /// 2 s a query; each part that fails is named in `missing`.
 pub fn look(target: &Target, server: &str, connect_within: Duration) -> ServerStatus {
-    let mut seen = ServerStatus {
-        server: server.to_owned(),
-        at: clock::now(),
-        identity: None,
-        activity: None,
-        blockers: Vec::new(),
-        limits: Vec::new(),
-        changes: Vec::new(),
-        incidents: Vec::new(),
-        missing: Vec::new(),
-    };
+    let mut seen = ServerStatus::empty(server, clock::now());
     match Session::connect_within(target, Purpose::Watch, connect_within) {
         Ok(session) => fill(&session, &mut seen),
         Err(error) => seen.missing.push(unreachable(target, &error)),

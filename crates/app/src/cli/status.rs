@@ -122,17 +122,7 @@ impl Status {
 
 fn late(server: &str) -> ServerStatus {
     let why = format!("no answer within {} s", WITHIN.as_secs_f64());
-    ServerStatus {
-        server: server.to_owned(),
-        at: clock::now(),
-        identity: None,
-        activity: None,
-        blockers: Vec::new(),
-        limits: Vec::new(),
-        changes: Vec::new(),
-        incidents: Vec::new(),
-        missing: vec![Gap { sampler: "connection".to_owned(), why }],
-    }
+    ServerStatus::unseen(server, clock::now(), why)
 }
 
 /// What we could not see ourselves is told as the watcher last saw it.
