@@ -2,9 +2,11 @@
 //!
 //! Below one place, a directory or a bucket:
 //!
-//!     SERIES/SERVER/DATE/0500-0600.parquet     rows of one series, an hour or five minutes
-//!     recent/SERVER/DATE/050003.123-0000.jsonl.zst
-//!                                              batches: all rows of some seconds, JSON lines
+//! ```text
+//! SERIES/SERVER/DATE/0500-0600.parquet     rows of one series, an hour or five minutes
+//! recent/SERVER/DATE/050003.123-0000.jsonl.zst
+//!                                          batches: all rows of some seconds, JSON lines
+//! ```
 //!
 //! A batch is written every five seconds, so that a crash loses no more than those. When five
 //! minutes are over, their batches become one Parquet file a series; when an hour is over, its
