@@ -129,6 +129,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("forgotten_snapshot", include_str!("../scenarios/forgotten_snapshot.md")),
     ("rewrite_fills_disk", include_str!("../scenarios/rewrite_fills_disk.md")),
     ("untried_setting", include_str!("../scenarios/untried_setting.md")),
+    ("cache_stampede", include_str!("../scenarios/cache_stampede.md")),
     ("wrong_backup", include_str!("../scenarios/wrong_backup.md")),
     ("alter_behind_long_reader", include_str!("../scenarios/alter_behind_long_reader.md")),
     ("index_build_blocks_writes", include_str!("../scenarios/index_build_blocks_writes.md")),
