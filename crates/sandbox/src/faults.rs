@@ -7,7 +7,9 @@ mod more_clients;
 mod net_drop;
 mod page_damage;
 mod restart;
+mod slow_network;
 mod stampede;
+mod stopped_process;
 
 use crate::backup::Vault;
 use crate::error::Error;
@@ -100,7 +102,9 @@ pub static FAULTS: &[&Fault] = &[
     &net_drop::FAULT,
     &page_damage::FAULT,
     &restart::FAULT,
+    &slow_network::FAULT,
     &stampede::FAULT,
+    &stopped_process::FAULT,
 ];
 
 /// Starts a fault by its id, after a look at its parameters and at the sandbox marker.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -32,6 +33,8 @@ pub struct ProxyCounts {
     pub accepted: u64,
     pub dropped: u64,
     pub cancels: u64,
+    /// Messages, or parts of long ones, that were kept back.
+    pub delayed: u64,
     /// Not served because there were too many at once, or the server refused them.
     pub refused: u64,
 }
@@ -40,10 +43,13 @@ struct Shared {
     upstream: SocketAddr,
     /// Of a million connections, how many are dropped.
     drop_ppm: AtomicU32,
+    /// How long each message is kept back in each direction.
+    delay_us: AtomicU64,
     rng: Mutex<SmallRng>,
     accepted: AtomicU64,
     dropped: AtomicU64,
     cancels: AtomicU64,
+    delayed: AtomicU64,
     refused: AtomicU64,
     places: Semaphore,
 }
@@ -87,10 +93,12 @@ impl Proxy {
         let shared = Arc::new(Shared {
             upstream: SocketAddr::from((Ipv4Addr::LOCALHOST, upstream_port)),
             drop_ppm: AtomicU32::new(0),
+            delay_us: AtomicU64::new(0),
             rng: Mutex::new(SmallRng::seed_from_u64(seed)),
             accepted: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             cancels: AtomicU64::new(0),
+            delayed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             places: Semaphore::new(CONNECTIONS_MAX),
         });
@@ -118,12 +126,19 @@ impl Dial {
         self.0.drop_ppm.store(ppm, Ordering::SeqCst);
     }
 
+    /// From now on each message arrives so late, in each direction; open connections too.
+    pub fn delay(&self, delay: Duration) {
+        let us = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+        self.0.delay_us.store(us, Ordering::SeqCst);
+    }
+
     pub fn counts(&self) -> ProxyCounts {
         let read = |n: &AtomicU64| n.load(Ordering::SeqCst);
         ProxyCounts {
             accepted: read(&self.0.accepted),
             dropped: read(&self.0.dropped),
             cancels: read(&self.0.cancels),
+            delayed: read(&self.0.delayed),
             refused: read(&self.0.refused),
         }
     }
@@ -176,7 +191,7 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) {
         return;
     };
     server.set_nodelay(true).ok();
-    carry(client, server, fate).await;
+    carry(client, server, fate, &shared).await;
 }
 
 /// The code in the first eight bytes a client sends, left where they are; `None`: it left.
@@ -195,10 +210,13 @@ async fn first_words(client: &TcpStream) -> Option<u32> {
     }
 }
 
-async fn carry(mut client: TcpStream, mut server: TcpStream, fate: Fate) {
+async fn carry(mut client: TcpStream, mut server: TcpStream, fate: Fate, shared: &Shared) {
     let Fate::AfterMessages(messages) = fate else {
-        // Errors are the two ends' own: both see their connection close.
-        tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let there = pass(from_client, to_server, shared);
+        let back = pass(from_server, to_client, shared);
+        tokio::join!(there, back);
         return;
     };
     {
@@ -222,6 +240,25 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, fate: Fate) {
     }
     client.set_zero_linger().ok();
     server.set_zero_linger().ok();
+}
+
+/// Passes everything on in one direction, each message late where the network is slow. Errors
+/// are the two ends' own: both see their connection close.
+async fn pass(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared) {
+    let mut buffer = vec![0_u8; 8192];
+    loop {
+        let n = from.read(&mut buffer).await.unwrap_or(0);
+        let Some(read) = buffer.get(..n).filter(|read| !read.is_empty()) else { break };
+        let delay = Duration::from_micros(shared.delay_us.load(Ordering::Relaxed));
+        if !delay.is_zero() {
+            shared.delayed.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(delay).await;
+        }
+        if to.write_all(read).await.is_err() {
+            break;
+        }
+    }
+    to.shutdown().await.ok();
 }
 
 impl Shared {

@@ -220,6 +220,7 @@ fn faults_do_what_they_say_and_only_in_the_sandbox() {
             "page_damage" => params(&[("relation", "accounts")]),
             "more_clients" | "stampede" => params(&[("session", "reader")]),
             "decoy_backups" => params(&[("kind", "late")]),
+            "stopped_process" => params(&[("relation", "accounts")]),
             _ => Params::new(),
         };
         let refused = faults::start(fault.id, &cx, &given).err().unwrap();
@@ -235,6 +236,7 @@ fn faults_do_what_they_say_and_only_in_the_sandbox() {
     assert_eq!(proxy.counts().dropped, 0);
     net_drop_and_more_clients(&cx, &load, &proxy);
     failed_logins(&cx);
+    stopped_process(&cx);
     load.stop();
     let check = ledger::verify(&stage.ledger, &server).unwrap();
     assert_eq!((check.n_lost, check.n_duplicates), (0, 0), "{check:?}");
@@ -255,6 +257,54 @@ fn net_drop_and_more_clients(cx: &FaultCx<'_>, load: &Load, proxy: &Proxy) {
     assert!(report.sessions.iter().any(|s| s.errors.contains_key("connection")), "{report:?}");
     let refused = load.add_clients("writer", 1).err().unwrap().to_string();
     assert!(refused.contains("share out the keys"), "{refused}");
+}
+
+/// A client that holds a lock hangs for as long as the fault says, and then goes on.
+fn stopped_process(cx: &FaultCx<'_>) {
+    let none = params(&[("relation", "nothing")]);
+    let refused = faults::start("stopped_process", cx, &none).err().unwrap().to_string();
+    assert!(refused.contains("there is no relation nothing"), "{refused}");
+    let holder = Session::connect(cx.server, Purpose::Private).unwrap();
+    let given = [("relation", "accounts"), ("backend", "client_backend"), ("lasts", "300ms")];
+    let mut fault = faults::start("stopped_process", cx, &params(&given)).unwrap();
+    holder.simple("BEGIN; LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE").unwrap();
+    until("it hangs", || fault.truth().n_done == 1);
+    holder.simple("COMMIT").unwrap();
+    fault.stop();
+    assert!(fault.truth().says.contains("hung 1 times"), "{}", fault.truth().says);
+}
+
+#[test]
+fn a_slow_network_keeps_every_message_back_and_loses_none() {
+    let stage = stage();
+    let proxy = Proxy::start(stage.server.port(), 1).unwrap();
+    let through = site(&stage.server).through_port(proxy.port());
+    let session = Session::connect(&through, Purpose::Private).unwrap();
+    let server = shop(&stage.server);
+    let cx = FaultCx {
+        server: &server,
+        marker: &stage.marker,
+        data_dir: stage.server.data_dir(),
+        port: stage.server.port(),
+        load: None,
+        proxy: Some(&proxy),
+        vault: None,
+        private: None,
+        seed: 1,
+    };
+    let given = |delay: &str| faults::start("slow_network", &cx, &params(&[("delay", delay)]));
+    assert!(given("2h").err().unwrap().to_string().contains("at most"));
+    let mut slow = given("100ms").unwrap();
+    let began = clock::instant();
+    let n: i64 = session.query_one("SELECT count(*) FROM accounts WHERE id < 8", &[]).unwrap();
+    assert_eq!(n, 6);
+    // There and back, at the least: a bound that a busy machine cannot break.
+    assert!(began.elapsed() >= Duration::from_millis(200));
+    slow.stop();
+    let n_done = slow.truth().n_done;
+    assert!(n_done >= 2, "{}", slow.truth().says);
+    session.query_one::<i32>("SELECT 1", &[]).unwrap();
+    assert_eq!(slow.truth().n_done, n_done, "it is over");
 }
 
 #[test]
