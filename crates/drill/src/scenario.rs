@@ -104,6 +104,8 @@ pub enum Act {
 pub struct Expect {
     pub symptom: Option<String>,
     pub cause: String,
+    /// Causes that are true as well: what the cause brings about, or what it needed.
+    pub also: Vec<String>,
     pub ruled_out: Vec<String>,
     /// Decoys: to be ruled out as present and not sufficient.
     pub present: Vec<String>,
@@ -129,7 +131,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("forgotten_snapshot", include_str!("../scenarios/forgotten_snapshot.md")),
     ("rewrite_fills_disk", include_str!("../scenarios/rewrite_fills_disk.md")),
     ("untried_setting", include_str!("../scenarios/untried_setting.md")),
+    ("autovacuum_truncates", include_str!("../scenarios/autovacuum_truncates.md")),
+    ("report_without_limits", include_str!("../scenarios/report_without_limits.md")),
     ("cache_stampede", include_str!("../scenarios/cache_stampede.md")),
+    ("savepoint_per_row", include_str!("../scenarios/savepoint_per_row.md")),
     ("wrong_backup", include_str!("../scenarios/wrong_backup.md")),
     ("alter_behind_long_reader", include_str!("../scenarios/alter_behind_long_reader.md")),
     ("index_build_blocks_writes", include_str!("../scenarios/index_build_blocks_writes.md")),
@@ -397,6 +402,7 @@ impl Reader<'_> {
             match word {
                 "symptom" => expect.symptom = Some(rest.to_owned()),
                 "cause" => expect.cause = rest.to_owned(),
+                "also" => expect.also.extend(list()),
                 "present" => expect.present.extend(list()),
                 "ruled_out" => expect.ruled_out.extend(list()),
                 "action" => expect.action.extend(list()),
@@ -409,8 +415,8 @@ impl Reader<'_> {
                 }
                 other => {
                     return Err(self.wrong(format!(
-                        "expect `{other}` is not known; there are: symptom, cause, ruled_out, \
-                         present, action, names, holds, rows_lost"
+                        "expect `{other}` is not known; there are: symptom, cause, also, \
+                         ruled_out, present, action, names, holds, rows_lost"
                     )));
                 }
             }
@@ -439,8 +445,10 @@ impl Reader<'_> {
                 self.wrong("no expected cause: a block `expect` with a line `cause ID` is needed")
             );
         }
-        let causes =
-            std::iter::once(&s.expect.cause).chain(&s.expect.ruled_out).chain(&s.expect.present);
+        let causes = std::iter::once(&s.expect.cause)
+            .chain(&s.expect.also)
+            .chain(&s.expect.ruled_out)
+            .chain(&s.expect.present);
         for id in causes {
             if pgward_incident::causes::cause(id).is_none() {
                 return Err(self.wrong(format!("cause `{id}` is not known")));

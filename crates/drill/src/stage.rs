@@ -32,8 +32,9 @@ const DATABASE: &str = "shop";
 const EXTENSIONS: [&str; 2] = ["pg_stat_statements", "pg_buffercache"];
 /// A server without room for its next segment of WAL (16 MB by default) stops.
 const FREE_BYTES_MIN: u64 = 16 << 20;
-/// Roles of a drill: who deploys, who serves clients, who watches, who may do everything.
-const ROLES: [&str; 4] = ["deploy", "site", "pgward", DBA];
+/// Roles of a drill: who deploys, who serves clients, who asks for reports, who watches, who may
+/// do everything.
+const ROLES: [&str; 5] = ["deploy", "site", "bi", "pgward", DBA];
 const DBA: &str = "dba";
 
 impl Stage {

@@ -158,11 +158,15 @@ pub static CAUSES: &[&Cause] = &[
     &wal_retention::CAUSE,
 ];
 
+/// The most that a cause is given which explains no symptom; a recovery wants more.
+const UNFELT: f64 = 0.3;
+
 /// Every cause's verdict: likely ones first by score, then ruled out, then unknown.
 ///
 /// What was seen speaks for itself, what was not seen rules nothing out: a cause that answers
 /// unknown for want of a sampler is asked again about what there is, and only a likely answer
-/// counts then.
+/// counts then. One that explains no symptom is told last and not acted on, however plain its
+/// facts: it is there, and nobody suffers from it.
 pub fn judge(case: &Case) -> Vec<Judged> {
     let seen = without_gaps(case);
     let verdict = |cause: &Cause| match ((cause.judge)(case), &seen) {
@@ -172,8 +176,19 @@ pub fn judge(case: &Case) -> Vec<Judged> {
         },
         (verdict, _) => verdict,
     };
+    let explains = |cause: &Cause| {
+        let explained = |s: &Symptom| cause.explains.contains(&s.detector.as_str());
+        case.symptoms.is_empty() || case.symptoms.iter().any(explained)
+    };
+    let felt = |cause: &Cause| match verdict(cause) {
+        Verdict::Likely(mut likely) if !explains(cause) => {
+            likely.score = likely.score.min(UNFELT);
+            Verdict::Likely(likely)
+        }
+        verdict => verdict,
+    };
     let mut judged: Vec<Judged> =
-        CAUSES.iter().map(|c| Judged { cause: c.id.to_owned(), verdict: verdict(c) }).collect();
+        CAUSES.iter().map(|c| Judged { cause: c.id.to_owned(), verdict: felt(c) }).collect();
     judged.sort_by(|a, b| rank(&b.verdict).total_cmp(&rank(&a.verdict)));
     judged
 }

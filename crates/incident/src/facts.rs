@@ -238,6 +238,12 @@ pub(crate) fn is_recovery(event: &DdlEvent) -> bool {
     event.application.starts_with("pgward act recovery")
 }
 
+/// Is it a session in which a recovery of ours is at work? What it waits for is no harm of the
+/// outage's.
+pub(crate) fn is_recovering(session: &SessionSample) -> bool {
+    session.application.starts_with("pgward act recovery")
+}
+
 /// First word of a statement in capitals, comments in front left out.
 pub(crate) fn verb(sql: &str) -> String {
     let mut rest = sql.trim_start();

@@ -29,20 +29,47 @@ pub struct Replayed {
 /// Seconds of baseline that are kept: what detectors need, and two statement samples more.
 const BASELINE_S: f64 = detectors::BASELINE_S_MIN + 4.0;
 
-/// Log lines of one second that are kept: a burst repeats itself, and one of this size is one.
-const LINES_MAX: usize = 30;
+/// Log lines of one kind and role that are kept of one second: a burst repeats itself, and what
+/// else was said in that second must not be lost behind it.
+const LINES_MAX: usize = 12;
 
 /// The case without what lies long before its onset or after `until`.
 pub fn cut(case: &Case, until: Timestamp) -> Case {
     let mut kept = case.clone();
     let from = case.window.baseline_until;
-    kept.window.samples.retain(|s| seconds_between(s.at, from) <= BASELINE_S && s.at <= until);
+    let is_old = |s: &Sample| seconds_between(s.at, from) > BASELINE_S;
+    kept.window.samples.retain(|s| !is_old(s) && s.at <= until);
     kept.ddl.retain(|d| d.at <= until);
-    for sample in &mut kept.window.samples {
-        sample.log_dropped += sample.log.len().saturating_sub(LINES_MAX) as u64;
-        sample.log.truncate(LINES_MAX);
+    if let Some(first) = kept.window.samples.first_mut() {
+        let old = case.window.samples.partition_point(is_old);
+        bring_forward(case.window.samples.get(..old).unwrap_or_default(), first);
     }
+    kept.window.samples.iter_mut().for_each(cut_log);
     kept
+}
+
+/// What is looked at every minute or so stands until the next look: the last look before the cut
+/// goes into the first sample after it. Counters do not: they belong to their second.
+fn bring_forward(old: &[Sample], first: &mut Sample) {
+    for sample in old.iter().rev() {
+        first.keys = first.keys.take().or_else(|| sample.keys.clone());
+        first.planner = first.planner.take().or_else(|| sample.planner.clone());
+        first.horizon = first.horizon.take().or_else(|| sample.horizon.clone());
+        first.pending = first.pending.take().or_else(|| sample.pending.clone());
+        first.replication = first.replication.take().or_else(|| sample.replication.clone());
+    }
+}
+
+fn cut_log(sample: &mut Sample) {
+    let n_before = sample.log.len();
+    let mut seen: HashMap<(String, String, String), usize> = HashMap::new();
+    sample.log.retain(|e| {
+        let kind = (e.severity.clone(), e.sqlstate.clone(), e.role.clone());
+        let n = seen.entry(kind).or_default();
+        *n += 1;
+        *n <= LINES_MAX
+    });
+    sample.log_dropped += (n_before - sample.log.len()) as u64;
 }
 
 /// The recording as text: lists of like objects become tables, words that repeat are written
@@ -204,10 +231,26 @@ mod tests {
     }
 
     #[test]
-    fn only_the_seconds_around_the_onset_are_kept() {
-        let kept = cut(&case(healthy(100), 60), at(70));
+    fn only_the_seconds_around_the_onset_are_kept_and_what_stood_then() {
+        let mut samples = healthy(100);
+        samples.iter_mut().take(21).for_each(|s| s.keys = Some(Vec::new()));
+        let kept = cut(&case(samples, 60), at(70));
         let seconds: Vec<Timestamp> = kept.window.samples.iter().map(|s| s.at).collect();
         assert_eq!((seconds.first(), seconds.last()), (Some(&at(45)), Some(&at(70))));
+        assert!(kept.window.samples.first().is_some_and(|s| s.keys.is_some()));
+    }
+
+    #[test]
+    fn a_burst_of_one_kind_is_cut_and_what_stands_behind_it_stays() {
+        let mut samples = healthy(70);
+        if let Some(last) = samples.last_mut() {
+            last.log = vec![log(69, "ERROR", "42P01", "no orders"); 500];
+            last.log.push(log(69, "FATAL", "28P01", "no such user"));
+        }
+        let kept = cut(&case(samples, 60), at(70));
+        let last = kept.window.samples.last().unwrap();
+        assert_eq!((last.log.len(), last.log_dropped), (LINES_MAX + 1, 500 - LINES_MAX as u64));
+        assert_eq!(last.log.last().unwrap().sqlstate, "28P01");
     }
 
     #[test]

@@ -21,8 +21,12 @@ const N_SEEN_MIN: usize = 10;
 /// And waiting on average: one session that waits harms no other.
 const N_WAITING_MIN: f64 = 2.0;
 
-/// Likely when a third of the sessions at work wait so, three times as many as before; ruled out
-/// by the share there is.
+/// Samples over which a share is told: a storm that is over, or comes and goes, is one all the
+/// same, and one sample is not.
+const OVER_N: usize = 5;
+
+/// Likely when in the worst seconds since the onset a third of the sessions at work wait so, three
+/// times as many as before; unknown when half as many do, and else ruled out by the share there is.
 pub(crate) fn waits(case: &Case, waits: &Waits, score: f64) -> Verdict {
     if let Some(unknown) = complete(case, "sessions", "sessions were not seen") {
         return unknown;
@@ -30,33 +34,55 @@ pub(crate) fn waits(case: &Case, waits: &Waits, score: f64) -> Verdict {
     if let Some(unknown) = no_baseline(case) {
         return unknown;
     }
-    let (recent, baseline) = (case.window.recent(), case.window.baseline());
-    let (n_waiting, n_seen) = count(recent, waits);
+    let (worst, baseline) = (worst(case.window.recent(), waits), case.window.baseline());
+    let (n_waiting, n_seen) = count(worst, waits);
     let (n_waiting_before, n_seen_before) = count(baseline, waits);
-    let share = |n: usize, of: usize| 100.0 * n as f64 / (of as f64).max(1.0);
-    let per_sample = n_waiting as f64 / (recent.len() as f64).max(1.0);
+    let share = 100.0 * share(n_waiting, n_seen);
+    let per_sample = n_waiting as f64 / (worst.len() as f64).max(1.0);
     let per_sample_before = n_waiting_before as f64 / (baseline.len() as f64).max(1.0);
     let evidence = Evidence::measured(
         format!("of {n_seen} sessions seen at work, waited for {}", waits.what),
-        share(n_waiting, n_seen),
+        share,
         "% of sessions at work",
         sampled("sessions: pg_stat_activity.wait_event"),
     )
-    .against(share(n_waiting_before, n_seen_before))
-    .at(case.window.now());
-    let holds_up = share(n_waiting, n_seen) >= 100.0 * SHARE
-        && per_sample >= N_WAITING_MIN.max(3.0 * per_sample_before);
-    if !holds_up || n_seen < N_SEEN_MIN {
-        return Verdict::ruled_out(evidence);
+    .against(100.0 * self::share(n_waiting_before, n_seen_before))
+    .at(worst.last().map_or(case.window.now(), |s| s.at));
+    let holds_up = |times: f64| {
+        share >= times * 100.0 * SHARE
+            && per_sample >= (times * N_WAITING_MIN).max(3.0 * per_sample_before)
+            && n_seen >= N_SEEN_MIN
+    };
+    if !holds_up(1.0) {
+        return match holds_up(0.5) {
+            true => Verdict::unknown(format!(
+                "whether the {} sessions at a time that wait for {} are enough to hold others up",
+                human(per_sample),
+                waits.what
+            )),
+            false => Verdict::ruled_out(evidence),
+        };
     }
     let says = format!(
         "{} sessions wait for {} at a time, {} before; most of them run: {}",
         human(per_sample),
         waits.what,
         human(per_sample_before),
-        cut(&commonest(recent, waits), 160)
+        cut(&commonest(worst, waits), 160)
     );
     Verdict::Likely(Likely::new(score, says, evidence))
+}
+
+/// The seconds in which most of those at work waited so, among those that tell a share.
+fn worst<'a>(samples: &'a [Sample], waits: &Waits) -> &'a [Sample] {
+    let told = samples.windows(OVER_N).map(|run| (count(run, waits), run));
+    let told = told.filter(|((_, n_seen), _)| *n_seen >= N_SEEN_MIN);
+    told.max_by(|((n, of), _), ((m, other), _)| share(*n, *of).total_cmp(&share(*m, *other)))
+        .map_or(samples, |(_, run)| run)
+}
+
+fn share(n: usize, of: usize) -> f64 {
+    n as f64 / (of as f64).max(1.0)
 }
 
 /// Sessions that wait so, and sessions at work, over all samples.
@@ -101,6 +127,14 @@ pub(crate) mod tests {
         };
         assert!(judge(&case(with(kind, event), 30)).likely().is_some());
         assert!(matches!(judge(&case(with("", ""), 30)), Verdict::RuledOut { .. }));
+        let mut over = with(kind, event);
+        over.extend(with("", "").into_iter().skip(30).chain(with("", "").into_iter().skip(30)));
+        assert!(judge(&case(over, 30)).likely().is_some(), "a storm that is over was one");
+        let mut few = with(kind, event);
+        for sample in few.iter_mut().skip(30) {
+            sample.sessions.iter_mut().take(3).for_each(|s| s.wait_event.clear());
+        }
+        assert!(matches!(judge(&case(few, 30)), Verdict::Unknown { .. }));
         let mut blind = with(kind, event);
         blind.last_mut().unwrap().gaps.push(Gap { sampler: "sessions".into(), why: "x".into() });
         assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));

@@ -15,7 +15,9 @@ mod cancel_waiter;
 mod drop_new_index;
 mod drop_slot;
 mod end_idle_sessions;
+mod end_oldest_writer;
 mod end_xmin_holder;
+mod keep_empty_pages;
 mod rebuild_index;
 mod refill_table;
 mod replace_invalid_index;
@@ -62,7 +64,9 @@ pub static ACTIONS: &[&Action] = &[
     &drop_new_index::ACTION,
     &drop_slot::ACTION,
     &end_idle_sessions::ACTION,
+    &end_oldest_writer::ACTION,
     &end_xmin_holder::ACTION,
+    &keep_empty_pages::ACTION,
     &rebuild_index::ACTION,
     &refill_table::ACTION,
     &replace_invalid_index::ACTION,

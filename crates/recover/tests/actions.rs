@@ -198,6 +198,60 @@ fn the_holder_of_an_old_snapshot_is_ended_and_its_dead_rows_go() {
 }
 
 #[test]
+fn the_oldest_writer_is_ended_and_what_it_wrote_is_undone() {
+    let stage =
+        stage("CREATE TABLE prices AS SELECT g AS id, 1 AS cents FROM generate_series(1, 9) g");
+    let (writer, other) = (stage.user(), stage.user());
+    writer.simple("BEGIN; SAVEPOINT a; UPDATE prices SET cents = 2; RELEASE a").unwrap();
+    other.simple("BEGIN; SELECT count(*) FROM prices").unwrap();
+    let mut session = of(writer.pid(), &stage);
+    let likely = Likely::new(0.8, "savepoints", fact()).by([writer.pid()]);
+    let plan = |session: &SessionSample| {
+        stage.plan("end_oldest_writer", &likely, &with_sessions(vec![session.clone()]))
+    };
+    assert!(plan(&session).is_err(), "it has written nothing");
+    session.xid = Some(7);
+    let runbook = plan(&session).unwrap();
+    assert_eq!(runbook.loss.n_rows, Some(0));
+    stage.carry_out(&runbook).unwrap();
+    assert!(writer.simple("COMMIT").is_err());
+    other.simple("COMMIT").unwrap();
+    assert!(stage.is("sum(cents) = 9 FROM prices"));
+}
+
+#[test]
+fn vacuum_keeps_empty_pages_from_now_on_and_as_before_once_undone() {
+    let options = "coalesce(reloptions::text, '') FROM pg_class WHERE relname = 'Odd outbox'";
+    for before in ["", "{vacuum_truncate=true}"] {
+        let stage = stage(
+            "CREATE TABLE \"Odd outbox\" (id int, payload text); \
+             INSERT INTO \"Odd outbox\" SELECT g, repeat('x', 2000) FROM generate_series(1, 9000) g",
+        );
+        let table = "ALTER TABLE \"Odd outbox\" SET (vacuum_truncate = true)";
+        if !before.is_empty() {
+            stage.user().simple(table).unwrap();
+        }
+        let likely = Likely::new(0.9, "cuts", fact()).on([Relation::new("public", "Odd outbox")]);
+        let plan = || stage.plan("keep_empty_pages", &likely, &case(Vec::new()));
+        let runbook = plan().unwrap();
+        let reader = stage.user();
+        reader.simple("BEGIN; SELECT count(*) FROM \"Odd outbox\"").unwrap();
+        stage.carry_out(&runbook).unwrap();
+        reader.simple("COMMIT").unwrap();
+        assert!(stage.is(&format!("'{{vacuum_truncate=off}}' = {options}")));
+        assert!(plan().is_err(), "there is nothing more to do");
+        stage.user().simple("DELETE FROM \"Odd outbox\"").unwrap();
+        stage.user().simple("VACUUM \"Odd outbox\"").unwrap();
+        assert!(stage.is("pg_relation_size('\"Odd outbox\"') > 8192 * 1000"));
+        let Some(Undo::Exact { statements }) = runbook.steps.first().map(|s| s.undo.clone()) else {
+            panic!("{runbook:?}");
+        };
+        statements.iter().for_each(|sql| stage.user().simple(sql).map(|_| ()).unwrap());
+        assert!(stage.is(&format!("'{before}' = {options}")));
+    }
+}
+
+#[test]
 fn the_slot_that_is_named_is_dropped_and_never_one_in_doubt_by_itself() {
     let stage = stage(
         "SELECT pg_create_physical_replication_slot('orphan', true); \

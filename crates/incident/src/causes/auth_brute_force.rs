@@ -2,7 +2,7 @@
 
 use super::Cause;
 use crate::facts::{
-    complete, count_log, is_login_failure, is_statement_error, logged, no_baseline,
+    complete, count_log, is_login_failure, is_recovering, is_statement_error, logged, no_baseline,
 };
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
@@ -48,7 +48,10 @@ fn judge(case: &Case) -> Verdict {
         .symptoms
         .iter()
         .any(|s| matches!(s.detector.as_str(), "connections_near_limit" | "server_unreachable"));
-    let waiting = recent.iter().flat_map(|s| &s.sessions).filter(|s| !s.blocked_by.is_empty());
+    let waiting = recent
+        .iter()
+        .flat_map(|s| &s.sessions)
+        .filter(|s| !s.blocked_by.is_empty() && !is_recovering(s));
     let shared = waiting.filter(|s| strangers.contains(s.role.as_str())).count();
     if inside > 0 && !connecting && shared == 0 {
         let (n_errors, _) = count_log(recent, is_statement_error);

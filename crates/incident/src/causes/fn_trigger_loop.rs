@@ -1,7 +1,7 @@
 //! A trigger calls itself, or one statement sets off thousands.
 
 use super::Cause;
-use crate::facts::{complete, cut, is_dml, is_statement_error, logged, sampled};
+use crate::facts::{complete, cut, is_dml, is_statement_error, logged, sampled, who};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -56,12 +56,39 @@ fn judge(case: &Case) -> Verdict {
     if now < TIMES * before.max(1.0) {
         return Verdict::ruled_out(evidence);
     }
+    if let Some(session) = uncounted(case) {
+        return Verdict::unknown(format!(
+            "whether triggers wrote them or {}, whose statements were not counted: {}",
+            who(session),
+            evidence.claim
+        ));
+    }
     let says = format!(
         "{} rows are written for each that a statement asks for, {} before: triggers or cascades do it",
         human(now),
         human(before)
     );
     Verdict::Likely(Likely::new(0.6, says, evidence))
+}
+
+/// A transaction that has written for so long is seen by samples of a second.
+const OPEN_S: f64 = 2.0;
+
+/// A session that has written in a transaction of its own length, by what is never counted with
+/// its rows: a block, a procedure, a statement that did not come to its end.
+fn uncounted(case: &Case) -> Option<&SessionSample> {
+    let counted = statement_deltas(case.window.recent());
+    let has_rows = |s: &SessionSample| {
+        counted
+            .iter()
+            .any(|d| d.query_id == s.query_id && d.role == s.role && d.rows_per_call > 0.0)
+    };
+    let seen = case.window.recent().iter().flat_map(|sample| {
+        let open_s =
+            |s: &SessionSample| s.xact_start.map_or(0.0, |t| seconds_between(t, sample.at));
+        sample.sessions.iter().filter(move |s| s.xid.is_some() && open_s(s) >= OPEN_S)
+    });
+    seen.into_iter().find(|s| !has_rows(s))
 }
 
 /// Rows that tables took for each row that statements of clients wrote; `None` where neither was

@@ -67,8 +67,9 @@ fn likely(case: &Case, root: &forest::Root<'_>, session: &SessionSample) -> Verd
         relations.first().map(|r| format!(" on {r}")).unwrap_or_default(),
         cut(&session.query, 200),
     );
-    // A queue that starts at a waiting DDL is that DDL's; the idle reader contributes.
-    let score = if ddl_between && session.xid.is_none() { 0.6 } else { 0.9 };
+    // A queue that starts at a waiting DDL is that DDL's: nobody else waits for what an idle reader
+    // holds. It contributes, and is not ended for that.
+    let score = if ddl_between && session.xid.is_none() { 0.45 } else { 0.9 };
     Verdict::Likely(
         Likely::new(score, says, behind(case, root, &format!("is {}", session.state)))
             .and(

@@ -1,6 +1,7 @@
 //! Savepoints overflow what a snapshot can hold.
 
 use super::Cause;
+use crate::facts::{sampled, who};
 use crate::waits::{Waits, waits};
 use pgward_model::prelude::*;
 
@@ -9,7 +10,7 @@ pub(super) static CAUSE: Cause = Cause {
     name: "Subtransaction SLRU contention",
     necessary: "sessions at work wait for the pages of subtransactions",
     explains: &["statement_slow", "throughput_drop"],
-    actions: &[],
+    actions: &["end_oldest_writer"],
     prevention: &[
         "Take no savepoint per row: nested transactions of the ORM, EXCEPTION blocks in loops",
         "Bound long transactions with idle_in_transaction_session_timeout and transaction_timeout",
@@ -19,18 +20,84 @@ pub(super) static CAUSE: Cause = Cause {
 
 const WAITS: Waits = Waits {
     lwlocks: &["SubtransSLRU", "SubtransBuffer", "SubtransControlLock"],
-    others: &[],
-    what: "the pages of subtransactions (LWLock:SubtransSLRU)",
+    others: &["SLRURead", "SlruRead"],
+    what: "the pages of subtransactions (LWLock:SubtransSLRU, SubtransBuffer)",
 };
 
 fn judge(case: &Case) -> Verdict {
-    waits(case, &WAITS, 0.75)
+    let seen = case.window.recent().iter().flat_map(|s| &s.sessions);
+    let by_name = seen.filter(|s| s.wait_type == "LWLock" && s.wait_event.starts_with("Subtrans"));
+    // Pages of other kinds are read under the same name; those of subtransactions must be among
+    // what is waited for.
+    let others = if by_name.count() > 0 { WAITS.others } else { &[] };
+    match waits(case, &Waits { others, ..WAITS }, 0.8) {
+        Verdict::Likely(likely) => Verdict::Likely(blamed(case, likely)),
+        other => other,
+    }
+}
+
+/// A younger transaction is what any server has; a job that takes savepoints lasts longer than
+/// detectors need to speak.
+const OPEN_S: f64 = 2.0;
+
+/// What must be looked up is younger than the oldest transaction that has written: it is named,
+/// and without it there is little left to look up.
+fn blamed(case: &Case, mut likely: Likely) -> Likely {
+    let writers = case.window.recent().iter().flat_map(|sample| {
+        let written = sample.sessions.iter().filter(|s| s.xid.is_some());
+        written.filter_map(|s| Some((seconds_between(s.xact_start?, sample.at), sample.at, s)))
+    });
+    let oldest = writers.max_by(|a, b| a.0.total_cmp(&b.0));
+    let Some((open_s, at, session)) = oldest.filter(|(open_s, ..)| *open_s >= OPEN_S) else {
+        return likely;
+    };
+    likely.says = format!(
+        "{}; the oldest transaction that has written is that of {}, {} for {} s",
+        likely.says,
+        who(session),
+        session.state,
+        human(open_s)
+    );
+    let source = sampled("sessions: pg_stat_activity.backend_xid, xact_start");
+    let claim = format!("the transaction of pid {} that has written is open", session.pid);
+    likely
+        .and(Evidence::measured(claim, open_s, "s", source).at(at))
+        .by([session.pid])
+        .act(CAUSE.actions)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::testing::{at, case, healthy, session};
+
     #[test]
     fn likely_ruled_out_and_unknown() {
-        crate::waits::tests::check_waits(super::judge, "LWLock", "SubtransSLRU");
+        crate::waits::tests::check_waits(judge, "LWLock", "SubtransSLRU");
+    }
+
+    /// Six readers that wait so, and an old transaction that has written.
+    fn readers(event: &str) -> Verdict {
+        let mut samples = healthy(36);
+        for sample in samples.iter_mut().skip(30) {
+            sample.sessions = (0..6).map(|pid| session(pid, "active", &[])).collect();
+            for (i, reader) in sample.sessions.iter_mut().enumerate() {
+                let read = event == "IO" || i > 1;
+                reader.wait_type = if read { "IO" } else { "LWLock" }.to_owned();
+                reader.wait_event = if read { "SLRURead" } else { event }.to_owned();
+            }
+            let mut job = session(9, "idle in transaction", &[]);
+            (job.xid, job.xact_start) = (Some(7), Some(at(20)));
+            sample.sessions.push(job);
+        }
+        judge(&case(samples, 30))
+    }
+
+    #[test]
+    fn the_oldest_writer_is_named_and_reads_of_other_pages_are_another_matter() {
+        let verdict = readers("SubtransBuffer");
+        let likely = verdict.likely().unwrap();
+        assert_eq!((&likely.pids[..], likely.actions.len()), (&[9][..], 1));
+        assert!(readers("IO").likely().is_none());
     }
 }

@@ -3,7 +3,7 @@
 use super::{Cause, plan_missing_index};
 use crate::facts::{complete, cut, mentions, regressions, sampled};
 use pgward_model::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) static CAUSE: Cause = Cause {
     id: "plan_stats_flip",
@@ -197,13 +197,25 @@ fn oldest(case: &Case, statement: &str) -> Option<Flaw> {
     })
 }
 
+/// Made anew so often before the onset, statistics are made anew all the time, and that they were
+/// once more explains nothing.
+const ROUTINE_N: usize = 3;
+
+/// How often the statistics of a table were made, as far as samples before the onset show.
+fn times_made(case: &Case, oid: u32) -> usize {
+    let before = case.window.samples.iter().filter(|s| s.at <= case.onset);
+    let seen = before.filter_map(|s| s.tables.as_ref()).flatten().filter(|t| t.oid == oid);
+    seen.filter_map(|t| t.last_analyze).collect::<BTreeSet<_>>().len()
+}
+
 /// Statistics that were made anew just before the onset.
 fn new(case: &Case, statement: &str) -> Option<Flaw> {
     let first = case.window.samples.first()?.at;
     let fresh = counted(case, statement).into_iter().filter_map(|(now, _)| {
         let made = now.last_analyze?;
         let age = seconds_between(made, case.onset);
-        (made > first && (-5.0..JUST_BEFORE_S).contains(&age)).then_some((now, made, age))
+        let is_new = made > first && (-5.0..JUST_BEFORE_S).contains(&age);
+        (is_new && times_made(case, now.oid) < ROUTINE_N).then_some((now, made, age))
     });
     let (table, made, age) = fresh.min_by(|a, b| a.2.abs().total_cmp(&b.2.abs()))?;
     Some(Flaw {
