@@ -153,10 +153,13 @@ fn counted<'a>(
             *known = table;
         }
     }
-    // The first look of all: what spoils a plan may be written before the plan is seen to be slow.
-    let before = case.window.baseline().iter().find_map(|s| s.tables.as_deref());
-    let before = before.unwrap_or_default();
-    worst.into_values().map(|t| (t, before.iter().find(|b| b.oid == t.oid))).collect()
+    // The best look: what spoils a plan may be written before the plan is seen to be slow, and
+    // statistics may have been made while we learned what is usual.
+    let best = |t: &TableCounters| {
+        let looks = case.window.baseline().iter().filter_map(|s| s.tables.as_ref()).flatten();
+        looks.filter(|b| b.oid == t.oid).min_by(|a, b| share(a).total_cmp(&share(b)))
+    };
+    worst.into_values().map(|t| (t, best(t))).collect()
 }
 
 /// Rows written since the statistics were made, as a share of the rows they speak of.
@@ -310,6 +313,26 @@ mod tests {
         }
         let verdict = judge(&case(bare, 30));
         assert!(verdict.likely().unwrap().says.contains("no statistics of"));
+    }
+
+    #[test]
+    fn statistics_count_from_when_they_were_best() {
+        // Loaded, analyzed at second 5, written again two seconds before the plan is seen slow.
+        let mut written = samples(2_000);
+        for (i, s) in written.iter_mut().enumerate() {
+            let n = match i {
+                0..5 => 10_000,
+                5..28 => 0,
+                _ => 2_000,
+            };
+            s.tables.iter_mut().flatten().for_each(|t| t.written_since_analyze = n);
+        }
+        assert!(judge(&case(written.clone(), 30)).likely().is_some());
+        // Too old ever since we look: nobody knows since when, so it is not ruled out either.
+        for s in &mut written {
+            s.tables.iter_mut().flatten().for_each(|t| t.written_since_analyze = 2_000);
+        }
+        assert!(matches!(judge(&case(written, 30)), Verdict::Unknown { .. }));
     }
 
     #[test]
