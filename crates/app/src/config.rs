@@ -12,7 +12,7 @@ use pgward_lint::lints::LINTS;
 use pgward_model::prelude::*;
 use pgward_sql::expect::Allowance;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
@@ -108,11 +108,12 @@ fn nearest(files: &[String]) -> Option<PathBuf> {
 
 /// The deepest folder that holds all files; that of standard input is the current one.
 fn common_folder(files: &[String]) -> Option<PathBuf> {
-    let folder_of = |file: &String| match file.as_str() {
-        "-" => std::env::current_dir().ok(),
-        file => Some(std::fs::canonicalize(file).ok()?.parent()?.to_owned()),
+    let folder_of = |file: &String| match Path::new(file).parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."), // standard input, and files of the current folder
     };
-    let mut folders = files.iter().filter_map(folder_of);
+    let folders: BTreeSet<PathBuf> = files.iter().map(folder_of).collect();
+    let mut folders = folders.iter().filter_map(|folder| std::fs::canonicalize(folder).ok());
     let first = folders.next()?;
     Some(folders.fold(first, |common, folder| {
         let same = common.components().zip(folder.components()).take_while(|(a, b)| a == b);

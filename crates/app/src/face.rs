@@ -12,10 +12,11 @@ const WIDTH: usize = 100;
 /// # Errors
 /// When standard output is closed.
 pub fn show(document: &Document) -> anyhow::Result<()> {
-    let mut out = anstream::stdout().lock();
-    write!(out, "{}", format::terminal(document, width()))?;
-    out.flush()?;
-    Ok(())
+    let coloured = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+    match coloured {
+        true => raw(&format::terminal(document, width())),
+        false => raw(&format::plain(document, width())),
+    }
 }
 
 /// Prints one line to standard output.

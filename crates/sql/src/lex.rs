@@ -190,13 +190,16 @@ fn line_end(text: &str, at: usize) -> usize {
 
 /// `COPY … FROM STDIN`: what follows on the next lines is data.
 fn reads_copy_data(text: &str, statement: &[Token]) -> bool {
-    let words: Vec<String> = statement
-        .iter()
-        .filter(|t| t.kind == TokenKind::Word)
-        .map(|t| text.get(t.start..t.end).unwrap_or("").to_ascii_lowercase())
-        .collect();
-    words.first().is_some_and(|w| w == "copy")
-        && words.windows(2).any(|pair| matches!(pair, [a, b] if a == "from" && b == "stdin"))
+    let words = statement.iter().filter(|t| t.kind == TokenKind::Word);
+    let mut words = words.map(|t| text.get(t.start..t.end).unwrap_or(""));
+    if !words.next().is_some_and(|w| w.eq_ignore_ascii_case("copy")) {
+        return false;
+    }
+    let mut from = false;
+    words.any(|word| {
+        let was_from = std::mem::replace(&mut from, word.eq_ignore_ascii_case("from"));
+        was_from && word.eq_ignore_ascii_case("stdin")
+    })
 }
 
 /// From the line after `from` to the line `\.`, if there is one.

@@ -41,7 +41,7 @@ fn marks() -> &'static Regex {
     static MARKS: OnceLock<Regex> = OnceLock::new();
     MARKS.get_or_init(|| {
         Regex::new(
-            r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?[-=?+][^}]*)?\}|\{\{\s*([A-Za-z_][\w.]*)\s*\}\}",
+            r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::?[-=?+][^}]*)?\}|\{\{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*\}\}",
         )
         .expect("the expression is a constant and was tested")
     })
@@ -50,7 +50,8 @@ fn marks() -> &'static Regex {
 fn psql_marks() -> &'static Regex {
     static MARKS: OnceLock<Regex> = OnceLock::new();
     MARKS.get_or_init(|| {
-        Regex::new(r#":(?:'(\w+)'|"(\w+)"|([A-Za-z_]\w*))"#)
+        let letters = r"[0-9A-Za-z_[^\x00-\x7F]]"; // those of other scripts by their bytes
+        Regex::new(&format!(r#":(?:'({letters}+)'|"({letters}+)"|([A-Za-z_]{letters}*))"#))
             .expect("the expression is a constant and was tested")
     })
 }

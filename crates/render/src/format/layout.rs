@@ -2,6 +2,7 @@
 
 use crate::document::*;
 use pgward_model::finding::Severity;
+use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
 /// One line: pieces in order, without a line break.
@@ -15,19 +16,15 @@ const GAP: usize = 2;
 /// Longer words are broken rather than kept whole in a table: the longest ids are shorter.
 const WORD_MAX: usize = 24;
 
-/// The whole document.
-pub(crate) fn lines(document: &Document, width: usize) -> Vec<Line> {
+/// The whole document, block by block: a long one is never laid out in memory at once.
+pub(crate) fn lines(document: &Document, width: usize) -> impl Iterator<Item = Line> {
     let width = width.max(WIDTH_MIN);
-    let mut out: Vec<Line> = Vec::new();
     let mut before: Option<&Block> = None;
-    for block in &document.blocks {
-        if before.is_some_and(|b| apart(b, block)) {
-            out.push(Vec::new());
-        }
-        out.extend(laid_out(block, width));
-        before = Some(block);
-    }
-    out.into_iter().map(trimmed).collect()
+    let blocks = document.blocks.iter().flat_map(move |block| {
+        let space = before.replace(block).filter(|b| apart(b, block)).map(|_| Line::new());
+        space.into_iter().chain(laid_out(block, width))
+    });
+    blocks.map(trimmed)
 }
 
 /// Is there an empty line between two blocks?
@@ -274,6 +271,11 @@ struct Word {
 /// Breaks a text at spaces so that no line is wider than `width`; longer words are cut.
 pub(crate) fn wrap(text: &Text, width: usize) -> Vec<Line> {
     let width = width.max(1);
+    if text.0.iter().map(|p| p.text.width()).sum::<usize>() <= width
+        && !text.0.iter().any(|p| p.text.contains('\n'))
+    {
+        return vec![text.0.iter().map(|p| piece(clean(&p.text), p.tone)).collect()];
+    }
     let mut out: Vec<Line> = Vec::new();
     let mut line = Line::new();
     let mut used = 0;
@@ -351,6 +353,9 @@ fn words(text: &Text) -> Vec<Word> {
 
 /// A long word in parts of at most `width` columns.
 fn chunks(text: &str, width: usize) -> Vec<String> {
+    if text.width() <= width {
+        return vec![text.to_owned()];
+    }
     let mut parts = vec![String::new()];
     for c in text.chars() {
         let mut buffer = [0; 4];
@@ -383,16 +388,23 @@ pub(crate) fn line_width(line: &Line) -> usize {
 }
 
 pub(crate) fn text_width(text: &Text) -> usize {
-    let bare = clean_keeping_breaks(&text.bare());
+    let bare = text.bare();
+    let bare = clean_keeping_breaks(&bare);
     bare.split('\n').map(UnicodeWidthStr::width).max().unwrap_or(0)
 }
 
 /// Without control characters: a statement or a log line must not steer the terminal.
 pub(crate) fn clean(text: &str) -> String {
-    clean_keeping_breaks(text).replace('\n', " ")
+    match clean_keeping_breaks(text) {
+        Cow::Borrowed(text) if !text.contains('\n') => text.to_owned(),
+        text => text.replace('\n', " "),
+    }
 }
 
-fn clean_keeping_breaks(text: &str) -> String {
+fn clean_keeping_breaks(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b == b'\n' || b == b' ' || b.is_ascii_graphic()) {
+        return Cow::Borrowed(text);
+    }
     let clean = |c: char| match c {
         '\n' => '\n',
         '\t' | '\r' => ' ',
@@ -460,7 +472,7 @@ mod tests {
             blocks: vec![Block::Rows(Rows { indent: 2, rows: vec![row] })],
         };
         for width in [60, 80, 100, 140] {
-            assert!(lines(&document, width).iter().all(|l| line_width(l) <= width));
+            assert!(lines(&document, width).all(|l| line_width(&l) <= width));
         }
     }
 }

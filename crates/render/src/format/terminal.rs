@@ -18,10 +18,12 @@ fn print(document: &Document, width: usize, style_of: fn(Tone) -> Style) -> Stri
     let mut out = String::new();
     for line in layout::lines(document, width) {
         for piece in line {
-            let style = style_of(piece.tone);
-            out.push_str(&style.render().to_string());
-            out.push_str(&piece.text);
-            out.push_str(&style.render_reset().to_string());
+            let (style, text) = (style_of(piece.tone), piece.text);
+            if style.is_plain() {
+                out.push_str(&text);
+            } else {
+                out.push_str(&format!("{style}{text}{style:#}"));
+            }
         }
         out.push('\n');
     }
