@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# What watching costs a database: pgbench with pgward watch, with others that watch, and with
+# nobody, in turns in the same run; prints a table.
+#
+# Usage: benches/overhead.sh [ROUNDS] [SECONDS]
+#
+# A round (10 of them) is one turn of SECONDS (10) for each; a ratio is a turn's transactions a
+# second over those of the round's turn that nobody watched. Then each watches 500 sessions and
+# 1,000 statements for two such turns. Needs one PostgreSQL installation with contrib (PG_BIN, by
+# default the newest in /usr/lib/postgresql); as root, the server runs as the user postgres.
+# Peers are taken from the PATH (apt-get install prometheus-postgres-exporter pg-activity); one
+# that is not there is told.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$here/target}
+pgward=${PGWARD:-$target/release/pgward}
+[ -x "$pgward" ] || { echo "no $pgward: cargo build --release first" >&2; exit 2; }
+bin=${PG_BIN:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
+dir=$(mktemp -d)
+as=()
+if [ "$(id -u)" -eq 0 ]; then
+    chown postgres "$dir"
+    as=(runuser -u postgres --)
+fi
+stop() {
+    "${as[@]}" "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true
+    rm -rf "$dir"
+}
+trap stop EXIT
+cd "$dir"
+
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+"${as[@]}" "$bin/initdb" -D "$dir/data" -A trust >/dev/null
+cat >>"$dir/data/postgresql.conf" <<CONF
+listen_addresses = '127.0.0.1'
+port = $port
+unix_socket_directories = '$dir'
+shared_preload_libraries = 'pg_stat_statements'
+fsync = off
+max_connections = 600
+shared_buffers = '512MB'
+max_wal_size = '4GB'
+CONF
+"${as[@]}" "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/server.log" start >/dev/null
+export PGHOST=127.0.0.1 PGPORT=$port PGUSER=postgres PGDATABASE=postgres PATH="$bin:$PATH"
+psql -qc 'CREATE EXTENSION pg_stat_statements'
+pgbench -i -s 20 -q >/dev/null 2>&1
+
+python3 "$here/benches/overhead.py" "$pgward" "${1:-10}" "${2:-10}"
