@@ -49,15 +49,10 @@ pub fn look(vault: &Vault, server: Option<&str>, at: Timestamp) -> anyhow::Resul
         ),
     }
     let case = Case {
-        symptoms: Vec::new(),
-        onset: at,
-        window: Window::default(),
-        catalog: None,
         ddl: looked.ddl,
         events: vault.events(&server, at.checked_sub(CHANGES_BEFORE)?, at).map(changes)?,
-        known_changes: Vec::new(),
         checksums: checksums(&looked.samples),
-        server: server.clone(),
+        ..Case::new(Window::default(), at, &server)
     };
     let replayed = replay::replay(looked.samples, case);
     let mut missing: Vec<String> = NOT_KEPT.iter().map(|what| (*what).to_owned()).collect();

@@ -107,24 +107,8 @@ mod tests {
     use crate::testing::{at, case, healthy, sample, session};
 
     fn relation(name: &str, n_rows: f64) -> RelationInfo {
-        RelationInfo {
-            oid: 1,
-            relation: Relation::new("public", name),
-            kind: 'r',
-            owner: "deploy".into(),
-            relfilenode: 1,
-            n_rows: Some(n_rows),
-            table_bytes: 0.0,
-            seq_scans: 0,
-            idx_scans: 0,
-            rows_inserted: 0,
-            rows_updated: 0,
-            rows_deleted: 0,
-            columns: Vec::new(),
-            indexes: Vec::new(),
-            constraints: Vec::new(),
-            partition: None,
-        }
+        let table = RelationInfo::new(1, Relation::new("public", name), 'r');
+        RelationInfo { n_rows: Some(n_rows), ..table }
     }
 
     fn index(columns: &[&str]) -> IndexInfo {

@@ -117,17 +117,7 @@ mod tests {
     use crate::testing::{at, healthy, session};
 
     fn case() -> Case {
-        Case {
-            symptoms: Vec::new(),
-            onset: Timestamp::MIN,
-            window: Window::default(),
-            catalog: None,
-            ddl: Vec::new(),
-            events: Vec::new(),
-            known_changes: Vec::new(),
-            checksums: None,
-            server: "test".to_owned(),
-        }
+        Case::new(Window::default(), Timestamp::MIN, "test")
     }
 
     #[test]

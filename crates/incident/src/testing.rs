@@ -88,36 +88,12 @@ pub(crate) fn sample(seconds: i64, xact_commit: i64) -> Sample {
 
 /// A case whose baseline ends at `healthy_s` seconds.
 pub(crate) fn case(samples: Vec<Sample>, healthy_s: i64) -> Case {
-    Case {
-        symptoms: Vec::new(),
-        onset: at(healthy_s),
-        window: Window { samples, baseline_until: at(healthy_s - 1), catalog: None },
-        catalog: None,
-        ddl: Vec::new(),
-        events: Vec::new(),
-        known_changes: Vec::new(),
-        checksums: Some(true),
-        server: "test".to_owned(),
-    }
+    let window = Window { samples, baseline_until: at(healthy_s - 1), catalog: None };
+    Case { checksums: Some(true), ..Case::new(window, at(healthy_s), "test") }
 }
 
 pub(crate) fn table(name: &str, n_live: i64) -> TableCounters {
-    TableCounters {
-        oid: 16_384,
-        relation: Relation::new("public", name),
-        n_live,
-        n_dead: 0,
-        seq_scans: 0,
-        seq_rows: 0,
-        idx_scans: 0,
-        inserted: 0,
-        updated: 0,
-        deleted: 0,
-        last_analyze: None,
-        vacuums: 0,
-        written_since_analyze: 0,
-        planner_rows: 0.0,
-    }
+    TableCounters { n_live, ..TableCounters::new(16_384, Relation::new("public", name)) }
 }
 
 pub(crate) fn ddl(seconds: i64, command: &str, kind: &str, name: &str) -> DdlEvent {

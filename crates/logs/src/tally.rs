@@ -227,7 +227,7 @@ impl Tally {
     pub(crate) fn close(&mut self) {
         let Some((at_s, bucket)) = self.open.take() else { return };
         let into = self.buckets.entry(at_s).or_insert_with(|| parts::bucket(at_s));
-        parts::add_bucket(into, &bucket);
+        into.add(&bucket);
         while self.buckets.len() > BUCKETS_MAX {
             self.widen(self.bucket_s * 2);
         }
@@ -239,7 +239,7 @@ impl Tally {
         for (at_s, bucket) in std::mem::take(&mut self.buckets) {
             let at_s = at_s.div_euclid(bucket_s) * bucket_s;
             let into = wide.entry(at_s).or_insert_with(|| parts::bucket(at_s));
-            parts::add_bucket(into, &bucket);
+            into.add(&bucket);
         }
         self.buckets = wide;
     }
@@ -275,7 +275,7 @@ impl Tally {
         other.widen(bucket_s);
         for (at_s, bucket) in other.buckets {
             let into = self.buckets.entry(at_s).or_insert_with(|| parts::bucket(at_s));
-            parts::add_bucket(into, &bucket);
+            into.add(&bucket);
         }
         while self.buckets.len() > BUCKETS_MAX {
             self.widen(self.bucket_s * 2);

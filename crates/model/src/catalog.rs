@@ -46,6 +46,30 @@ pub struct RelationInfo {
     pub partition: Option<PartitionInfo>,
 }
 
+impl RelationInfo {
+    /// A relation of which nothing is known yet, without columns and never counted.
+    pub fn new(oid: u32, relation: Relation, kind: char) -> Self {
+        Self {
+            oid,
+            relation,
+            kind,
+            owner: String::new(),
+            relfilenode: 0,
+            n_rows: None,
+            table_bytes: 0.0,
+            seq_scans: 0,
+            idx_scans: 0,
+            rows_inserted: 0,
+            rows_updated: 0,
+            rows_deleted: 0,
+            columns: Vec::new(),
+            indexes: Vec::new(),
+            constraints: Vec::new(),
+            partition: None,
+        }
+    }
+}
+
 /// A partition's place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionInfo {

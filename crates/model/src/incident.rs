@@ -271,6 +271,23 @@ pub struct Case {
     pub server: String,
 }
 
+impl Case {
+    /// A case of which only the samples are known.
+    pub fn new(window: Window, onset: Timestamp, server: impl Into<String>) -> Self {
+        Self {
+            symptoms: Vec::new(),
+            onset,
+            window,
+            catalog: None,
+            ddl: Vec::new(),
+            events: Vec::new(),
+            known_changes: Vec::new(),
+            checksums: None,
+            server: server.into(),
+        }
+    }
+}
+
 /// A change whose files pgward has read, whether or not it went through pgward.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownChange {

@@ -219,3 +219,32 @@ pub struct LogBucket {
     pub n_checkpoints: u64,
     pub temp_bytes: f64,
 }
+
+impl LogBucket {
+    /// A stretch in which nothing happened.
+    pub fn new(at: Timestamp) -> Self {
+        Self {
+            at,
+            n_records: 0,
+            n_errors: 0,
+            n_statements: 0,
+            statements_ms: 0.0,
+            n_connections: 0,
+            n_lock_waits: 0,
+            n_checkpoints: 0,
+            temp_bytes: 0.0,
+        }
+    }
+
+    /// Counts what happened in a stretch of it too.
+    pub fn add(&mut self, part: &LogBucket) {
+        self.n_records += part.n_records;
+        self.n_errors += part.n_errors;
+        self.n_statements += part.n_statements;
+        self.statements_ms += part.statements_ms;
+        self.n_connections += part.n_connections;
+        self.n_lock_waits += part.n_lock_waits;
+        self.n_checkpoints += part.n_checkpoints;
+        self.temp_bytes += part.temp_bytes;
+    }
+}

@@ -182,6 +182,28 @@ pub struct TableCounters {
     pub planner_rows: f64,
 }
 
+impl TableCounters {
+    /// Counters of a table that nobody has used.
+    pub fn new(oid: u32, relation: Relation) -> Self {
+        Self {
+            oid,
+            relation,
+            n_live: 0,
+            n_dead: 0,
+            seq_scans: 0,
+            seq_rows: 0,
+            idx_scans: 0,
+            inserted: 0,
+            updated: 0,
+            deleted: 0,
+            last_analyze: None,
+            vacuums: 0,
+            written_since_analyze: 0,
+            planner_rows: 0.0,
+        }
+    }
+}
+
 /// Temporary files that a backend has open. Source: `pg_ls_tmpdir`; those that parallel workers
 /// share are in directories of their own, and not among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -123,6 +123,61 @@ fn blamed<'a>(
         .ok_or_else(|| plan(action, "the session is gone by itself"))
 }
 
+/// A session that the verdict blames and that runs a statement.
+fn at_work<'a>(
+    action: &Action,
+    likely: &Likely,
+    case: &'a Case,
+) -> Result<&'a SessionSample, Error> {
+    let newest = case.window.last().ok_or_else(|| plan(action, "there is no sample"))?;
+    newest
+        .sessions
+        .iter()
+        .find(|s| likely.pids.contains(&s.pid) && s.state == "active")
+        .ok_or_else(|| plan(action, "the statement has ended by itself"))
+}
+
+/// A signal to the backend that was seen, and to no other that got its pid.
+fn signal(title: String, session: &SessionSample, signal: BackendSignal, still: Still) -> Step {
+    let (pid, backend_start) = (session.pid, session.backend_start);
+    step(title, Act::Signal { pid, backend_start, signal, still }, Limits::SHORT)
+}
+
+/// Cancels the statement that the session runs, and no later one.
+fn cancel(session: &SessionSample, claim: &str, within_ms: u64) -> Step {
+    let still = Still {
+        state: Some("active".to_owned()),
+        query_start: session.query_start,
+        ..Still::default()
+    };
+    let title = format!("cancel the statement of pid {} of role {}", session.pid, session.role);
+    let mut cancel = signal(title, session, BackendSignal::Cancel, still);
+    cancel.expectations = vec![Expectation {
+        claim: format!("pid {} {claim}", session.pid),
+        sql: format!(
+            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.pid = {} \
+             AND a.state = 'active' AND a.query_start = '{}'::timestamptz)",
+            session.pid,
+            session.query_start.map_or("infinity".to_owned(), |t| t.to_string())
+        ),
+        within_ms,
+    }];
+    cancel
+}
+
+/// Ends the session while it is in the state and the transaction it was seen in.
+fn end(session: &SessionSample, still: Still) -> Step {
+    let still =
+        Still { state: Some(session.state.clone()), xact_start: session.xact_start, ..still };
+    let title =
+        format!("end pid {} of role {} ({})", session.pid, session.role, session.application);
+    let mut end = signal(title, session, BackendSignal::Terminate, still);
+    end.undo = Undo::Impossible {
+        why: "a session cannot be given back; its owner may run it again".into(),
+    };
+    end
+}
+
 /// What ends when the signal works, as a check.
 fn nobody_waits_for(pid: Pid) -> Expectation {
     Expectation {

@@ -53,17 +53,7 @@ fn fact() -> Evidence {
 }
 
 fn case(samples: Vec<Sample>) -> Case {
-    Case {
-        symptoms: Vec::new(),
-        onset: clock::now(),
-        window: Window { samples, ..Window::default() },
-        catalog: None,
-        ddl: Vec::new(),
-        events: Vec::new(),
-        known_changes: Vec::new(),
-        checksums: None,
-        server: "test".into(),
-    }
+    Case::new(Window { samples, ..Window::default() }, clock::now(), "test")
 }
 
 fn ddl(kind: &str, identity: &str, table: &str, statement: &str) -> DdlEvent {

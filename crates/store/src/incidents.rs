@@ -103,14 +103,8 @@ mod tests {
         assert!(path.ends_with("incidents/9.json") && path.is_file());
         let case = Case {
             symptoms: later.symptoms.clone(),
-            onset: later.opened,
-            window: Window::default(),
-            catalog: None,
-            ddl: Vec::new(),
-            events: Vec::new(),
-            known_changes: Vec::new(),
             checksums: Some(true),
-            server: "prod".into(),
+            ..Case::new(Window::default(), later.opened, "prod")
         };
         vault.save_case("9", &case).unwrap();
         assert_eq!(vault.incident("9").unwrap(), later);

@@ -159,20 +159,8 @@ mod tests {
 
     fn analyzed(seconds: i64) -> Sample {
         let table = TableCounters {
-            oid: 1,
-            relation: Relation::new("public", "orders"),
-            n_live: 0,
-            n_dead: 0,
-            seq_scans: 0,
-            seq_rows: 0,
-            idx_scans: 0,
-            inserted: 0,
-            updated: 0,
-            deleted: 0,
             last_analyze: Some(at(seconds)),
-            vacuums: 0,
-            written_since_analyze: 0,
-            planner_rows: 0.0,
+            ..TableCounters::new(1, Relation::new("public", "orders"))
         };
         Sample { at: at(100), tables: Some(vec![table]), ..Sample::default() }
     }

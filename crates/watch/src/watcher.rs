@@ -577,17 +577,8 @@ mod tests {
             ..Sample::default()
         };
         let samples = (0..720).map(sample).collect();
-        Case {
-            symptoms: Vec::new(),
-            onset: at(121),
-            window: Window { samples, baseline_until: at(120), catalog: None },
-            catalog: None,
-            ddl: Vec::new(),
-            events: Vec::new(),
-            known_changes: Vec::new(),
-            checksums: None,
-            server: "test".to_owned(),
-        }
+        let window = Window { samples, baseline_until: at(120), catalog: None };
+        Case::new(window, at(121), "test")
     }
 
     #[test]
@@ -626,17 +617,8 @@ mod tests {
     fn what_dropped_samples_ruled_out_stays_and_the_rest_is_unknown() {
         let at = |s: i64| Timestamp::from_second(1_795_219_200 + s).unwrap();
         let samples = (0..900).map(|s| Sample { at: at(s), ..Sample::default() }).collect();
-        let mut case = Case {
-            symptoms: Vec::new(),
-            onset: at(121),
-            window: Window { samples, baseline_until: at(120), catalog: None },
-            catalog: None,
-            ddl: Vec::new(),
-            events: Vec::new(),
-            known_changes: Vec::new(),
-            checksums: None,
-            server: "test".to_owned(),
-        };
+        let window = Window { samples, baseline_until: at(120), catalog: None };
+        let mut case = Case::new(window, at(121), "test");
         let of = |all: &[Judged]| all.iter().find(|j| j.cause == "crash_bug").unwrap().clone();
         let before = verdicts(&mut case, None, &[]);
         assert!(matches!(of(&before).verdict, Verdict::RuledOut { .. }));

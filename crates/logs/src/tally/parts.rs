@@ -387,15 +387,19 @@ impl Merge for VacuumTally {
 }
 
 pub(super) fn add_checkpoint(all: &mut LogCheckpoints, done: &Checkpoint) {
-    all.n += 1;
-    all.buffers += done.buffers;
-    all.write_s += done.write_s;
-    all.sync_s += done.sync_s;
-    all.longest_s = all.longest_s.max(done.total_s);
-    all.longest_sync_s = all.longest_sync_s.max(done.sync_s);
-    all.wal_added += done.wal_added;
-    all.wal_removed += done.wal_removed;
-    all.wal_recycled += done.wal_recycled;
+    let one = LogCheckpoints {
+        n: 1,
+        buffers: done.buffers,
+        write_s: done.write_s,
+        sync_s: done.sync_s,
+        longest_s: done.total_s,
+        longest_sync_s: done.sync_s,
+        wal_added: done.wal_added,
+        wal_removed: done.wal_removed,
+        wal_recycled: done.wal_recycled,
+        ..LogCheckpoints::default()
+    };
+    merge_checkpoints(all, &one);
 }
 
 pub(super) fn merge_checkpoints(all: &mut LogCheckpoints, other: &LogCheckpoints) {
@@ -412,28 +416,7 @@ pub(super) fn merge_checkpoints(all: &mut LogCheckpoints, other: &LogCheckpoints
 }
 
 pub(super) fn bucket(at_s: i64) -> LogBucket {
-    LogBucket {
-        at: Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH),
-        n_records: 0,
-        n_errors: 0,
-        n_statements: 0,
-        statements_ms: 0.0,
-        n_connections: 0,
-        n_lock_waits: 0,
-        n_checkpoints: 0,
-        temp_bytes: 0.0,
-    }
-}
-
-pub(super) fn add_bucket(into: &mut LogBucket, other: &LogBucket) {
-    into.n_records += other.n_records;
-    into.n_errors += other.n_errors;
-    into.n_statements += other.n_statements;
-    into.statements_ms += other.statements_ms;
-    into.n_connections += other.n_connections;
-    into.n_lock_waits += other.n_lock_waits;
-    into.n_checkpoints += other.n_checkpoints;
-    into.temp_bytes += other.temp_bytes;
+    LogBucket::new(Timestamp::from_second(at_s).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 /// Puts a value of at least 0 into a histogram that is made with the first.

@@ -1,6 +1,6 @@
 //! Cancels the statement that holds its locks while it works.
 
-use super::{Action, Cx, blamed, lossless, nobody_waits_for, runbook, step};
+use super::{Action, Cx, blamed, lossless, nobody_waits_for, runbook, signal};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -13,21 +13,14 @@ pub(super) static ACTION: Action = Action {
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let session = blamed(&ACTION, likely, case)?;
-    let mut cancel = step(
-        format!("cancel the statement of pid {} of role {}", session.pid, session.role),
-        Act::Signal {
-            pid: session.pid,
-            backend_start: session.backend_start,
-            signal: BackendSignal::CancelThenTerminate,
-            still: Still {
-                query_start: session.query_start,
-                xact_start: session.xact_start,
-                blocks: true,
-                ..Still::default()
-            },
-        },
-        Limits::SHORT,
-    );
+    let still = Still {
+        query_start: session.query_start,
+        xact_start: session.xact_start,
+        blocks: true,
+        ..Still::default()
+    };
+    let title = format!("cancel the statement of pid {} of role {}", session.pid, session.role);
+    let mut cancel = signal(title, session, BackendSignal::CancelThenTerminate, still);
     cancel.expectations = vec![nobody_waits_for(session.pid)];
     cancel.undo = Undo::Impossible { why: "its owner may run the statement again".into() };
     Ok(runbook(

@@ -1,6 +1,6 @@
 //! Cancels the statement whose copy fills the volume.
 
-use super::{Action, Cx, lossless, plan as refuse, runbook, step};
+use super::{Action, Cx, at_work, cancel, lossless, runbook};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -12,36 +12,9 @@ pub(super) static ACTION: Action = Action {
 };
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
-    let newest = case.window.last().ok_or_else(|| refuse(&ACTION, "there is no sample"))?;
-    let session = newest
-        .sessions
-        .iter()
-        .find(|s| likely.pids.contains(&s.pid) && s.state == "active")
-        .ok_or_else(|| refuse(&ACTION, "the statement has ended by itself"))?;
-    let began = session.query_start.ok_or_else(|| refuse(&ACTION, "it runs nothing"))?;
-    let mut cancel = step(
-        format!("cancel the statement of pid {} of role {}", session.pid, session.role),
-        Act::Signal {
-            pid: session.pid,
-            backend_start: session.backend_start,
-            signal: BackendSignal::Cancel,
-            still: Still {
-                state: Some("active".to_owned()),
-                query_start: session.query_start,
-                ..Still::default()
-            },
-        },
-        Limits::SHORT,
-    );
-    cancel.expectations = vec![Expectation {
-        claim: format!("pid {} no longer writes its copy", session.pid),
-        sql: format!(
-            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.pid = {} \
-             AND a.state = 'active' AND a.query_start = '{began}'::timestamptz)",
-            session.pid
-        ),
-        within_ms: 10_000, // the files of a large copy are removed first
-    }];
+    let session = at_work(&ACTION, likely, case)?;
+    // The files of a large copy are removed before the statement ends.
+    let mut cancel = cancel(session, "no longer writes its copy", 10_000);
     cancel.undo = Undo::Impossible { why: "its owner may run it again, with more room".into() };
     Ok(runbook(
         &ACTION,

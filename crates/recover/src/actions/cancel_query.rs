@@ -1,6 +1,6 @@
 //! Cancels a query that takes more of the server than the others can spare.
 
-use super::{Action, Cx, lossless, plan as refuse, runbook, step};
+use super::{Action, Cx, at_work, cancel, lossless, plan as refuse, runbook};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -12,39 +12,11 @@ pub(super) static ACTION: Action = Action {
 };
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
-    let newest = case.window.last().ok_or_else(|| refuse(&ACTION, "there is no sample"))?;
-    let session = newest
-        .sessions
-        .iter()
-        .find(|s| likely.pids.contains(&s.pid) && s.state == "active")
-        .ok_or_else(|| refuse(&ACTION, "the query has ended by itself"))?;
+    let session = at_work(&ACTION, likely, case)?;
     if session.xid.is_some() {
         return Err(refuse(&ACTION, format!("pid {} has written in its transaction", session.pid)));
     }
-    let mut cancel = step(
-        format!("cancel the query of pid {} of role {}", session.pid, session.role),
-        Act::Signal {
-            pid: session.pid,
-            backend_start: session.backend_start,
-            signal: BackendSignal::Cancel,
-            still: Still {
-                state: Some("active".to_owned()),
-                query_start: session.query_start,
-                ..Still::default()
-            },
-        },
-        Limits::SHORT,
-    );
-    cancel.expectations = vec![Expectation {
-        claim: format!("pid {} no longer runs it", session.pid),
-        sql: format!(
-            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.pid = {} \
-             AND a.state = 'active' AND a.query_start = '{}'::timestamptz)",
-            session.pid,
-            session.query_start.map_or("infinity".to_owned(), |t| t.to_string())
-        ),
-        within_ms: 5_000,
-    }];
+    let mut cancel = cancel(session, "no longer runs it", 5_000);
     cancel.undo = Undo::Impossible { why: "whoever asked may ask again".into() };
     Ok(runbook(
         &ACTION,

@@ -1,6 +1,6 @@
 //! Cancels the waiting request behind which the others queue.
 
-use super::{Action, Cx, blamed, lossless, nobody_waits_for, runbook, step};
+use super::{Action, Cx, blamed, lossless, nobody_waits_for, runbook, signal};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -13,21 +13,11 @@ pub(super) static ACTION: Action = Action {
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let session = blamed(&ACTION, likely, case)?;
-    let mut cancel = step(
-        format!("cancel the waiting request of pid {} of role {}", session.pid, session.role),
-        Act::Signal {
-            pid: session.pid,
-            backend_start: session.backend_start,
-            signal: BackendSignal::Cancel,
-            still: Still {
-                query_start: session.query_start,
-                waits: true,
-                blocks: true,
-                ..Still::default()
-            },
-        },
-        Limits::SHORT,
-    );
+    let still =
+        Still { query_start: session.query_start, waits: true, blocks: true, ..Still::default() };
+    let title =
+        format!("cancel the waiting request of pid {} of role {}", session.pid, session.role);
+    let mut cancel = signal(title, session, BackendSignal::Cancel, still);
     cancel.expectations = vec![nobody_waits_for(session.pid)];
     cancel.undo =
         Undo::Impossible { why: "run the DDL again with lock_timeout and retries".into() };

@@ -1,6 +1,6 @@
 //! Ends the session whose old snapshot keeps dead rows, and removes them.
 
-use super::{Action, Cx, lossless, plan as refuse, runbook, step};
+use super::{Action, Cx, blamed, end, lossless, runbook, step};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -12,26 +12,8 @@ pub(super) static ACTION: Action = Action {
 };
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
-    let newest = case.window.last().ok_or_else(|| refuse(&ACTION, "there is no sample"))?;
-    let session = newest
-        .sessions
-        .iter()
-        .find(|s| likely.pids.contains(&s.pid))
-        .ok_or_else(|| refuse(&ACTION, "the session is gone by itself"))?;
-    let mut end = step(
-        format!("end pid {} of role {} ({})", session.pid, session.role, session.application),
-        Act::Signal {
-            pid: session.pid,
-            backend_start: session.backend_start,
-            signal: BackendSignal::Terminate,
-            still: Still {
-                state: Some(session.state.clone()),
-                xact_start: session.xact_start,
-                ..Still::default()
-            },
-        },
-        Limits::SHORT,
-    );
+    let session = blamed(&ACTION, likely, case)?;
+    let mut end = end(session, Still::default());
     end.expectations = vec![Expectation {
         claim: format!("pid {} keeps no row versions any more", session.pid),
         sql: format!(
@@ -41,9 +23,6 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         ),
         within_ms: 5_000,
     }];
-    end.undo = Undo::Impossible {
-        why: "a session cannot be given back; its owner may run it again".into(),
-    };
     let idle = session.state.starts_with("idle in transaction");
     let loss = match idle {
         true => lossless("the transaction was never committed, and nobody waits for its answer"),

@@ -1,6 +1,6 @@
 //! Ends the session that holds its locks and does nothing.
 
-use super::{Action, Cx, blamed, lossless, nobody_waits_for, plan as refuse, runbook, step};
+use super::{Action, Cx, blamed, end, lossless, nobody_waits_for, plan as refuse, runbook};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -16,25 +16,8 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     if !session.state.starts_with("idle in transaction") {
         return Err(refuse(&ACTION, format!("pid {} is {} by now", session.pid, session.state)));
     }
-    let mut end = step(
-        format!("end pid {} of role {} ({})", session.pid, session.role, session.application),
-        Act::Signal {
-            pid: session.pid,
-            backend_start: session.backend_start,
-            signal: BackendSignal::Terminate,
-            still: Still {
-                state: Some(session.state.clone()),
-                xact_start: session.xact_start,
-                blocks: true,
-                ..Still::default()
-            },
-        },
-        Limits::SHORT,
-    );
+    let mut end = end(session, Still { blocks: true, ..Still::default() });
     end.expectations = vec![nobody_waits_for(session.pid)];
-    end.undo = Undo::Impossible {
-        why: "a session cannot be given back; its owner may run it again".into(),
-    };
     Ok(runbook(
         &ACTION,
         format!("End pid {} of role {}", session.pid, session.role),

@@ -203,21 +203,9 @@ mod tests {
         };
         let recent =
             vec![daily.clone(), session(2, start, SCRIPT, xid), session(3, start, other, None)];
-        let case = Case {
-            symptoms: Vec::new(),
-            onset: start,
-            window: Window {
-                samples: vec![sample(-1, vec![daily]), sample(5, recent)],
-                baseline_until: start,
-                catalog: None,
-            },
-            catalog: None,
-            ddl: Vec::new(),
-            events: Vec::new(),
-            known_changes: Vec::new(),
-            checksums: None,
-            server: String::new(),
-        };
+        let samples = vec![sample(-1, vec![daily]), sample(5, recent)];
+        let window = Window { samples, baseline_until: start, catalog: None };
+        let case = Case::new(window, start, "test");
         let fact = Evidence::stated("x", Source::new(SourceKind::Sample, ""));
         let writer = Writer {
             xid: 700,

@@ -51,29 +51,12 @@ pub(crate) fn buckets(report: &LogReport, most: usize) -> Vec<LogBucket> {
     let n = usize::try_from((span + wide - 1) / wide).unwrap_or(n);
     let mut all: Vec<LogBucket> = (0..n as i64)
         .filter_map(|i| jiff::Timestamp::from_second(first.at.as_second() + i * wide).ok())
-        .map(|at| LogBucket {
-            at,
-            n_records: 0,
-            n_errors: 0,
-            n_statements: 0,
-            statements_ms: 0.0,
-            n_connections: 0,
-            n_lock_waits: 0,
-            n_checkpoints: 0,
-            temp_bytes: 0.0,
-        })
+        .map(LogBucket::new)
         .collect();
     for b in &report.timeline {
         let i = (b.at.as_second() - first.at.as_second()) / wide;
         let Some(into) = usize::try_from(i).ok().and_then(|i| all.get_mut(i)) else { continue };
-        into.n_records += b.n_records;
-        into.n_errors += b.n_errors;
-        into.n_statements += b.n_statements;
-        into.statements_ms += b.statements_ms;
-        into.n_connections += b.n_connections;
-        into.n_lock_waits += b.n_lock_waits;
-        into.n_checkpoints += b.n_checkpoints;
-        into.temp_bytes += b.temp_bytes;
+        into.add(b);
     }
     all
 }

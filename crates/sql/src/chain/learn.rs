@@ -79,24 +79,7 @@ impl Chain {
         }
         self.newest_oid += 1;
         self.made.insert(relation.clone());
-        self.catalog.relations.push(RelationInfo {
-            oid: self.newest_oid,
-            relation,
-            kind,
-            owner: String::new(),
-            relfilenode: 0,
-            n_rows: None,
-            table_bytes: 0.0,
-            seq_scans: 0,
-            idx_scans: 0,
-            rows_inserted: 0,
-            rows_updated: 0,
-            rows_deleted: 0,
-            columns: Vec::new(),
-            indexes: Vec::new(),
-            constraints: Vec::new(),
-            partition: None,
-        });
+        self.catalog.relations.push(RelationInfo::new(self.newest_oid, relation, kind));
         Some(self.catalog.relations.len() - 1)
     }
 

@@ -479,24 +479,7 @@ mod tests {
     use super::*;
 
     fn table(name: &str, partition: Option<PartitionInfo>, oid: u32) -> RelationInfo {
-        RelationInfo {
-            oid,
-            relation: Relation::new("public", name),
-            kind: 'r',
-            owner: String::new(),
-            relfilenode: 1,
-            n_rows: None,
-            table_bytes: 0.0,
-            seq_scans: 0,
-            idx_scans: 0,
-            rows_inserted: 0,
-            rows_updated: 0,
-            rows_deleted: 0,
-            columns: Vec::new(),
-            indexes: Vec::new(),
-            constraints: Vec::new(),
-            partition,
-        }
+        RelationInfo { partition, ..RelationInfo::new(oid, Relation::new("public", name), 'r') }
     }
 
     fn with(sql: &str, relations: Vec<RelationInfo>) -> Vec<Effect> {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use pgward_model::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -176,7 +176,7 @@ impl Made<'_> {
         rows.sort_by_key(|r| r.at);
         let mut sum: Option<DatabaseCounters> = None;
         for row in rows {
-            sum = counted(sum, &row);
+            sum = Some(counted(sum.as_ref(), &row));
             if let Some(sample) = self.sample_at(row.at) {
                 sample.database = sum;
             }
@@ -200,10 +200,8 @@ impl Made<'_> {
         for row in &rows {
             let text = texts.get(&row.fingerprint).cloned().unwrap_or_default();
             let key = (row.fingerprint.clone(), row.role.clone());
-            let zero = || statement_at_zero(&row.fingerprint, &row.role, &text);
-            if let Some(zero) = zero() {
-                sums.entry(key).or_insert(zero);
-            }
+            sums.entry(key)
+                .or_insert_with(|| statement_at_zero(&row.fingerprint, &row.role, &text));
         }
         let ends = ends(rows.iter().map(|r| r.at));
         if let Some(sample) = rows.first().and_then(|r| self.sample_from(r.at)) {
@@ -235,9 +233,7 @@ impl Made<'_> {
         let mut sums: BTreeMap<u32, TableCounters> = BTreeMap::new();
         for same in rows.chunk_by(|a, b| a.at == b.at) {
             for row in same {
-                if let Some(table) = table(sums.get(&row.oid), row) {
-                    sums.insert(row.oid, table);
-                }
+                sums.insert(row.oid, table(sums.get(&row.oid), row));
             }
             let end = same.first().and_then(|r| ends.get(&r.at));
             if let Some(sample) = end.and_then(|end| self.sample_from(*end)) {
@@ -335,17 +331,18 @@ fn query_id(fingerprint: &str) -> i64 {
     i64::from_str_radix(fingerprint.get(..15).unwrap_or("0"), 16).unwrap_or_default()
 }
 
-fn statement_at_zero(fingerprint: &str, role: &str, text: &str) -> Option<StatementCounters> {
-    word(&json!({
-        "query_id": query_id(fingerprint),
-        "role": role,
-        "text": text,
-        "calls": 0,
-        "total_ms": 0.0,
-        "rows": 0,
-        "blks": 0,
-        "blks_read": 0,
-    }))
+fn statement_at_zero(fingerprint: &str, role: &str, text: &str) -> StatementCounters {
+    StatementCounters {
+        query_id: query_id(fingerprint),
+        role: role.to_owned(),
+        text: text.into(),
+        calls: 0,
+        total_ms: 0.0,
+        rows: 0,
+        blks: 0,
+        blks_read: 0,
+        squares_ms2: 0.0,
+    }
 }
 
 /// A word of which some parts were kept; what it has learned to say since is as good as unsaid.
@@ -396,43 +393,45 @@ fn lock(session: &mut SessionSample, row: locks::Row) {
     }
 }
 
-fn counted(sum: Option<DatabaseCounters>, row: &database::Row) -> Option<DatabaseCounters> {
-    let so_far = |of: fn(&DatabaseCounters) -> i64| sum.as_ref().map_or(0, of);
-    word(&json!({
-        "xact_commit": so_far(|d| d.xact_commit) + row.commits,
-        "xact_rollback": so_far(|d| d.xact_rollback) + row.rollbacks,
-        "blks_read": so_far(|d| d.blks_read) + row.blks_read,
-        "blks_hit": so_far(|d| d.blks_hit) + row.blks_hit,
-        "blk_read_ms": row.blk_read_ms.map(|ms| ms + sum.and_then(|d| d.blk_read_ms).unwrap_or(0.0)),
-        "tup_returned": so_far(|d| d.tup_returned) + row.tup_returned,
-        "tup_updated": so_far(|d| d.tup_updated) + row.tup_updated,
-        "tup_deleted": so_far(|d| d.tup_deleted) + row.tup_deleted,
-        "temp_bytes": so_far(|d| d.temp_bytes) + row.temp_bytes,
-        "deadlocks": so_far(|d| d.deadlocks) + row.deadlocks,
-        "checksum_failures": row.checksum_failures,
-        "n_backends": row.n_backends,
-        "max_connections": row.max_connections,
-    }))
+// Every field by its name: one that is counted but not kept must not read as 0 in a look back.
+
+fn counted(sum: Option<&DatabaseCounters>, row: &database::Row) -> DatabaseCounters {
+    let so_far = |of: fn(&DatabaseCounters) -> i64| sum.map_or(0, of);
+    DatabaseCounters {
+        xact_commit: so_far(|d| d.xact_commit) + row.commits,
+        xact_rollback: so_far(|d| d.xact_rollback) + row.rollbacks,
+        blks_read: so_far(|d| d.blks_read) + row.blks_read,
+        blks_hit: so_far(|d| d.blks_hit) + row.blks_hit,
+        blk_read_ms: row.blk_read_ms.map(|ms| ms + sum.and_then(|d| d.blk_read_ms).unwrap_or(0.0)),
+        tup_returned: so_far(|d| d.tup_returned) + row.tup_returned,
+        tup_updated: so_far(|d| d.tup_updated) + row.tup_updated,
+        tup_deleted: so_far(|d| d.tup_deleted) + row.tup_deleted,
+        temp_bytes: so_far(|d| d.temp_bytes) + row.temp_bytes,
+        deadlocks: so_far(|d| d.deadlocks) + row.deadlocks,
+        checksum_failures: row.checksum_failures,
+        n_backends: row.n_backends,
+        max_connections: row.max_connections,
+    }
 }
 
-fn table(before: Option<&TableCounters>, row: &tables::Row) -> Option<TableCounters> {
-    let so_far = |of: fn(&TableCounters) -> i64| before.map_or(0, of);
-    word(&json!({
-        "oid": row.oid,
-        "relation": Relation::new(&row.schema, &row.relation),
-        "n_live": row.n_live,
-        "n_dead": row.n_dead,
-        "seq_scans": so_far(|t| t.seq_scans) + row.seq_scans,
-        "seq_rows": so_far(|t| t.seq_rows) + row.seq_rows,
-        "idx_scans": so_far(|t| t.idx_scans) + row.idx_scans,
-        "inserted": so_far(|t| t.inserted) + row.inserted,
-        "updated": so_far(|t| t.updated) + row.updated,
-        "deleted": so_far(|t| t.deleted) + row.deleted,
-        "vacuums": so_far(|t| t.vacuums) + row.vacuums,
-        "written_since_analyze": row.written_since_analyze,
-        "planner_rows": row.planner_rows,
-        "last_analyze": row.last_analyze,
-    }))
+fn table(sum: Option<&TableCounters>, row: &tables::Row) -> TableCounters {
+    let so_far = |of: fn(&TableCounters) -> i64| sum.map_or(0, of);
+    TableCounters {
+        oid: row.oid,
+        relation: Relation::new(&row.schema, &row.relation),
+        n_live: row.n_live,
+        n_dead: row.n_dead,
+        seq_scans: so_far(|t| t.seq_scans) + row.seq_scans,
+        seq_rows: so_far(|t| t.seq_rows) + row.seq_rows,
+        idx_scans: so_far(|t| t.idx_scans) + row.idx_scans,
+        inserted: so_far(|t| t.inserted) + row.inserted,
+        updated: so_far(|t| t.updated) + row.updated,
+        deleted: so_far(|t| t.deleted) + row.deleted,
+        vacuums: so_far(|t| t.vacuums) + row.vacuums,
+        written_since_analyze: row.written_since_analyze,
+        planner_rows: row.planner_rows,
+        last_analyze: row.last_analyze,
+    }
 }
 
 fn event(row: ddl::Row) -> DdlEvent {

@@ -55,20 +55,14 @@ pub(crate) fn statement(
 
 pub(crate) fn table(n_live: i64, inserted: i64) -> TableCounters {
     TableCounters {
-        oid: 16_384,
-        relation: Relation::new("public", "orders"),
         n_live,
         n_dead: 3,
         seq_scans: 1,
         seq_rows: 10,
         idx_scans: inserted,
         inserted,
-        updated: 0,
-        deleted: 0,
-        vacuums: 0,
-        written_since_analyze: 0,
-        planner_rows: 0.0,
         last_analyze: Some(at(-60)),
+        ..TableCounters::new(16_384, Relation::new("public", "orders"))
     }
 }
 

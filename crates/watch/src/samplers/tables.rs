@@ -157,22 +157,8 @@ mod tests {
     use super::*;
 
     fn table(n_live: i64, deleted: i64) -> TableCounters {
-        TableCounters {
-            oid: 16_384,
-            relation: Relation::new("public", "orders"),
-            n_live,
-            n_dead: 0,
-            seq_scans: 0,
-            seq_rows: 0,
-            idx_scans: 0,
-            inserted: 0,
-            updated: 0,
-            deleted,
-            last_analyze: None,
-            vacuums: 0,
-            written_since_analyze: 0,
-            planner_rows: 0.0,
-        }
+        let unused = TableCounters::new(16_384, Relation::new("public", "orders"));
+        TableCounters { n_live, deleted, ..unused }
     }
 
     /// How many truncations a run of (file, live rows, deleted rows) two seconds apart shows.
