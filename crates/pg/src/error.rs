@@ -11,6 +11,8 @@ pub enum Error {
         #[source]
         source: tokio_postgres::Error,
     },
+    #[error("{what}: {why}")]
+    Tls { what: String, why: String },
     #[error("{target}: cannot connect")]
     Connect {
         target: String,
@@ -188,6 +190,17 @@ fn denied_hint(message: &str) -> String {
 fn connect_hint(source: &tokio_postgres::Error) -> Option<String> {
     if source.to_string() == "invalid configuration" {
         return Some("name host and password in the URL, or set PGPASSWORD".to_owned());
+    }
+    if source.to_string().contains("TLS") {
+        let why = std::error::Error::source(source).map_or(String::new(), ToString::to_string);
+        let hint = match why.contains("does not support") {
+            true => "sslmode=prefer takes TLS only where the server has it",
+            false => {
+                "sslrootcert=FILE names the authority that signed the server's certificate; \
+                 sslmode=require believes any, as psql does"
+            }
+        };
+        return Some(hint.to_owned());
     }
     let hint = match source.code().map(|c| c.code()) {
         Some("28P01" | "28000") => "check role and password, and pg_hba.conf on the server",

@@ -10,6 +10,7 @@ pub mod log;
 pub mod server;
 pub mod session;
 pub mod target;
+mod tls;
 pub mod tools;
 
 /// What rooms above need most.

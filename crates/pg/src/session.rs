@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 pub use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql};
-use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 
 /// What a session is for: its `application_name` and its limits on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,8 +203,9 @@ impl Session {
         config.tcp_user_timeout(Duration::from_secs(30));
         let notices = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&notices);
+        let tls = target.tls().connector.clone();
         let connected =
-            runtime().block_on(async { tokio::time::timeout(within, config.connect(NoTls)).await });
+            runtime().block_on(async { tokio::time::timeout(within, config.connect(tls)).await });
         let (client, mut connection) = connected
             .map_err(|_| Error::ConnectTimeout { target: target.to_string(), within })?
             .map_err(|source| Error::Connect { target: target.to_string(), source })?;
@@ -377,9 +378,10 @@ impl Session {
     pub fn canceller(&self) -> impl Fn() -> Result<(), Error> + Send + 'static {
         let token = self.client.cancel_token();
         let target = self.target.to_string();
+        let tls = self.target.tls().connector.clone();
         move || {
             runtime()
-                .block_on(token.cancel_query(NoTls))
+                .block_on(token.cancel_query(tls.clone()))
                 .map_err(|source| Error::Connect { target: target.clone(), source })
         }
     }

@@ -182,12 +182,13 @@ pub fn server_user() -> Option<OsUser> {
 /// goes through the environment, see [`password_env`].
 pub fn conninfo(target: &Target) -> String {
     let port = target.port().to_string();
-    let pairs = [
+    let mut pairs = vec![
         ("host", target.host()),
         ("port", port),
         ("user", target.role().to_owned()),
         ("dbname", target.database().to_owned()),
     ];
+    pairs.extend(target.tls().settings.iter().cloned());
     let quoted = |value: &str| value.replace('\\', "\\\\").replace('\'', "\\'");
     pairs
         .iter()
