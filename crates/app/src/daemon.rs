@@ -10,7 +10,6 @@ use crate::courier::Courier;
 use crate::desk::Desk;
 use crate::face;
 use crate::record::{self, Beside};
-use anyhow::Context;
 use pgward_incident::alert;
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
@@ -168,7 +167,7 @@ impl Daemon {
             target: server.target.clone(),
             probe_target: server.probe.clone(),
             scan: Arc::new(AtomicBool::new(server.scan.unwrap_or(self.settings.scan))),
-            known_changes: known_changes(server)?,
+            known_changes: self.known_changes(server)?,
             healthy_s: self.settings.healthy_s,
         })?;
         let now = clock::now();
@@ -179,6 +178,24 @@ impl Daemon {
         let policy = server.respond.map_or(self.settings.policy, Respond::policy);
         let responder = Responder::new(self.hands(server, policy)?, policy, Arc::new(ask));
         Ok((watcher, responder))
+    }
+
+    /// What the journal and the migrations folder tell; a folder that cannot be read keeps no
+    /// server from being watched.
+    fn known_changes(&self, server: &Server) -> anyhow::Result<Vec<KnownChange>> {
+        let session = Session::connect(&server.target, Purpose::Inspect)?;
+        // Without `pgward install` there is no journal; that is no error.
+        let mut known = pgward_change::known_changes(&session).unwrap_or_default();
+        if let Some(dir) = &server.migrations {
+            match pgward_change::from_folder(dir) {
+                Ok(folder) => known.extend(folder),
+                Err(error) => {
+                    let why = pgward_pg::error::links(&error).join(": ");
+                    self.say(&server.name, &format!("its migrations are not known: {why}"));
+                }
+            }
+        }
+        Ok(known)
     }
 
     fn hands(&self, server: &Server, policy: Policy) -> anyhow::Result<Hands> {
@@ -280,19 +297,6 @@ fn gap(server: &str, since: Timestamp, until: Timestamp) -> Event {
         ),
         source: Source::new(SourceKind::Ledger, "pgward watch"),
     }
-}
-
-fn known_changes(server: &Server) -> anyhow::Result<Vec<KnownChange>> {
-    let session = Session::connect(&server.target, Purpose::Inspect)?;
-    // Without `pgward install` there is none; that is no error.
-    let mut known = pgward_change::known_changes(&session).unwrap_or_default();
-    if let Some(dir) = &server.migrations {
-        known.extend(
-            pgward_change::from_folder(dir)
-                .with_context(|| format!("migrations of {}", server.name))?,
-        );
-    }
-    Ok(known)
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -75,6 +75,9 @@ fn left_s(disk: &Disk) -> f64 {
     disk.full_in_s().unwrap_or(f64::INFINITY)
 }
 
+/// What a sampler has seen counts until it looks again: one that costs much looks once a minute.
+pub(crate) const SEEN_S: f64 = 65.0;
+
 /// The newest value that a sampler which does not run every tick has brought.
 pub(crate) fn newest<T>(samples: &[Sample], of: impl Fn(&Sample) -> Option<T>) -> Option<T> {
     samples.iter().rev().find_map(of)

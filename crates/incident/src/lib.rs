@@ -12,7 +12,7 @@ pub mod postmortem;
 pub mod recording;
 mod reference;
 pub mod replay;
-mod retained;
+pub mod retained;
 mod roots;
 pub mod status;
 mod testing;

@@ -24,8 +24,16 @@ pub(crate) fn is_failing(wal: &WalCounters) -> bool {
     wal.archives && waits && wal.last_failed.is_some() && wal.last_failed > wal.last_archived
 }
 
+/// Seconds until the volume of the WAL is full at the rate at which the slot keeps more; `None`
+/// where it keeps no more, or the volume is not seen.
+pub fn full_in_s(window: &Window, slot: &str) -> Option<f64> {
+    let free = window.samples.iter().rev().find_map(|s| Some(s.host?.wal_free()))?;
+    let per_s = grows_per_s(window, slot);
+    (per_s > 0.0).then(|| free / per_s)
+}
+
 /// Bytes a second by which what the slot keeps has grown in the last half minute.
-pub(crate) fn grows_per_s(window: &Window, slot: &str) -> f64 {
+fn grows_per_s(window: &Window, slot: &str) -> f64 {
     let retained = |s: &Sample| {
         let of = s.wal.as_ref()?.slots.iter().find(|x| x.name == slot)?;
         Some((s.at, of.retained_bytes))

@@ -397,3 +397,10 @@ pub struct HostSample {
     #[serde(default)]
     pub oom_kills: Option<i64>,
 }
+
+impl HostSample {
+    /// Bytes free where WAL is written.
+    pub fn wal_free(&self) -> f64 {
+        self.wal_free_bytes.unwrap_or(self.disk_free_bytes)
+    }
+}

@@ -22,6 +22,8 @@ pub enum Error {
     },
     #[error("{relation}: not there at {point} either")]
     NotOnSide { relation: Relation, point: String },
+    #[error("{relation}: has no rows on the side server either, so that was not its moment")]
+    EmptyOnSide { relation: Relation },
     #[error("{relation}: exists in production, so nothing is restored over it")]
     Exists { relation: Relation },
     #[error("{relation}: no such table in production")]
@@ -56,7 +58,9 @@ impl Error {
         let hint = match self {
             Error::Pg(error) => return error.hint(),
             Error::Sandbox(error) => return error.hint(),
-            Error::NotOnSide { .. } => "name an earlier LSN or an older backup",
+            Error::NotOnSide { .. } | Error::EmptyOnSide { .. } => {
+                "name an earlier LSN or an older backup"
+            }
             Error::Exists { .. } => {
                 "rename the one that is there first: ALTER TABLE ... RENAME TO ..."
             }

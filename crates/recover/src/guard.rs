@@ -43,7 +43,7 @@ pub fn run(
 pub fn tick(watcher: &mut Watcher, responder: &mut Responder, tell: &mut impl FnMut(News<'_>)) {
     let mut events = watcher.tick();
     let at = watcher.window().now();
-    let blind = watcher.window().samples.last().is_none_or(|s| !s.gaps.is_empty());
+    let blind = is_blind(watcher.window());
     responder.clock_offset = watcher.clock_offset();
     if let Some(mut incident) = watcher.incident().cloned() {
         events.extend(responder.step(at, blind, &mut incident, || watcher.case()));
@@ -67,5 +67,35 @@ pub fn tick(watcher: &mut Watcher, responder: &mut Responder, tell: &mut impl Fn
     if !waits && let Some((incident, case, event)) = watcher.close_if_healthy() {
         tell(News::Events(&[event]));
         tell(News::Closed { incident: Box::new(incident), case: Box::new(case) });
+    }
+}
+
+/// Is something not seen now that was seen in the last minute? What no sampler ever saw, for want
+/// of a right or of a file, has shown no symptom and hides none.
+fn is_blind(window: &Window) -> bool {
+    const LOOK_S: f64 = 60.0;
+    let recent = window.last_seconds(LOOK_S);
+    let saw = |s: &Sample, sampler: &str| s.gaps.iter().all(|gap| gap.sampler != sampler);
+    window
+        .last()
+        .is_none_or(|now| now.gaps.iter().any(|gap| recent.iter().any(|s| saw(s, &gap.sampler))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_seen_hides_nothing() {
+        let at = |s: i64| Timestamp::from_second(1_795_219_200 + s).unwrap();
+        let gap = |sampler: &str| Gap { sampler: sampler.to_owned(), why: "no right".to_owned() };
+        let samples: Vec<Sample> = (0..90)
+            .map(|s| Sample { at: at(s), gaps: vec![gap("log")], ..Sample::default() })
+            .collect();
+        let mut window = Window { samples, ..Window::default() };
+        assert!(!is_blind(&window));
+        window.samples.last_mut().unwrap().gaps.push(gap("sessions"));
+        assert!(is_blind(&window));
+        assert!(is_blind(&Window::default()));
     }
 }

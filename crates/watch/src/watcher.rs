@@ -13,7 +13,7 @@ use pgward_pg::clock;
 use pgward_pg::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// How to watch one server.
@@ -50,7 +50,6 @@ pub struct Watcher {
     last_harm: Option<Timestamp>,
     /// When a new level was last looked for.
     levels_judged: Option<Timestamp>,
-    n_incidents: u32,
     notices: Told,
 }
 
@@ -111,7 +110,6 @@ impl Watcher {
             checksums,
             last_harm: None,
             levels_judged: None,
-            n_incidents: 0,
             notices: Told::default(),
         })
     }
@@ -330,8 +328,10 @@ impl Watcher {
         let harm = symptoms.iter().find(|s| s.weight == Weight::Harm);
         let since = symptoms.iter().map(|s| s.since).min().unwrap_or(at);
         self.window.baseline_until = baseline_end(&self.window, since);
-        self.n_incidents += 1;
-        let id = format!("{}-{}", at.strftime("%Y%m%dT%H%M%SZ"), self.n_incidents);
+        // Of all watchers of the process: two servers that fail together are two incidents.
+        static N_INCIDENTS: AtomicU32 = AtomicU32::new(0);
+        let n = N_INCIDENTS.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = format!("{}-{n}", at.strftime("%Y%m%dT%H%M%SZ"));
         let incident = Incident {
             id: id.clone(),
             server: self.options.server.clone(),

@@ -130,7 +130,13 @@ fn read(path: &Path, text: &str) -> anyhow::Result<Watched> {
         watched.servers.push(server);
     }
     for raw in document.alert {
-        watched.routes.push(route(raw, &names, &wrong)?);
+        let at = raw.sink.span().start;
+        let route = route(raw, &names, &wrong)?;
+        if watched.routes.iter().any(|r| r.name == route.name) {
+            let what = format!("`{}` is the name of two alerts: give each a `name`", route.name);
+            return Err(wrong(at, &what));
+        }
+        watched.routes.push(route);
     }
     Ok(watched)
 }
@@ -286,6 +292,9 @@ servers = ["shop"]
         wrong(&GOOD.replace("[\"shop\"]", "[\"shp\"]"), &["pgward.toml:22:11:", "`shp`"]);
         wrong(&GOOD.replace("postgres://pg", "postgres//pg"), &["pgward.toml:7:12:", "not a conn"]);
         wrong(&GOOD.replace("\"shop\"\nd", "\"\"\nd"), &["pgward.toml:6:8:", "without a name"]);
+        let twice =
+            format!("{GOOD}\n[[alert]]\nsink = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\n");
+        wrong(&twice, &["`webhook` is the name of two alerts"]);
         let no_env = GOOD.replace("http://127.0.0.1:1/hook", "env:PGWARD_NO_SUCH_NAME");
         wrong(&no_env, &["pgward.toml:16:7:", "PGWARD_NO_SUCH_NAME"]);
     }

@@ -32,10 +32,7 @@ fn judge(case: &Case) -> Verdict {
     let verdict = log_lines(case, what, full, 0.94, 1, |e, _| {
         format!("WAL cannot be written: {}", cut(&e.message, 160))
     });
-    let room = |s: &Sample| {
-        let host = s.host?;
-        Some(host.wal_free_bytes.unwrap_or(host.disk_free_bytes))
-    };
+    let room = |s: &Sample| Some(s.host?.wal_free());
     let now = newest(case.window.recent(), room);
     let before = newest(case.window.baseline(), room);
     match (verdict, now) {

@@ -2,7 +2,7 @@
 
 use super::Detector;
 use crate::facts::sampled;
-use crate::forecast::newest;
+use crate::forecast::{SEEN_S, newest};
 use crate::retained::is_failing;
 use pgward_model::prelude::*;
 
@@ -20,7 +20,9 @@ pub(super) static DETECTOR: Detector = Detector {
 const FAILURES_MIN: i64 = 3;
 
 fn detect(window: &Window) -> Vec<Symptom> {
-    let Some(wal) = newest(window.last_seconds(5.0), |s| s.wal.clone()) else { return Vec::new() };
+    let Some(wal) = newest(window.last_seconds(SEEN_S), |s| s.wal.clone()) else {
+        return Vec::new();
+    };
     if !is_failing(&wal) {
         return Vec::new();
     }

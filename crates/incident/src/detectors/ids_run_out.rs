@@ -2,7 +2,7 @@
 
 use super::Detector;
 use crate::facts::sampled;
-use crate::forecast::newest;
+use crate::forecast::{SEEN_S, newest};
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -20,7 +20,7 @@ pub(crate) const IDS: i64 = 1 << 31;
 pub(crate) const LEFT_MIN: i64 = 40_000_000;
 
 fn detect(window: &Window) -> Vec<Symptom> {
-    let Some(h) = newest(window.last_seconds(5.0), |s| s.horizon.clone()) else {
+    let Some(h) = newest(window.last_seconds(SEEN_S), |s| s.horizon.clone()) else {
         return Vec::new();
     };
     let kinds = [

@@ -2,7 +2,7 @@
 
 use super::Detector;
 use crate::facts::sampled;
-use crate::forecast::newest;
+use crate::forecast::{SEEN_S, newest};
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -18,7 +18,7 @@ pub(super) static DETECTOR: Detector = Detector {
 pub(crate) const LAG_MIN: f64 = 16.0 * 1024.0 * 1024.0;
 
 fn detect(window: &Window) -> Vec<Symptom> {
-    let now = newest(window.last_seconds(5.0), |s| s.replication.clone());
+    let now = newest(window.last_seconds(SEEN_S), |s| s.replication.clone());
     let Some(now) = now else { return Vec::new() };
     let mut found = Vec::new();
     for old in newest(window.baseline(), |s| s.replication.clone()).unwrap_or_default().standbys {

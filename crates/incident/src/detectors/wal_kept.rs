@@ -2,8 +2,8 @@
 
 use super::Detector;
 use crate::facts::sampled;
-use crate::forecast::{disk, newest};
-use crate::retained::{grows_per_s, worst_slot};
+use crate::forecast::{SEEN_S, newest};
+use crate::retained::{full_in_s, worst_slot};
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -17,10 +17,11 @@ pub(super) static DETECTOR: Detector = Detector {
 const SOON_S: f64 = 3600.0;
 
 fn detect(window: &Window) -> Vec<Symptom> {
-    let Some(wal) = newest(window.last_seconds(5.0), |s| s.wal.clone()) else { return Vec::new() };
+    let Some(wal) = newest(window.last_seconds(SEEN_S), |s| s.wal.clone()) else {
+        return Vec::new();
+    };
     let Some(slot) = worst_slot(&wal) else { return Vec::new() };
-    let grows = grows_per_s(window, &slot.name);
-    let full_in_s = disk(&window.samples).filter(|_| grows > 0.0).map(|d| d.free / grows);
+    let full_in_s = full_in_s(window, &slot.name);
     let soon = full_in_s.is_some_and(|s| s <= SOON_S);
     let when = full_in_s.map(|s| format!("; the volume is full in {}", human_duration(s)));
     vec![Symptom::new(
@@ -59,5 +60,10 @@ mod tests {
         assert_eq!(weight(100.0, 1.0), Some(Weight::Harm));
         assert_eq!(weight(100.0, 1e6), Some(Weight::Notice));
         assert_eq!(weight(50.0, 1.0), None); // max_wal_size is 64 MB there
+        // A volume of its own has room, however full that of the data is.
+        let mut window = kept(100.0, 1e9).window;
+        let hosts = window.samples.iter_mut().filter_map(|s| s.host.as_mut());
+        hosts.for_each(|h| h.wal_free_bytes = Some(1e15));
+        assert_eq!(detect(&window).first().map(|s| s.weight), Some(Weight::Notice));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Detector;
 use crate::facts::sampled;
-use crate::forecast::newest;
+use crate::forecast::{SEEN_S, newest};
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -16,7 +16,7 @@ pub(super) static DETECTOR: Detector = Detector {
 const HELD_S: f64 = 900.0;
 
 fn detect(window: &Window) -> Vec<Symptom> {
-    let Some(horizon) = newest(window.last_seconds(5.0), |s| s.horizon.clone()) else {
+    let Some(horizon) = newest(window.last_seconds(SEEN_S), |s| s.horizon.clone()) else {
         return Vec::new();
     };
     let held_s = |h: &XminHolder| h.since.map_or(0.0, |t| seconds_between(t, window.now()));

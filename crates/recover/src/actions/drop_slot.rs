@@ -2,6 +2,7 @@
 
 use super::{Action, Cx, plan as refuse, runbook, step};
 use crate::error::Error;
+use pgward_incident::retained::full_in_s;
 use pgward_model::prelude::*;
 use pgward_pg::session::get;
 
@@ -70,7 +71,7 @@ fn runbook_for(case: &Case, name: &str, lsn: &str, kept: f64) -> Runbook {
         ),
         within_ms: 10_000,
     }];
-    let full_s = full_in_s(case, name);
+    let full_s = full_in_s(&case.window, name);
     let loss = match full_s.filter(|s| *s <= ASK_S) {
         Some(s) => Loss {
             n_rows: Some(0),
@@ -92,17 +93,4 @@ fn runbook_for(case: &Case, name: &str, lsn: &str, kept: f64) -> Runbook {
         loss,
         vec![drop, checkpoint],
     )
-}
-
-/// Seconds until the volume is full at the rate at which the slot keeps more.
-fn full_in_s(case: &Case, slot: &str) -> Option<f64> {
-    let samples = case.window.last_seconds(30.0);
-    let free = samples.iter().rev().find_map(|s| Some(s.host?.disk_free_bytes))?;
-    let kept = |s: &Sample| {
-        let of = s.wal.as_ref()?.slots.iter().find(|x| x.name == slot)?;
-        Some((s.at, of.retained_bytes))
-    };
-    let (first, last) = (samples.iter().find_map(kept)?, samples.iter().rev().find_map(kept)?);
-    let per_s = (last.1 - first.1) / seconds_between(first.0, last.0).max(1.0);
-    (per_s > 0.0).then(|| free / per_s)
 }

@@ -16,8 +16,8 @@ use pgward_sandbox::side::SideServer;
 /// nothing.
 ///
 /// # Errors
-/// [`Error::NoPrimaryKey`], [`Error::NotInProduction`], [`Error::NotOnSide`]; [`Error::Pg`] with
-/// the words of psql, and the table it failed at is as it was.
+/// [`Error::NoPrimaryKey`], [`Error::NotInProduction`], [`Error::NotOnSide`],
+/// [`Error::EmptyOnSide`] before anything is written; [`Error::Pg`] with the words of psql, and the table it failed at is as it was.
 pub fn refill(
     production: &Target,
     side: &SideServer,
@@ -35,7 +35,12 @@ pub fn refill(
     let mut report = Report::default();
     let mut tables = Vec::new();
     for relation in relations {
-        tables.push((relation, rows::table(&here, &there, relation, &mut report.notes)?));
+        let table = rows::table(&here, &there, relation, &mut report.notes)?;
+        let filled = format!("SELECT EXISTS (SELECT FROM ONLY {})", table.name);
+        if !there.query_one::<bool>(&filled, &[])? {
+            return Err(Error::EmptyOnSide { relation: relation.clone() });
+        }
+        tables.push((relation, table));
     }
     let psql = side.installation().require("psql")?;
     let reader = tools::conninfo(&on_side(side, production));

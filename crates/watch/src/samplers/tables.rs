@@ -48,10 +48,9 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         sample.gaps.push(Gap { sampler: SAMPLER.id.to_owned(), why });
     }
     let emptied = eyes.files.truncated(&tables, &files, sample.at);
-    let events = emptied.iter().map(|(at, t)| {
-        let xid = files.get(&t.oid).map_or(0, |f| f.xid);
-        differences::truncated(*at, t, xid, &sample.sessions)
-    });
+    let events = emptied
+        .iter()
+        .map(|(emptied, t)| differences::truncated(emptied.at, t, emptied.xid, &sample.sessions));
     sample.ddl.extend(events);
     sample.tables = Some(tables);
     Ok(())
@@ -95,8 +94,18 @@ struct File {
     node: u32,
     n_live: i64,
     deleted: i64,
-    /// When another file was seen, and the rows there were, until the counters have followed.
-    changed: Option<(Timestamp, i64)>,
+    /// Another file was seen, until the counters have followed.
+    changed: Option<Emptied>,
+}
+
+/// What may have been a TRUNCATE.
+#[derive(Debug, Clone, Copy)]
+struct Emptied {
+    /// When the other file was first seen.
+    at: Timestamp,
+    n_before: i64,
+    /// The transaction that stood in the catalog then; a later one may only have changed rights.
+    xid: u64,
 }
 
 /// An idle backend reports its counters after 10 s at the latest (`PGSTAT_IDLE_INTERVAL`).
@@ -122,26 +131,26 @@ impl Files {
         tables: &'a [TableCounters],
         files: &HashMap<u32, FileNow>,
         at: Timestamp,
-    ) -> Vec<(Timestamp, &'a TableCounters)> {
+    ) -> Vec<(Emptied, &'a TableCounters)> {
         let mut found = Vec::new();
         let mut known = HashMap::with_capacity(tables.len());
         for table in tables {
-            let Some(FileNow { node, pages, is_bare, .. }) = files.get(&table.oid).copied() else {
+            let Some(FileNow { node, pages, is_bare, xid }) = files.get(&table.oid).copied() else {
                 continue;
             };
             let (mut changed, mut is_empty) = (None, false);
             if let Some(old) = self.known.get(&table.oid) {
                 let n_before = old.n_live - (table.deleted - old.deleted).max(0);
-                changed = old.changed.filter(|(t, _)| seconds_between(*t, at) < COUNTERS_LATE_S);
+                changed = old.changed.filter(|c| seconds_between(c.at, at) < COUNTERS_LATE_S);
                 if old.node != node && n_before > 0 {
-                    changed = Some((at, n_before));
+                    changed = Some(Emptied { at, n_before, xid });
                     is_empty = is_bare && n_before > pages.saturating_mul(ROWS_OF_A_PAGE);
                 }
             }
-            if let Some((since, n_before)) = changed
-                && (is_empty || table.n_live as f64 <= n_before as f64 * LEFT_MAX)
+            if let Some(emptied) = changed
+                && (is_empty || table.n_live as f64 <= emptied.n_before as f64 * LEFT_MAX)
             {
-                found.push((since, table));
+                found.push((emptied, table));
                 changed = None;
             }
             let file = File { node, n_live: table.n_live, deleted: table.deleted, changed };
@@ -170,14 +179,26 @@ mod tests {
     }
 
     fn n_emptied(run: &[(FileNow, i64, i64)]) -> usize {
+        emptied(run).len()
+    }
+
+    fn emptied(run: &[(FileNow, i64, i64)]) -> Vec<Emptied> {
         let mut files = Files::default();
-        let mut n = 0;
+        let mut found = Vec::new();
         for (i, (file, n_live, deleted)) in run.iter().enumerate() {
             let at = Timestamp::from_second(1_795_219_200 + 2 * i as i64).unwrap();
             let tables = [table(*n_live, *deleted)];
-            n += files.truncated(&tables, &HashMap::from([(16_384, *file)]), at).len();
+            let now = files.truncated(&tables, &HashMap::from([(16_384, *file)]), at);
+            found.extend(now.into_iter().map(|(emptied, _)| emptied));
         }
-        n
+        found
+    }
+
+    #[test]
+    fn a_later_change_of_the_catalog_is_not_what_emptied_it() {
+        let file = |node, xid| FileNow { node, pages: 500, is_bare: false, xid };
+        let run = [(file(1, 7), 500, 0), (file(2, 8), 500, 0), (file(2, 9), 0, 0)];
+        assert_eq!(emptied(&run).iter().map(|e| e.xid).collect::<Vec<_>>(), [8]);
     }
 
     #[test]
