@@ -28,7 +28,10 @@ pub struct Judged {
 /// As [`check`], with what was silenced or lowered: the files go to production together.
 pub fn judge(change: &Change, catalog: Option<&Catalog>, options: &Options) -> Judged {
     let mut chain = Chain::new(catalog);
-    judged(&Context::new(&change.files, &[], catalog, &mut chain, options))
+    let cx = Context::new(&change.files, &[], catalog, &mut chain, options);
+    let judged = judged(&cx);
+    let statements = cx.sites.into_iter().map(|site| done(site).said).collect();
+    Judged { statements, ..judged }
 }
 
 /// Judges migrations that build on each other, each a change of its own: it meets what `live`
@@ -54,21 +57,21 @@ pub fn judge_chain(files: &[Read], live: Option<&Catalog>, options: &Options) ->
         }
         all.findings.append(&mut here.findings);
         all.silenced.append(&mut here.silenced);
-        all.statements.append(&mut here.statements);
-        let done: Vec<_> = cx.sites.into_iter().map(|s| (s.statement, s.actions)).collect();
-        for (statement, actions) in done {
-            match statement.kind {
-                StatementKind::Unparsed => before.run_unread(&statement.text),
-                _ => before.learn_all(&actions),
+        let done: Vec<Done> = cx.sites.into_iter().map(done).collect();
+        for Done { said, actions, unread } in done {
+            match unread {
+                Some(text) => before.run_unread(&text),
+                None => before.learn_all(&actions),
             }
+            all.statements.push(said);
         }
     }
     all
 }
 
+/// Findings alone.
 fn judged(cx: &Context<'_>) -> Judged {
-    let mut judged =
-        Judged { statements: cx.sites.iter().map(said).collect(), ..Judged::default() };
+    let mut judged = Judged::default();
     for lint in LINTS {
         let mut here = Vec::new();
         (lint.check)(cx, &mut here);
@@ -85,14 +88,25 @@ fn judged(cx: &Context<'_>) -> Judged {
     judged
 }
 
-fn said(site: &Site<'_>) -> StatementEffects {
-    StatementEffects {
+/// What stays of a statement once the lints have seen it.
+struct Done {
+    said: StatementEffects,
+    actions: Vec<Action>,
+    /// The text of one that was not understood.
+    unread: Option<String>,
+}
+
+fn done(site: Site<'_>) -> Done {
+    let said = StatementEffects {
         file: site.file.path.clone(),
         line: site.statement.span.line,
         column: site.statement.span.column,
-        effects: site.effects.clone(),
-        error: unclear(site),
-    }
+        error: unclear(&site),
+        effects: site.effects,
+    };
+    let is_unread = site.statement.kind == StatementKind::Unparsed;
+    let unread = is_unread.then(|| site.statement.text.clone());
+    Done { said, actions: site.actions, unread }
 }
 
 /// Why not all of its effects are told.

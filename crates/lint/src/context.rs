@@ -7,6 +7,7 @@ use pgward_sql::action::Action;
 use pgward_sql::expect::{self, Allowance};
 use pgward_sql::template::{self, Placeholder};
 use pgward_sql::{Chain, Refusal};
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 /// A change, ready for all lints.
@@ -22,7 +23,7 @@ pub struct Context<'a> {
 pub struct Site<'a> {
     pub file: &'a ChangeFile,
     /// As it would be sent: variables replaced. Its span is the one in the file.
-    pub statement: Statement,
+    pub statement: Cow<'a, Statement>,
     pub actions: Vec<Action>,
     /// Functions called whose text the files before it hold.
     known_functions: Vec<Relation>,
@@ -76,20 +77,20 @@ impl<'a> Context<'a> {
             for (i, (written, inside)) in file.statements.iter().zip(inside).enumerate() {
                 let placeholders = template::placeholders(&written.text);
                 let statement = match placeholders.as_slice() {
-                    [] => written.clone(),
+                    [] => Cow::Borrowed(written),
                     _ => {
                         let vars = vars.get_or_insert_with(|| {
                             let mut vars = template::definitions(&file.text);
                             vars.extend(options.vars_of(&file.path));
                             vars
                         });
-                        as_sent(written, vars)
+                        Cow::Owned(as_sent(written, vars))
                     }
                 };
                 let known = read.get(n_file).and_then(|f| f.get(i));
                 let actions = match known.filter(|_| placeholders.is_empty()) {
-                    Some(actions) => actions.clone(),
-                    None => pgward_sql::actions(&statement),
+                    Some(actions) => Cow::Borrowed(actions),
+                    None => Cow::Owned(pgward_sql::actions(&statement)),
                 };
                 let in_block = is_block(&statement);
                 let refusal = chain.refusal(&actions).filter(|_| !in_block);
