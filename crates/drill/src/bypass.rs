@@ -24,8 +24,10 @@ impl Culprits {
 
 /// A session at work in its own thread; ends when stopped or dropped.
 pub(crate) struct Bypass {
+    application: &'static str,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<(), pgward_pg::error::Error>>>,
+    failed: Arc<Mutex<Option<String>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Bypass {
@@ -41,10 +43,12 @@ impl Bypass {
         culprits: Option<&Culprits>,
     ) -> Bypass {
         let stop = Arc::new(AtomicBool::new(false));
+        let failed = Arc::new(Mutex::new(None));
         let (stopped, culprits) = (Arc::clone(&stop), culprits.cloned());
+        let why = Arc::clone(&failed);
         let statements: Vec<String> =
             pgward_sql::read("-", text).statements.into_iter().map(|s| s.text).collect();
-        let thread = std::thread::spawn(move || {
+        let work = move || {
             pause(after, &stopped);
             let session = Session::connect(&target, Purpose::Application(application))?;
             if let Some(culprits) = culprits {
@@ -54,10 +58,26 @@ impl Bypass {
                 session.simple(&format!("{statement};"))?;
             }
             pause(hold, &stopped);
-            Ok(())
+            Ok::<_, pgward_pg::error::Error>(())
+        };
+        let thread = std::thread::spawn(move || {
+            if let Err(error) = work() {
+                *why.lock().unwrap_or_else(|e| e.into_inner()) = told(&error);
+            }
         });
-        Bypass { stop, thread: Some(thread) }
+        Bypass { application, stop, failed, thread: Some(thread) }
     }
+
+    /// Who it was and what it failed with, so far; nothing where somebody cancelled or ended it.
+    pub(crate) fn failure(&self) -> Option<(&str, String)> {
+        let why = self.failed.lock().unwrap_or_else(|e| e.into_inner()).clone()?;
+        Some((self.application, why))
+    }
+}
+
+fn told(error: &pgward_pg::error::Error) -> Option<String> {
+    let ended = matches!(error.sqlstate(), Some("57014" | "57P01"));
+    (!ended).then(|| error.message())
 }
 
 impl Drop for Bypass {

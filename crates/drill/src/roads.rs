@@ -127,6 +127,9 @@ pub(crate) fn bypassed(
     // What clients felt before the harm went in is not its doing: decoys are busy too.
     let staged = staged_at(scenario, since);
     let first_harmed = harmed.iter().map(|h| h.start).filter(|at| *at >= staged).min();
+    for (who, why) in cast.sessions.iter().filter_map(Bypass::failure) {
+        tell(Progress::Phase(&format!("session {who} of the scenario failed: {why}")));
+    }
     // Decoys end here, so that what is measured next is the recovery alone.
     let truths: Vec<Truth> = cast.faults.iter().map(|f| f.truth()).collect();
     drop(cast);
@@ -207,7 +210,7 @@ fn staged_names(truths: &[Truth]) -> Vec<String> {
 /// Those on the stage; they leave when dropped.
 struct Cast {
     faults: Vec<Box<dyn Running>>,
-    _sessions: Vec<Bypass>,
+    sessions: Vec<Bypass>,
 }
 
 impl Drop for Cast {
@@ -261,7 +264,7 @@ fn enter(
         elapsed = after.max(elapsed);
         faults.push(start_fault(theatre, id, params)?);
     }
-    Ok(Cast { faults, _sessions: sessions })
+    Ok(Cast { faults, sessions })
 }
 
 /// `application_name` of a session must live as long as the program; a drill has a handful.

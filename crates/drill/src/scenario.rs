@@ -2,6 +2,7 @@
 //! it, and what is expected.
 
 use crate::error::Error;
+use crate::stage::ROLES;
 use pgward_model::prelude::*;
 use pgward_sandbox::faults;
 use pgward_sandbox::ledger::LedgerSpec;
@@ -445,6 +446,19 @@ impl Reader<'_> {
                 self.wrong("no expected cause: a block `expect` with a line `cause ID` is needed")
             );
         }
+        let acting = s.acts.iter().filter_map(|act| match act {
+            Act::Session { role, .. } => Some(role),
+            Act::Fault { .. } => None,
+        });
+        let files = s.change.iter().chain(&s.corrected).map(|file| &file.role);
+        for role in acting.chain(files).chain(&s.header.load_role) {
+            // A scenario may make roles of its own in its setup.
+            let made = pgward_sql::words(&s.setup).iter().any(|word| word == role);
+            if !ROLES.contains(&role.as_str()) && !made {
+                let known = ROLES.join(", ");
+                return Err(self.wrong(format!("role `{role}` is not known; there are {known}")));
+            }
+        }
         let causes = std::iter::once(&s.expect.cause)
             .chain(&s.expect.also)
             .chain(&s.expect.ruled_out)
@@ -553,6 +567,7 @@ mod tests {
             ("```sql session=forgotten after=1s", "```slq session=forgotten after=1s", 13, "slq"),
             ("clients=2", "client=2", 10, "client="),
             ("postgres =", "postgers =", 4, "postgers"),
+            ("forgotten after", "forgotten role=batch after", 1, "there are deploy, site, bi"),
         ] {
             let text = SMALL.replace(right, wrong);
             match read("my.md", &text) {
@@ -563,6 +578,13 @@ mod tests {
                 other => panic!("{wrong}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_scenario_may_make_roles_of_its_own() {
+        let with = SMALL.replace("forgotten after", "forgotten role=batch after");
+        let made = with.replace("CREATE TABLE t", "CREATE ROLE batch LOGIN; CREATE TABLE t");
+        assert!(read("my.md", &made).is_ok());
     }
 
     #[test]

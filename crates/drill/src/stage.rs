@@ -34,7 +34,7 @@ const EXTENSIONS: [&str; 2] = ["pg_stat_statements", "pg_buffercache"];
 const FREE_BYTES_MIN: u64 = 16 << 20;
 /// Roles of a drill: who deploys, who serves clients, who asks for reports, who watches, who may
 /// do everything.
-const ROLES: [&str; 5] = ["deploy", "site", "bi", "pgward", DBA];
+pub(crate) const ROLES: [&str; 5] = ["deploy", "site", "bi", "pgward", DBA];
 const DBA: &str = "dba";
 
 impl Stage {
