@@ -246,6 +246,26 @@ mod tests {
     }
 
     #[test]
+    fn what_explains_no_symptom_is_told_last_and_not_acted_on() {
+        use crate::testing::{at, case, healthy, log};
+        let score = |detector: &str| {
+            let mut samples = healthy(35);
+            if let Some(last) = samples.last_mut() {
+                last.log = vec![log(34, "ERROR", "42501", "permission denied for table orders"); 9];
+            }
+            let mut case = case(samples, 30);
+            let evidence = Evidence::measured("x", 1.0, "x", Source::new(SourceKind::Sample, ""));
+            let (at, weight) = (at(34), Weight::Harm);
+            case.symptoms = vec![Symptom::new(detector, at, at, weight, "x", evidence)];
+            let judged = judge(&case);
+            let found = judged.iter().find(|j| j.cause == "auth_privilege");
+            found.and_then(|j| j.verdict.likely()).map_or(0.0, |l| l.score)
+        };
+        assert!(score("error_burst") > 0.5);
+        assert_eq!(score("lock_queue"), UNFELT);
+    }
+
+    #[test]
     fn explained_symptoms_exist_and_every_detector_is_explained() {
         use crate::detectors::DETECTORS;
         for cause in CAUSES {

@@ -78,7 +78,7 @@ fn judge(case: &Case) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, case, healthy, log};
+    use crate::testing::{at, case, healthy, log, session};
 
     #[test]
     fn likely_ruled_out_present_and_unknown() {
@@ -97,5 +97,15 @@ mod tests {
         with_harm.symptoms =
             vec![Symptom::new("lock_queue", at(30), at(34), Weight::Harm, "x", evidence)];
         assert!(matches!(judge(&with_harm), Verdict::RuledOut { present: true, .. }));
+        let waiting = |application: &str| {
+            let mut case = with_harm.clone();
+            let mut waiter = session(1, "active", &[2]);
+            waiter.application = application.to_owned();
+            case.window.samples.last_mut().unwrap().sessions = vec![waiter];
+            judge(&case)
+        };
+        assert!(waiting("shop").likely().is_some(), "a role that is tried waits");
+        let recovery = waiting("pgward act recovery 7");
+        assert!(matches!(recovery, Verdict::RuledOut { present: true, .. }));
     }
 }

@@ -110,7 +110,7 @@ fn multiple(samples: &[Sample]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy, log, table};
+    use crate::testing::{case, healthy, log, session, table};
 
     /// A statement that writes ten rows a second, for each of which `times` are written after
     /// second 30.
@@ -140,6 +140,13 @@ mod tests {
         assert!(judge(&case(samples(50), 30)).likely().is_some());
         assert!(matches!(judge(&case(samples(1), 30)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
+        let mut block = samples(50);
+        for sample in block.iter_mut().skip(30) {
+            let mut job = session(9, "idle in transaction", &[]);
+            (job.xid, job.query_id, job.query) = (Some(7), 2, "DO $$ … $$".to_owned());
+            sample.sessions = vec![job];
+        }
+        assert!(matches!(judge(&case(block, 30)), Verdict::Unknown { .. }), "a block wrote them");
         let mut deep = samples(1);
         deep.last_mut().unwrap().log =
             vec![log(39, "ERROR", "54001", "stack depth limit exceeded")];

@@ -119,6 +119,14 @@ mod tests {
         let verdict = judge(&case(samples.clone(), 30));
         assert_eq!(verdict.likely().unwrap().pids, [1]);
 
+        let last = samples.last_mut().unwrap();
+        for waiter in last.sessions.iter_mut().skip(1) {
+            let (kind, mode) = ("relation".to_owned(), "AccessExclusiveLock".to_owned());
+            waiter.waits_for = Some(WaitedLock { kind, mode, relation: None, since: None });
+        }
+        let verdict = judge(&case(samples.clone(), 30));
+        assert!(verdict.likely().unwrap().score < 0.5, "the queue is that of the waiting DDL");
+
         samples.last_mut().unwrap().sessions.truncate(1);
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
 

@@ -274,7 +274,7 @@ fn good(case: &Case, statement: &str) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy, table};
+    use crate::testing::{at, case, healthy, table};
 
     /// A statement on jobs that reads 500 times the blocks since second 30, when `written` rows
     /// of its table were written.
@@ -333,6 +333,20 @@ mod tests {
             s.tables.iter_mut().flatten().for_each(|t| t.written_since_analyze = 2_000);
         }
         assert!(matches!(judge(&case(written, 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn statistics_made_anew_once_may_have_brought_it_and_all_the_time_have_not() {
+        let made = |every: i64| {
+            let mut samples = samples(0);
+            for (i, s) in (0..).zip(&mut samples) {
+                let jobs = s.tables.iter_mut().flatten();
+                jobs.for_each(|t| t.last_analyze = Some(at(28 - (28 - i).max(0) / every * every)));
+            }
+            judge(&case(samples, 30))
+        };
+        assert!(made(50).likely().unwrap().says.contains("made anew"));
+        assert!(made(5).likely().is_none());
     }
 
     #[test]

@@ -267,7 +267,29 @@ fn rewritten(case: &Case, symptom: &Symptom) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, case, ddl, healthy, table};
+    use crate::testing::{at, case, ddl, healthy, session, table};
+
+    #[test]
+    fn a_session_that_blocks_others_may_have_written_and_autovacuum_has_not() {
+        let blocked_by = |role: &str| {
+            let mut samples = healthy(36);
+            let relation = Relation::new("public", "orders");
+            let mut root = session(1, "active", &[]);
+            root.role = role.to_owned();
+            let mode = "AccessExclusiveLock".to_owned();
+            root.holds = vec![HeldLock { mode, relation: relation.clone() }];
+            samples.last_mut().unwrap().sessions = vec![root, session(2, "active", &[1])];
+            let mut case = case(samples, 30);
+            let source = Source::new(SourceKind::Sample, "");
+            let evidence = Evidence::measured("x", 900.0, "rows", source);
+            let (at, weight) = (at(33), Weight::Notice);
+            case.symptoms =
+                vec![Symptom::new("mass_write", at, at, weight, "x", evidence).on([relation])];
+            judge(&case)
+        };
+        assert!(blocked_by("deploy").likely().is_some());
+        assert!(matches!(blocked_by(""), Verdict::Unknown { .. }));
+    }
 
     #[test]
     fn likely_ruled_out_and_unknown() {
