@@ -7,8 +7,8 @@ use pgward_model::prelude::*;
 pub(super) static CAUSE: Cause = Cause {
     id: "load_n_plus_1",
     name: "One release multiplies calls of one statement",
-    necessary: "one statement's calls per second have multiplied, at the same time per call, and \
-                the others' have not",
+    necessary: "one statement's calls per second have multiplied, in sessions that are no more than \
+                before, and the others' have not",
     explains: &["statement_slow", "throughput_drop", "connections_near_limit"],
     actions: &[],
     prevention: &["Count queries per request in the tests of the application"],
@@ -59,6 +59,23 @@ fn judge(case: &Case) -> Verdict {
     if times < TIMES_MIN || most.calls_per_s < SHARE * total {
         return Verdict::ruled_out(evidence);
     }
+    if let Some((clients, usual)) = clients(case, &most.role).filter(|(n, b)| n >= &(MORE * b)) {
+        return Verdict::ruled_out(
+            Evidence::measured(
+                format!(
+                    "sessions of role {}, whose one statement is sent {} times as often: more \
+                     clients ask, not each of them more",
+                    most.role,
+                    human(times)
+                ),
+                clients,
+                "sessions",
+                sampled("sessions: pg_stat_activity"),
+            )
+            .against(usual)
+            .at(case.window.now()),
+        );
+    }
     if times < TIMES || others > 1.5 * others_before {
         return Verdict::unknown(format!(
             "whether one release asks {} times as often, or more clients do: {}",
@@ -81,10 +98,24 @@ fn judge(case: &Case) -> Verdict {
     ))
 }
 
+/// So many times the sessions of before are more clients; a pool grows by less for the same ones.
+const MORE: f64 = 2.0;
+
+/// Most sessions of the role at one time since the onset, and before; `None` where none was seen
+/// before.
+fn clients(case: &Case, role: &str) -> Option<(f64, f64)> {
+    let of = |samples: &[Sample]| {
+        let n = |s: &Sample| s.sessions.iter().filter(|x| x.role == role).count();
+        samples.iter().map(n).max().unwrap_or(0) as f64
+    };
+    let before = of(case.window.baseline());
+    (before > 0.0).then(|| (of(case.window.recent()), before))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy};
+    use crate::testing::{case, healthy, session};
 
     /// Two statements at 10 calls/s each; the second at `per_s` from second 30 on.
     fn samples(per_s: i64) -> Vec<Sample> {
@@ -110,6 +141,16 @@ mod tests {
     #[test]
     fn likely_ruled_out_and_unknown() {
         assert!(judge(&case(samples(400), 30)).likely().unwrap().says.contains("users"));
+        let with_clients = |n: i32| {
+            let mut samples = samples(400);
+            for (i, s) in (0..).zip(&mut samples) {
+                let n = if i < 30 { 4 } else { n };
+                s.sessions = (0..n).map(|pid| session(pid, "active", &[])).collect();
+            }
+            judge(&case(samples, 30))
+        };
+        assert!(with_clients(5).likely().is_some());
+        assert!(matches!(with_clients(60), Verdict::RuledOut { .. }), "more clients ask");
         assert!(matches!(judge(&case(samples(12), 30)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(samples(60), 30)), Verdict::Unknown { .. }));
         assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));

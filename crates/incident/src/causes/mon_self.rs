@@ -7,7 +7,7 @@ use pgward_model::prelude::*;
 pub(super) static CAUSE: Cause = Cause {
     id: "mon_self",
     name: "The monitor itself is the load",
-    necessary: "our own ticks take longer than our budget",
+    necessary: "our own ticks take longer than our budget, and most of the work is ours",
     explains: &["statement_slow"],
     actions: &[],
     prevention: &["Keep the statement_timeout and lock_timeout of the watching role"],
@@ -36,13 +36,25 @@ fn judge(case: &Case) -> Verdict {
     if mean(recent) < BUDGET_MS {
         return Verdict::ruled_out(evidence);
     }
+    // On a server that is busy with others our queries are slow too.
+    let at_work = |s: &Sample| s.sessions.iter().filter(|x| x.state == "active").count();
+    let others = recent.iter().map(at_work).sum::<usize>() as f64 / recent.len() as f64;
+    if others > mean(recent) / 1000.0 {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!(
+                "our own time on the server per tick, while {} sessions of others are at work",
+                human(others)
+            ),
+            ..evidence
+        });
+    }
     Verdict::Likely(Likely::new(0.5, "our own queries take most of each second", evidence))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy};
+    use crate::testing::{case, healthy, session};
 
     #[test]
     fn likely_ruled_out_and_unknown() {
@@ -51,7 +63,11 @@ mod tests {
         for s in &mut samples {
             s.own_ms = 900.0;
         }
-        assert!(judge(&case(samples, 30)).likely().is_some());
+        assert!(judge(&case(samples.clone(), 30)).likely().is_some());
+        for s in samples.iter_mut().skip(30) {
+            s.sessions = vec![session(1, "active", &[]), session(2, "active", &[])];
+        }
+        assert!(matches!(judge(&case(samples, 30)), Verdict::RuledOut { present: true, .. }));
         assert!(matches!(judge(&case(healthy(29), 30)), Verdict::Unknown { .. }));
     }
 }
