@@ -34,30 +34,21 @@ pub(crate) fn waits(case: &Case, waits: &Waits, score: f64) -> Verdict {
     if let Some(unknown) = no_baseline(case) {
         return unknown;
     }
-    let (worst, baseline) = (worst(case.window.recent(), waits), case.window.baseline());
-    let (n_waiting, n_seen) = count(worst, waits);
-    let (n_waiting_before, n_seen_before) = count(baseline, waits);
-    let share = 100.0 * share(n_waiting, n_seen);
-    let per_sample = n_waiting as f64 / (worst.len() as f64).max(1.0);
-    let per_sample_before = n_waiting_before as f64 / (baseline.len() as f64).max(1.0);
+    let before = Told::of(case.window.baseline(), waits);
+    let worst = worst(case.window.recent(), waits, &before);
     let evidence = Evidence::measured(
-        format!("of {n_seen} sessions seen at work, waited for {}", waits.what),
-        share,
+        format!("of {} sessions seen at work, waited for {}", worst.n_seen, waits.what),
+        100.0 * worst.share(),
         "% of sessions at work",
         sampled("sessions: pg_stat_activity.wait_event"),
     )
-    .against(100.0 * self::share(n_waiting_before, n_seen_before))
-    .at(worst.last().map_or(case.window.now(), |s| s.at));
-    let holds_up = |times: f64| {
-        share >= times * 100.0 * SHARE
-            && per_sample >= (times * N_WAITING_MIN).max(3.0 * per_sample_before)
-            && n_seen >= N_SEEN_MIN
-    };
-    if !holds_up(1.0) {
-        return match holds_up(0.5) {
+    .against(100.0 * before.share())
+    .at(worst.samples.last().map_or(case.window.now(), |s| s.at));
+    if !worst.holds_up(1.0, &before) {
+        return match worst.holds_up(0.5, &before) {
             true => Verdict::unknown(format!(
                 "whether the {} sessions at a time that wait for {} are enough to hold others up",
-                human(per_sample),
+                human(worst.per_sample()),
                 waits.what
             )),
             false => Verdict::ruled_out(evidence),
@@ -65,30 +56,52 @@ pub(crate) fn waits(case: &Case, waits: &Waits, score: f64) -> Verdict {
     }
     let says = format!(
         "{} sessions wait for {} at a time, {} before; most of them run: {}",
-        human(per_sample),
+        human(worst.per_sample()),
         waits.what,
-        human(per_sample_before),
-        cut(&commonest(worst, waits), 160)
+        human(before.per_sample()),
+        cut(&commonest(worst.samples, waits), 160)
     );
     Verdict::Likely(Likely::new(score, says, evidence))
 }
 
-/// The seconds in which most of those at work waited so, among those that tell a share.
-fn worst<'a>(samples: &'a [Sample], waits: &Waits) -> &'a [Sample] {
-    let told = samples.windows(OVER_N).map(|run| (count(run, waits), run));
-    let told = told.filter(|((_, n_seen), _)| *n_seen >= N_SEEN_MIN);
-    told.max_by(|((n, of), _), ((m, other), _)| share(*n, *of).total_cmp(&share(*m, *other)))
-        .map_or(samples, |(_, run)| run)
+/// The seconds that tell most: those that hold others up, else those with the largest share.
+fn worst<'a>(samples: &'a [Sample], waits: &Waits, before: &Told<'_>) -> Told<'a> {
+    let rank = |t: &Told<'_>| (t.holds_up(1.0, before), t.holds_up(0.5, before));
+    let told = samples.windows(OVER_N).map(|run| Told::of(run, waits));
+    told.filter(|t| t.n_seen >= N_SEEN_MIN)
+        .max_by(|a, b| rank(a).cmp(&rank(b)).then(a.share().total_cmp(&b.share())))
+        .unwrap_or_else(|| Told::of(samples, waits))
 }
 
-fn share(n: usize, of: usize) -> f64 {
-    n as f64 / (of as f64).max(1.0)
+/// Samples, the sessions seen at work in all of them, and those that waited so.
+struct Told<'a> {
+    samples: &'a [Sample],
+    n_waiting: usize,
+    n_seen: usize,
 }
 
-/// Sessions that wait so, and sessions at work, over all samples.
-fn count(samples: &[Sample], waits: &Waits) -> (usize, usize) {
-    let at_work = samples.iter().flat_map(|s| &s.sessions).filter(|s| s.state == "active");
-    at_work.fold((0, 0), |(n, of), s| (n + usize::from(is_one(s, waits)), of + 1))
+impl<'a> Told<'a> {
+    fn of(samples: &'a [Sample], waits: &Waits) -> Told<'a> {
+        let at_work = samples.iter().flat_map(|s| &s.sessions).filter(|s| s.state == "active");
+        let (n_waiting, n_seen) =
+            at_work.fold((0, 0), |(n, of), s| (n + usize::from(is_one(s, waits)), of + 1));
+        Told { samples, n_waiting, n_seen }
+    }
+
+    fn share(&self) -> f64 {
+        self.n_waiting as f64 / (self.n_seen as f64).max(1.0)
+    }
+
+    fn per_sample(&self) -> f64 {
+        self.n_waiting as f64 / (self.samples.len() as f64).max(1.0)
+    }
+
+    /// By so many times what it takes.
+    fn holds_up(&self, times: f64, before: &Told<'_>) -> bool {
+        self.share() >= times * SHARE
+            && self.per_sample() >= (times * N_WAITING_MIN).max(3.0 * before.per_sample())
+            && self.n_seen >= N_SEEN_MIN
+    }
 }
 
 fn is_one(session: &SessionSample, waits: &Waits) -> bool {

@@ -59,22 +59,8 @@ fn judge(case: &Case) -> Verdict {
     if times < TIMES_MIN || most.calls_per_s < SHARE * total {
         return Verdict::ruled_out(evidence);
     }
-    if let Some((clients, usual)) = clients(case, &most.role).filter(|(n, b)| n >= &(MORE * b)) {
-        return Verdict::ruled_out(
-            Evidence::measured(
-                format!(
-                    "sessions of role {}, whose one statement is sent {} times as often: more \
-                     clients ask, not each of them more",
-                    most.role,
-                    human(times)
-                ),
-                clients,
-                "sessions",
-                sampled("sessions: pg_stat_activity"),
-            )
-            .against(usual)
-            .at(case.window.now()),
-        );
+    if let Some(clients) = more_clients(case, most, times) {
+        return Verdict::ruled_out(clients);
     }
     if times < TIMES || others > 1.5 * others_before {
         return Verdict::unknown(format!(
@@ -101,15 +87,25 @@ fn judge(case: &Case) -> Verdict {
 /// So many times the sessions of before are more clients; a pool grows by less for the same ones.
 const MORE: f64 = 2.0;
 
-/// Most sessions of the role at one time since the onset, and before; `None` where none was seen
-/// before.
-fn clients(case: &Case, role: &str) -> Option<(f64, f64)> {
+/// The sessions of the role that sends the statement, most at one time since the onset and before,
+/// when they are so many more; `None` also where none was seen before.
+fn more_clients(case: &Case, most: &StatementDelta, times: f64) -> Option<Evidence> {
     let of = |samples: &[Sample]| {
-        let n = |s: &Sample| s.sessions.iter().filter(|x| x.role == role).count();
+        let n = |s: &Sample| s.sessions.iter().filter(|x| x.role == most.role).count();
         samples.iter().map(n).max().unwrap_or(0) as f64
     };
-    let before = of(case.window.baseline());
-    (before > 0.0).then(|| (of(case.window.recent()), before))
+    let (clients, before) = (of(case.window.recent()), of(case.window.baseline()));
+    let claim = format!(
+        "sessions of role {}, whose one statement is sent {} times as often: more clients ask, not \
+         each of them more",
+        most.role,
+        human(times)
+    );
+    let source = sampled("sessions: pg_stat_activity");
+    (before > 0.0 && clients >= MORE * before).then(|| {
+        let evidence = Evidence::measured(claim, clients, "sessions", source);
+        evidence.against(before).at(case.window.now())
+    })
 }
 
 #[cfg(test)]

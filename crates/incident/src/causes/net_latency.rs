@@ -41,7 +41,9 @@ fn judge(case: &Case) -> Verdict {
     }
     let what = describe(&path, slow, lossy, n_resets, resets);
     // A path that is cut or slow for everybody is a cause of its own, whatever else is wrong.
-    let is_minor = !slow && f64::from(path.failed) < 0.2 * f64::from(path.tried);
+    // One probe that fails is one that a busy server has left waiting too.
+    let few = f64::from(path.failed) < 0.2 * f64::from(path.tried) || path.failed <= 1;
+    let is_minor = !slow && few;
     if is_minor && let Some(proof) = explained_otherwise(case, &what) {
         return Verdict::present_not_sufficient(proof);
     }
@@ -189,6 +191,24 @@ mod tests {
             s.probe = None;
         }
         assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn one_probe_that_fails_on_a_slow_server_is_no_network_and_more_of_them_are() {
+        let failing = |n: usize| {
+            let mut samples = healthy(30 + n as i64);
+            for sample in samples.iter_mut().skip(30) {
+                sample.probe.as_mut().unwrap().failed = 1;
+            }
+            let mut case = case(samples, 30);
+            let source = Source::new(SourceKind::Sample, "");
+            let evidence = Evidence::measured("x", 60.0, "ms/call", source).against(7.0);
+            let (at, weight) = (at(30), Weight::Harm);
+            case.symptoms = vec![Symptom::new("statement_slow", at, at, weight, "x", evidence)];
+            judge(&case)
+        };
+        assert!(matches!(failing(1), Verdict::RuledOut { present: true, .. }));
+        assert!(failing(4).likely().is_some());
     }
 
     #[test]
