@@ -71,6 +71,8 @@ mod vac_wraparound;
 mod vac_xmin_held;
 mod wal_retention;
 
+pub use auth_privilege::rights_taken;
+
 /// One cause.
 #[derive(Debug)]
 pub struct Cause {

@@ -145,6 +145,21 @@ pub(crate) fn complete(case: &Case, sampler: &str, words: &str) -> Option<Verdic
     Some(Verdict::unknown(format!("{words}: {why}")))
 }
 
+/// A change is felt this long after it was made: sessions keep the value they began with until
+/// they connect again.
+const NEAR_S: f64 = 300.0; // pools renew their connections within minutes
+
+/// Changes of that kind (`setting`, `privilege`, ...) from shortly before the onset on. One that
+/// brought the trouble was made before it, and lies in the baseline.
+pub(crate) fn changes_near<'a>(
+    case: &'a Case,
+    kind: &'static str,
+) -> impl DoubleEndedIterator<Item = &'a ConfigChange> {
+    let near = move |c: &&ConfigChange| seconds_between(c.at, case.onset) < NEAR_S;
+    let changes = case.window.samples.iter().flat_map(|s| &s.changes);
+    changes.filter(move |c| c.kind == kind).filter(near)
+}
+
 /// Says what the same number was before the onset, where anything was measured then.
 pub(crate) fn against_before(
     evidence: Evidence,

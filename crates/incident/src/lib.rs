@@ -7,6 +7,7 @@ pub mod detectors;
 mod facts;
 mod forecast;
 pub mod forest;
+mod horizon;
 pub mod ledger;
 pub mod postmortem;
 pub mod recording;

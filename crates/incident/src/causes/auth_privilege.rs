@@ -2,9 +2,10 @@
 
 use super::Cause;
 use crate::counted::{Fresh, fresh, role_and_message};
-use crate::facts::{complete, cut, ddl_source, is_statement_error, logged, no_baseline, sampled};
+use crate::facts::{
+    changes_near, complete, cut, ddl_source, is_statement_error, logged, no_baseline, sampled,
+};
 use pgward_model::prelude::*;
-use std::collections::BTreeMap;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "auth_privilege",
@@ -28,8 +29,7 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = no_baseline(case) {
         return unknown;
     }
-    let denied = |e: &LogEntry| is_statement_error(e) && e.sqlstate == "42501";
-    let Fresh { lines, keys, n_old, all } = fresh(&case.window, denied, role_and_message);
+    let Fresh { lines, keys, n_old, all } = refused(case);
     let measured = |claim: &str, (now, before): (f64, f64), source| {
         Evidence::measured(claim, now, "refusals/s", source).against(before).at(case.window.now())
     };
@@ -46,7 +46,7 @@ fn judge(case: &Case) -> Verdict {
         1 => String::new(),
         n_pairs => format!(", and {} more pairs of role and object", n_pairs - 1),
     };
-    let taken = taken(case, &keys);
+    let taken = rights_taken(case);
     let change = change(case, first.at);
     let mut says = format!(
         "{n} statements were refused that were not before: role {}, {}{others}",
@@ -90,16 +90,23 @@ fn judge(case: &Case) -> Verdict {
     Verdict::Likely(likely)
 }
 
-/// Objects of which a refused role has lost a right since the onset.
-fn taken<'a>(case: &'a Case, keys: &BTreeMap<(&str, &str), (f64, f64)>) -> Vec<&'a ConfigChange> {
-    let recent = case.window.recent().iter().flat_map(|s| &s.changes);
+/// Refusals by role and message.
+fn refused(case: &Case) -> Fresh<'_, (&str, &str)> {
+    let denied = |e: &LogEntry| is_statement_error(e) && e.sqlstate == "42501";
+    fresh(&case.window, denied, role_and_message)
+}
+
+/// Objects of which a role that is refused has lost a right, or everybody has, from shortly
+/// before the onset on: what the verdict names, and what may be given back.
+pub fn rights_taken(case: &Case) -> Vec<&ConfigChange> {
+    let keys = refused(case).keys;
     let of_refused = |c: &&ConfigChange| {
         let (before, after) = (Rights::read(&c.before), Rights::read(&c.after));
         let lost = before.beyond(&after);
         lost.iter()
             .any(|(grantee, _)| grantee.is_empty() || keys.keys().any(|(role, _)| role == grantee))
     };
-    recent.filter(|c| c.kind == "privilege").filter(of_refused).collect()
+    changes_near(case, "privilege").filter(of_refused).collect()
 }
 
 /// The change of rights or owners that came last before the first refusal.
@@ -123,17 +130,29 @@ mod tests {
     use super::*;
     use crate::testing::{at, case, ddl, healthy, log};
 
-    #[test]
-    fn who_took_which_right_is_said() {
+    /// Role site is refused from second 33 on; its right was seen to be gone in that second.
+    fn taken_at(second: usize) -> Vec<Sample> {
         let mut samples = healthy(35);
         samples.last_mut().unwrap().log = vec![log(33, "ERROR", "42501", DENIED); 3];
-        samples.last_mut().unwrap().changes = vec![ConfigChange {
-            at: at(34),
+        samples.get_mut(second).unwrap().changes = vec![ConfigChange {
+            at: at(second as i64),
             kind: "privilege".into(),
             name: "table public.orders".into(),
             before: "deploy {deploy=arwd/deploy,site=arwd/deploy}".into(),
             after: "deploy {deploy=arwd/deploy,site=r/deploy}".into(),
         }];
+        samples
+    }
+
+    #[test]
+    fn a_right_that_was_taken_seconds_before_the_onset_is_given_back_too() {
+        let verdict = judge(&case(taken_at(27), 30));
+        assert_eq!(verdict.likely().unwrap().actions, ["restore_rights"]);
+    }
+
+    #[test]
+    fn who_took_which_right_is_said() {
+        let samples = taken_at(34);
         let mut case = case(samples, 30);
         case.ddl = vec![ddl(32, "REVOKE", "TABLE", "orders")];
         let verdict = judge(&case);

@@ -1,7 +1,7 @@
 //! A setting changed, or was written down for the next restart.
 
 use super::Cause;
-use crate::facts::{complete, sampled};
+use crate::facts::{changes_near, complete, no_baseline, sampled};
 use crate::forecast::newest;
 use pgward_model::prelude::*;
 
@@ -31,15 +31,12 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "config", "settings were not read") {
         return unknown;
     }
-    let changes: Vec<&ConfigChange> = case
-        .window
-        .recent()
-        .iter()
-        .flat_map(|s| &s.changes)
-        .filter(|c| c.kind == "setting")
-        .collect();
+    if let Some(unknown) = no_baseline(case) {
+        return unknown;
+    }
+    let changes: Vec<&ConfigChange> = changes_near(case, "setting").collect();
     let evidence = Evidence::measured(
-        "settings that changed since before the onset",
+        "settings that changed since shortly before the onset",
         changes.len() as f64,
         "settings",
         sampled("config: pg_settings"),
@@ -107,6 +104,14 @@ mod tests {
         samples.last_mut().unwrap().changes = vec![change("setting", "work_mem", "4MB", "64kB")];
         assert!(judge(&case(samples, 30)).likely().is_some());
         assert!(matches!(judge(&case(healthy(29), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn what_changed_seconds_before_the_onset_lies_in_the_baseline_and_counts() {
+        let mut samples = healthy(35);
+        let changed = change("setting", "work_mem", "4MB", "64kB");
+        samples.get_mut(12).unwrap().changes = vec![changed];
+        assert!(judge(&case(samples, 30)).likely().unwrap().says.contains("work_mem"));
     }
 
     #[test]

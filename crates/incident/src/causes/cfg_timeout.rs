@@ -1,7 +1,9 @@
 //! A timeout ends statements or sessions that did not take longer than before.
 
 use super::Cause;
-use crate::facts::{complete, count_log, cut, logged, no_baseline, regressions, sampled};
+use crate::facts::{
+    changes_near, complete, count_log, cut, logged, most_waiters, no_baseline, regressions, sampled,
+};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -16,6 +18,10 @@ pub(super) static CAUSE: Cause = Cause {
 
 /// One that runs into its limit is life.
 const N_MIN: usize = 3;
+/// As the detector of slow statements has it.
+const SLOWER: f64 = 5.0;
+/// Two sessions that wait behind one are a queue.
+const WAITERS_MIN: f64 = 2.0;
 
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "log", "the server log was not read") {
@@ -52,24 +58,38 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "config", "settings were not read") {
         return unknown;
     }
-    // Statements that became slow, or wait, run into a timeout that was right all along.
-    let slowest = regressions(&case.window)
-        .iter()
-        .map(|(now, old)| now.ms_per_call / old.ms_per_call.max(0.02))
-        .fold(1.0, f64::max);
-    Verdict::present_not_sufficient(
-        Evidence::measured(
-            format!(
-                "{n} timeouts, yet no timeout was changed; the slowest statement takes so many \
-                     times as long as before"
-            ),
-            slowest,
-            "x",
-            sampled("config: pg_settings, pg_db_role_setting; statements"),
-        )
-        .against(1.0)
-        .at(case.window.now()),
-    )
+    unchanged(case, n)
+}
+
+/// No timeout was changed in the server. Statements that became slow, or wait, run into one that
+/// was right all along; else a client may have set another itself, which nobody sees.
+fn unchanged(case: &Case, n: usize) -> Verdict {
+    if let Some(unknown) = complete(case, "statements", "statements were not counted") {
+        return unknown;
+    }
+    let yet = |claim: &str| format!("{n} timeouts, yet no timeout was changed; {claim}");
+    let (recent, baseline) = (case.window.recent(), case.window.baseline());
+    let (waiters, before) = (most_waiters(recent), most_waiters(baseline));
+    if waiters >= WAITERS_MIN && waiters > 3.0 * before {
+        let source = sampled("config: pg_settings, pg_db_role_setting; sessions");
+        let claim = yet("so many sessions wait behind one");
+        let queue = Evidence::measured(claim, waiters, "sessions", source);
+        return Verdict::present_not_sufficient(queue.against(before).at(case.window.now()));
+    }
+    let pairs = regressions(&case.window);
+    let times = pairs.iter().map(|(now, old)| now.ms_per_call / old.ms_per_call.max(0.02));
+    match times.max_by(f64::total_cmp) {
+        Some(slowest) if slowest >= SLOWER => {
+            let source = sampled("config: pg_settings, pg_db_role_setting; statements");
+            let claim = yet("the slowest statement takes so many times as long as before");
+            let slower = Evidence::measured(claim, slowest, "x", source);
+            Verdict::present_not_sufficient(slower.against(1.0).at(case.window.now()))
+        }
+        _ => Verdict::unknown(format!(
+            "which timeout ended {n} statements or sessions: no setting was changed and none \
+             became slow; a client may set a timeout of its own (SET statement_timeout)"
+        )),
+    }
 }
 
 fn is_timeout(entry: &LogEntry) -> bool {
@@ -82,18 +102,40 @@ fn is_timeout(entry: &LogEntry) -> bool {
 
 /// A timeout's setting that changed since shortly before the onset, for all or for a role.
 fn changed(case: &Case) -> Option<&ConfigChange> {
-    let near = |c: &&ConfigChange| seconds_between(case.onset, c.at).abs() < NEAR_S;
-    let mut changes = case.window.samples.iter().flat_map(|s| &s.changes).filter(near);
-    changes.rfind(|c| c.kind == "setting" && c.name.ends_with("_timeout"))
+    changes_near(case, "setting").rfind(|c| c.name.ends_with("_timeout"))
 }
-
-/// Sessions keep the value they began with until they connect again.
-const NEAR_S: f64 = 300.0; // pools renew their connections within minutes
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{at, case, healthy, log};
+
+    /// Ten calls a second, of which each took so long.
+    fn statement(s: i64, ms: f64) -> StatementCounters {
+        StatementCounters {
+            query_id: 1,
+            role: "site".into(),
+            text: "SELECT * FROM orders WHERE id = $1".into(),
+            calls: 10 * s,
+            total_ms: 10.0 * s as f64 * ms,
+            rows: 0,
+            blks: 0,
+            blks_read: 0,
+            squares_ms2: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_client_that_sets_a_timeout_itself_is_not_ruled_out_by_statements_as_fast_as_ever() {
+        let mut samples = healthy(35);
+        for (s, sample) in (0..).zip(&mut samples) {
+            sample.statements = Some(vec![statement(s, 10.0)]);
+        }
+        let message = "canceling statement due to statement timeout";
+        samples.last_mut().unwrap().log = vec![log(34, "ERROR", "57014", message); 30];
+        let verdict = judge(&case(samples, 30));
+        assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
+    }
 
     #[test]
     fn likely_ruled_out_and_unknown() {
@@ -105,7 +147,14 @@ mod tests {
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
         samples.last_mut().unwrap().log = vec![log(34, "ERROR", "57014", message); 3];
         let unchanged = judge(&case(samples.clone(), 30));
-        assert!(matches!(unchanged, Verdict::RuledOut { present: true, .. }));
+        assert!(matches!(unchanged, Verdict::Unknown { .. }));
+        let mut slow = samples.clone();
+        for (s, sample) in slow.iter_mut().enumerate() {
+            sample.statements =
+                Some(vec![statement(s as i64, if s >= 30 { 9_000.0 } else { 10.0 })]);
+        }
+        let slow = judge(&case(slow, 30));
+        assert!(matches!(slow, Verdict::RuledOut { present: true, .. }), "{slow:?}");
         samples.get_mut(31).unwrap().changes = vec![ConfigChange {
             at: at(31),
             kind: "setting".into(),

@@ -1,9 +1,9 @@
 //! Dead rows pile up because autovacuum does not come through.
 
 use super::Cause;
-use super::vac_xmin_held::{held, most_dead};
 use crate::facts::{complete, sampled};
 use crate::forecast::newest;
+use crate::horizon::{HELD_S, Held, held, most_dead, tolerated};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -19,15 +19,6 @@ pub(super) static CAUSE: Cause = Cause {
     judge,
 };
 
-/// The default threshold and scale factor of autovacuum, which starts at 50 + 20% of live rows;
-/// at twice that it has not come, or not through.
-const THRESHOLD: f64 = 2.0 * 50.0;
-const SCALE: f64 = 2.0 * 0.2;
-/// A few pages of dead rows slow nothing down.
-const DEAD_MIN: f64 = 1_000.0;
-/// As for [`super::vac_xmin_held`].
-const HELD_S: f64 = 10.0;
-
 fn judge(case: &Case) -> Verdict {
     for (sampler, words) in [
         ("tables", "dead rows were not counted"),
@@ -37,28 +28,34 @@ fn judge(case: &Case) -> Verdict {
             return unknown;
         }
     }
-    let Some((table, before, n_vacuums)) = most_dead(case) else {
+    let Some(dead) = most_dead(&case.window) else {
         return Verdict::unknown("no table was counted since the onset");
     };
-    let tolerated = THRESHOLD + SCALE * table.n_live as f64;
+    let (table, n_vacuums) = (&dead.table, dead.n_vacuums);
     let evidence = Evidence::measured(
-        format!("dead rows in {}; autovacuum tolerates {}", table.relation, human(tolerated / 2.0)),
+        format!(
+            "dead rows in {}; autovacuum tolerates {}",
+            table.relation,
+            human(tolerated(table))
+        ),
         table.n_dead as f64,
         "rows",
         sampled("tables: pg_stat_user_tables.n_dead_tup"),
     )
-    .against(before as f64)
+    .against(dead.before as f64)
     .at(case.window.now());
-    if (table.n_dead as f64) < tolerated.max(DEAD_MIN) {
+    if dead.over() < 1.0 {
         return Verdict::ruled_out(evidence);
     }
-    if let Some((holder, s)) = held(case).filter(|(_, s)| *s >= HELD_S) {
+    // What lay there before that snapshot, a vacuum could have removed.
+    let keeps = |h: &Held| h.seconds >= HELD_S && (h.all_along || dead.has_grown());
+    if let Some(held) = held(&case.window).filter(keeps) {
         return Verdict::present_not_sufficient(Evidence {
             claim: format!(
                 "{}; {} has kept them for {}, so no vacuum could remove them",
                 evidence.claim,
-                holder.name,
-                human_duration(s)
+                held.holder.name,
+                human_duration(held.seconds)
             ),
             ..evidence
         });
@@ -73,14 +70,14 @@ fn judge(case: &Case) -> Verdict {
         human(table.n_live as f64),
         workers.unwrap_or_default()
     );
-    Verdict::Likely(Likely::new(0.45, says, evidence).on([table.relation]))
+    Verdict::Likely(Likely::new(0.45, says, evidence).on([table.relation.clone()]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::vac_xmin_held::tests::pinned;
     use super::*;
-    use crate::testing::{case, healthy};
+    use crate::testing::{case, healthy, table};
 
     #[test]
     fn likely_ruled_out_and_unknown() {
@@ -92,5 +89,19 @@ mod tests {
         }
         assert!(matches!(judge(&clean), Verdict::RuledOut { present: false, .. }));
         assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn the_table_with_most_dead_rows_counts_and_not_the_one_that_grew_most() {
+        let mut old = pinned(false, 0);
+        for (s, sample) in (0..).zip(&mut old.window.samples) {
+            let mut queue = table("jobs", 500);
+            queue.n_dead = 500_000;
+            let mut busy = TableCounters { oid: 2, ..table("visits", 1_000_000) };
+            busy.n_dead = 500 * s;
+            sample.tables = Some(vec![busy, queue]);
+        }
+        let verdict = judge(&old);
+        assert!(verdict.likely().unwrap().says.starts_with("jobs has 500,000"), "{verdict:?}");
     }
 }

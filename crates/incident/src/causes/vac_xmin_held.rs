@@ -3,12 +3,14 @@
 use super::Cause;
 use crate::facts::{complete, cut, mentions, regressions, sampled};
 use crate::forecast::newest;
+use crate::horizon::{Dead, HELD_S, Held, held, most_dead, most_grown};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "vac_xmin_held",
     name: "Vacuum horizon held back",
-    necessary: "one snapshot, slot or prepared transaction has stood still while dead rows grew",
+    necessary: "one snapshot, slot or prepared transaction has stood still, and dead rows are more \
+                than autovacuum tolerates or ids run out",
     explains: &["statement_slow", "throughput_drop", "xmin_held", "ids_run_out"],
     actions: &["end_xmin_holder"],
     prevention: &[
@@ -18,50 +20,6 @@ pub(super) static CAUSE: Cause = Cause {
     ],
     judge,
 };
-
-/// Horizons of a busy server move within seconds; one that stands for longer than detectors
-/// need to speak is held.
-const HELD_S: f64 = 10.0;
-/// A table whose dead rows have grown threefold, and beyond the least that autovacuum looks at.
-const DEAD_TIMES: f64 = 3.0;
-const DEAD_MIN: i64 = 1_000;
-
-/// The holder that has been seen for longest since the onset, also one that is gone by now, and
-/// for how many seconds.
-pub(super) fn held(case: &Case) -> Option<(XminHolder, f64)> {
-    let seen = case.window.recent().iter().filter_map(|s| Some((s.at, s.horizon.as_ref()?)));
-    let oldest = seen.filter_map(|(at, h)| {
-        let holder = h.holders.iter().max_by_key(|h| h.age_xids)?;
-        Some((holder, held_s(case, holder, at)))
-    });
-    oldest.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(holder, s)| (holder.clone(), s))
-}
-
-/// By its own account, or by ours where it has none.
-fn held_s(case: &Case, holder: &XminHolder, at: Timestamp) -> f64 {
-    if let Some(since) = holder.since {
-        return seconds_between(since, at);
-    }
-    let same = |s: &&Sample| {
-        let of = s.horizon.as_ref().map(|h| &h.holders);
-        of.is_some_and(|all| all.iter().any(|h| (h.kind, &h.name) == (holder.kind, &holder.name)))
-    };
-    case.window.samples.iter().find(same).map_or(0.0, |first| seconds_between(first.at, at))
-}
-
-/// The table whose dead rows have grown most: when they were most, how many there were at first,
-/// and how many vacuums had come to an end since the onset.
-pub(super) fn most_dead(case: &Case) -> Option<(TableCounters, i64, i64)> {
-    let then = case.window.samples.iter().find_map(|s| s.tables.as_ref())?;
-    let old = |t: &TableCounters| then.iter().find(|o| o.oid == t.oid);
-    let grown = |t: &TableCounters| t.n_dead - old(t).map_or(0, |o| o.n_dead);
-    let seen = case.window.recent().iter().filter_map(|s| s.tables.as_ref()).flatten();
-    let most = seen.max_by_key(|t| grown(t))?;
-    let before = old(most).map_or(0, |o| o.n_dead);
-    let onset = newest(case.window.baseline(), |s| s.tables.clone()).unwrap_or_default();
-    let at_onset = onset.iter().find(|o| o.oid == most.oid).map_or(0, |o| o.vacuums);
-    Some((most.clone(), before, most.vacuums - at_onset))
-}
 
 fn judge(case: &Case) -> Verdict {
     for (sampler, words) in [
@@ -75,8 +33,8 @@ fn judge(case: &Case) -> Verdict {
     if newest(case.window.recent(), |s| s.horizon.clone()).is_none() {
         return Verdict::unknown("no sample of who holds snapshots since the onset");
     }
-    let oldest = held(case);
-    let age = oldest.as_ref().map_or(0.0, |(_, s)| *s);
+    let oldest = held(&case.window);
+    let age = oldest.as_ref().map_or(0.0, |h| h.seconds);
     let evidence = Evidence::measured(
         "age of the oldest snapshot that keeps dead rows",
         age,
@@ -85,32 +43,82 @@ fn judge(case: &Case) -> Verdict {
     )
     .against(usual_age(case))
     .at(case.window.now());
-    let Some((holder, held_s)) = oldest.filter(|(_, s)| *s >= HELD_S) else {
+    let Some(Held { holder, seconds: held_s, all_along }) = oldest.filter(|h| h.seconds >= HELD_S)
+    else {
         return Verdict::ruled_out(evidence);
     };
-    let Some((table, before, n_vacuums)) = most_dead(case) else {
+    if let Some(likely) = keeps_ids(case, &holder) {
+        return Verdict::Likely(likely.and(evidence));
+    }
+    let tables = [most_grown(&case.window), most_dead(&case.window)];
+    let mut tables = tables.into_iter().flatten().peekable();
+    let Some(most) = tables.peek().cloned() else {
         return Verdict::unknown("no table was counted since the onset");
     };
-    if table.n_dead < DEAD_MIN || (table.n_dead as f64) < DEAD_TIMES * before as f64 {
+    let felt = |id: &str| case.symptoms.iter().any(|s| s.detector == id);
+    // What lay there before its snapshot is kept by another.
+    let Some(dead) = tables.find(|d| d.has_grown() || (all_along && d.over() >= 1.0)) else {
+        // Its age alone was noticed: that is true, whatever it has led to.
+        if felt("xmin_held") {
+            let says = format!(
+                "{} has held its snapshot for {}, and no table has many dead rows yet",
+                name(&holder),
+                human_duration(held_s)
+            );
+            return Verdict::Likely(Likely::new(NOTICED, says, evidence));
+        }
         return Verdict::present_not_sufficient(Evidence {
             claim: format!(
                 "{} is old, yet {} has only {} dead rows ({} before)",
                 name(&holder),
-                table.relation,
-                human(table.n_dead as f64),
-                human(before as f64)
+                most.table.relation,
+                human(most.table.n_dead as f64),
+                human(most.before as f64)
             ),
             ..evidence
         });
-    }
-    let explains = |s: &Symptom| CAUSE.explains.contains(&s.detector.as_str());
-    if !case.symptoms.iter().any(explains) {
+    };
+    if !CAUSE.explains.iter().any(|id| felt(id)) {
         return Verdict::present_not_sufficient(Evidence {
             claim: format!("{} is old, yet nothing has become slower", name(&holder)),
             ..evidence
         });
     }
-    Verdict::Likely(likely(case, &holder, held_s, &table, before, n_vacuums).and(evidence))
+    Verdict::Likely(likely(case, &holder, held_s, &dead).and(evidence))
+}
+
+/// A snapshot that does no harm yet is told and not acted on.
+const NOTICED: f64 = 0.3;
+
+/// Ids run out while rows older than its snapshot may not be frozen: dead rows are no part of it.
+fn keeps_ids(case: &Case, holder: &XminHolder) -> Option<Likely> {
+    case.symptoms.iter().find(|s| s.detector == "ids_run_out")?;
+    let horizon = newest(case.window.recent(), |s| s.horizon.clone())?;
+    // Younger than what autovacuum bears, it is in the way of no forced vacuum.
+    if horizon.freeze_max_age <= 0 || holder.age_xids <= horizon.freeze_max_age {
+        return None;
+    }
+    let says = format!(
+        "{} keeps rows of {} transaction ids ago from being frozen; the oldest that is not is {} \
+         old",
+        name(holder),
+        human(holder.age_xids as f64),
+        human(horizon.xid_age as f64)
+    );
+    let ids = Evidence::measured(
+        "transaction ids since the snapshot that is held; autovacuum_freeze_max_age as before",
+        holder.age_xids as f64,
+        "transaction ids",
+        sampled("horizon: pg_stat_activity.backend_xmin, pg_replication_slots, pg_prepared_xacts"),
+    );
+    let ids = ids.against(horizon.freeze_max_age as f64).at(case.window.now());
+    let pid = (holder.pid != 0).then_some(holder.pid);
+    Some(Likely::new(0.8, says, ids).by(pid).act(actions(holder)))
+}
+
+/// Only a session can be ended.
+fn actions(holder: &XminHolder) -> &'static [&'static str] {
+    if holder.kind == HolderKind::Session { CAUSE.actions } else { &[] }
 }
 
 /// The oldest age among holders of the baseline, in seconds, of those that are there no more.
@@ -122,14 +130,9 @@ fn usual_age(case: &Case) -> f64 {
     oldest.fold(0.0, f64::max)
 }
 
-fn likely(
-    case: &Case,
-    holder: &XminHolder,
-    held_s: f64,
-    table: &TableCounters,
-    before: i64,
-    n_vacuums: i64,
-) -> Likely {
+fn likely(case: &Case, holder: &XminHolder, held_s: f64, dead: &Dead) -> Likely {
+    let Dead { table, before, n_vacuums } = dead;
+    let (before, n_vacuums) = (*before, *n_vacuums);
     let slower = regressions(&case.window).into_iter().find(|(now, old)| {
         mentions(&now.text, &table.relation.name)
             && now.blks_per_call > 1.5 * old.blks_per_call.max(1.0)
@@ -170,7 +173,6 @@ fn likely(
         "rows",
         sampled("tables: pg_stat_user_tables.n_dead_tup"),
     );
-    let actions = if holder.kind == HolderKind::Session { CAUSE.actions } else { &[] };
     let mut likely = Likely::new(score, says, dead.against(before as f64).at(case.window.now()));
     if let Some((now, old)) = slower {
         let blocks = Evidence::measured(
@@ -181,16 +183,20 @@ fn likely(
         );
         likely = likely.and(blocks.against(old.blks_per_call).at(case.window.now()));
     }
-    likely.on([table.relation.clone()]).by((holder.pid != 0).then_some(holder.pid)).act(actions)
+    likely
+        .on([table.relation.clone()])
+        .by((holder.pid != 0).then_some(holder.pid))
+        .act(actions(holder))
 }
 
 /// Do rows that may not be removed explain that a statement reads more blocks? The dead rows of
 /// the table it names.
 pub(super) fn explains_blocks(case: &Case, statement: &str) -> Option<Evidence> {
-    let (holder, _) = held(case).filter(|(_, s)| *s >= HELD_S)?;
-    let (table, before, _) = most_dead(case)?;
-    let grown = table.n_dead >= DEAD_MIN && table.n_dead as f64 >= DEAD_TIMES * before as f64;
-    (grown && mentions(statement, &table.relation.name)).then(|| {
+    let Held { holder, .. } = held(&case.window).filter(|h| h.seconds >= HELD_S)?;
+    let Dead { table, before, .. } = most_grown(&case.window)
+        .filter(|d| d.has_grown() && d.over() >= 1.0)
+        .filter(|d| mentions(statement, &d.table.relation.name))?;
+    Some(
         Evidence::measured(
             format!(
                 "dead rows in {} that {} keeps, and no index changed",
@@ -201,8 +207,8 @@ pub(super) fn explains_blocks(case: &Case, statement: &str) -> Option<Evidence> 
             sampled("tables: pg_stat_user_tables.n_dead_tup"),
         )
         .against(before as f64)
-        .at(case.window.now())
-    })
+        .at(case.window.now()),
+    )
 }
 
 /// What it is and whose.
@@ -268,5 +274,39 @@ pub(crate) mod tests {
         clean.window.samples.iter_mut().for_each(|s| s.tables = Some(vec![table("jobs", 500)]));
         assert!(matches!(judge(&clean), Verdict::RuledOut { present: true, .. }));
         assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_snapshot_held_for_hours_counts_though_dead_rows_have_grown_little_since_we_look() {
+        let mut long = pinned(true, 3);
+        for (s, sample) in (0..).zip(&mut long.window.samples) {
+            for holder in sample.horizon.iter_mut().flat_map(|h| &mut h.holders) {
+                holder.since = Some(at(-7200));
+            }
+            let tables = sample.tables.iter_mut().flatten();
+            tables.for_each(|t| t.n_dead = 500_000 + s * 150);
+        }
+        let verdict = judge(&long);
+        assert!(verdict.likely().unwrap().says.contains("stay in jobs"), "{verdict:?}");
+    }
+
+    #[test]
+    fn ids_that_run_out_and_age_alone_need_no_dead_rows() {
+        let with = |detector: &str, age_xids: i64| {
+            let mut case = pinned(true, 3);
+            for sample in &mut case.window.samples {
+                sample.tables = Some(vec![table("jobs", 500)]);
+                let horizon = sample.horizon.as_mut().unwrap();
+                (horizon.freeze_max_age, horizon.xid_age) = (200_000_000, 900_000_000);
+                horizon.holders.iter_mut().for_each(|h| h.age_xids = age_xids);
+            }
+            case.symptoms.iter_mut().for_each(|s| s.detector = detector.to_owned());
+            judge(&case)
+        };
+        let ids = with("ids_run_out", 890_000_000);
+        assert!(ids.likely().unwrap().says.contains("from being frozen"), "{ids:?}");
+        let young = with("ids_run_out", 1_000);
+        assert!(matches!(young, Verdict::RuledOut { present: true, .. }), "{young:?}");
+        assert!(with("xmin_held", 1_000).likely().unwrap().actions.is_empty());
     }
 }

@@ -9,7 +9,7 @@ use pgward_model::prelude::*;
 pub(super) static CAUSE: Cause = Cause {
     id: "wal_retention",
     name: "WAL retained by a slot or a failing archiver",
-    necessary: "archiving fails, or a slot without a consumer keeps more WAL than max_wal_size",
+    necessary: "archiving fails, or a slot keeps more WAL than max_wal_size",
     explains: &[
         "server_unreachable",
         "disk_filling",
@@ -37,14 +37,18 @@ fn judge(case: &Case) -> Verdict {
     let kept = |wal: &&WalCounters| worst_slot(wal).map_or(0.0, |slot| slot.retained_bytes);
     let worst = seen().max_by(|a, b| kept(a).total_cmp(&kept(b))).unwrap_or(&wal);
     let failing = seen().filter(|w| is_failing(w)).max_by_key(|w| w.archive_waiting);
-    let archiver =
-        failing.filter(|w| failures(case, w) >= FAILURES_MIN).map(|wal| archiver(case, wal));
+    let tried = failing.map_or(0, |w| failures(case, w));
+    let archiver = failing.filter(|_| tried >= FAILURES_MIN).map(|wal| archiver(case, wal));
     match (worst_slot(worst), archiver) {
         (Some(slot), archiver) => {
             let also = archiver.iter().flat_map(|a| a.evidence().to_vec());
             Verdict::Likely(also.fold(by_slot(case, worst, slot), Likely::and))
         }
         (None, Some(archiver)) => Verdict::Likely(archiver),
+        (None, None) if tried > 0 => Verdict::unknown(format!(
+            "whether archiving goes on to fail: it has failed {tried} times, and the archiver \
+             tries each segment {FAILURES_MIN} times"
+        )),
         (None, None) => Verdict::ruled_out(kept_by_slots(case, &wal)),
     }
 }
@@ -78,8 +82,14 @@ fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
         let slots = &s.wal.as_ref()?.slots;
         Some(slots.iter().find(|x| x.name == slot.name).map_or(0.0, |x| x.retained_bytes))
     });
+    let still_s = stands_for_s(case, slot);
+    let state = match still_s {
+        _ if !slot.active => "is inactive".to_owned(),
+        Some(s) => format!("is in use, has not moved for {}", human_duration(s)),
+        None => "is in use, comes after too late".to_owned(),
+    };
     let says = format!(
-        "replication slot {} ({}) is inactive and keeps {} of WAL since {}; max_wal_size is {}",
+        "replication slot {} ({}) {state} and keeps {} of WAL since {}; max_wal_size is {}",
         slot.name,
         slot.kind,
         human_bytes(slot.retained_bytes),
@@ -92,9 +102,14 @@ fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
         "bytes",
         sampled("wal: pg_replication_slots.restart_lsn"),
     );
-    let mut likely =
-        Likely::new(0.93, says, kept.against(before.unwrap_or(0.0)).at(case.window.now()))
-            .act(CAUSE.actions);
+    // One that moves may only be behind a burst of writes.
+    let (score, actions) = match (slot.active, still_s) {
+        (false, _) => (0.93, CAUSE.actions),
+        (true, Some(_)) => (0.85, &[][..]),
+        (true, None) => (0.6, &[][..]),
+    };
+    let kept = kept.against(before.unwrap_or(0.0)).at(case.window.now());
+    let mut likely = Likely::new(score, says, kept).act(actions);
     if let Some(bytes) = wal.wal_bytes {
         let size = Evidence::measured(
             "size of pg_wal; checkpoints alone would keep max_wal_size",
@@ -105,6 +120,22 @@ fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
         likely = likely.and(size.against(wal_bytes_max(wal)).at(case.window.now()));
     }
     likely
+}
+
+/// Consumers report every 10 s (`wal_receiver_status_interval`); one that has not moved for two
+/// reports stands.
+const STILL_S: f64 = 20.0;
+
+/// Seconds for which the slot has kept the same WAL; `None` while it moves.
+fn stands_for_s(case: &Case, slot: &SlotSample) -> Option<f64> {
+    let same = |s: &&Sample| {
+        let slots = s.wal.iter().flat_map(|w| &w.slots);
+        slots.into_iter().any(|x| x.name == slot.name && x.restart_lsn == slot.restart_lsn)
+    };
+    let mut seen = case.window.samples.iter().filter(same);
+    let first = seen.next()?;
+    let still_s = seconds_between(first.at, seen.next_back()?.at);
+    (still_s >= STILL_S).then_some(still_s)
 }
 
 fn archiver(case: &Case, wal: &WalCounters) -> Likely {
@@ -152,6 +183,33 @@ mod tests {
         assert!(told.contains("slot standby_2 (physical) is inactive"), "{told}");
         assert!(matches!(judge(&kept(50.0, 1e9)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_consumer_that_is_connected_and_stands_still_is_named_and_its_slot_is_not_dropped() {
+        for (moves, told) in [(false, "has not moved for 39 s"), (true, "comes after too late")] {
+            let mut held = kept(100_000.0, 1e12);
+            for (s, sample) in held.window.samples.iter_mut().enumerate() {
+                let slot = sample.wal.as_mut().unwrap().slots.first_mut().unwrap();
+                slot.active = true;
+                slot.restart_lsn = Some(format!("0/30000{:02}", if moves { s } else { 0 }));
+            }
+            let verdict = judge(&held);
+            let likely = verdict.likely().unwrap();
+            assert!(likely.says.contains(told), "{}", likely.says);
+            assert!(likely.actions.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_archiver_that_has_just_begun_to_fail_is_not_ruled_out() {
+        let mut failing = kept(0.0, 1e9);
+        for s in failing.window.samples.iter_mut().skip(35) {
+            let wal = s.wal.as_mut().unwrap();
+            (wal.archive_failed, wal.archive_waiting) = (1, Some(1));
+            wal.last_failed = Some(at(35));
+        }
+        assert!(matches!(judge(&failing), Verdict::Unknown { .. }));
     }
 
     #[test]

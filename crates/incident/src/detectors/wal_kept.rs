@@ -9,8 +9,9 @@ use pgward_model::prelude::*;
 pub(super) static DETECTOR: Detector = Detector {
     id: "wal_kept",
     title: "A replication slot keeps WAL from being removed",
-    rule: "a slot that nobody uses keeps more than max_wal_size, which checkpoints alone would \
-           keep. Harm when its growth fills the volume within an hour; else a notice",
+    rule: "a slot keeps more than max_wal_size, which checkpoints alone would keep. Harm when \
+           nobody uses it and its growth fills the volume within an hour; else a notice: a \
+           consumer that is connected may come after",
     detect,
 };
 
@@ -22,7 +23,8 @@ fn detect(window: &Window) -> Vec<Symptom> {
     };
     let Some(slot) = worst_slot(&wal) else { return Vec::new() };
     let full_in_s = full_in_s(window, &slot.name);
-    let soon = full_in_s.is_some_and(|s| s <= SOON_S);
+    let soon = !slot.active && full_in_s.is_some_and(|s| s <= SOON_S);
+    let reader = if slot.active { "its consumer is connected" } else { "nobody reads it" };
     let when = full_in_s.map(|s| format!("; the volume is full in {}", human_duration(s)));
     vec![Symptom::new(
         DETECTOR.id,
@@ -30,7 +32,7 @@ fn detect(window: &Window) -> Vec<Symptom> {
         window.now(),
         if soon { Weight::Harm } else { Weight::Notice },
         format!(
-            "slot {} keeps {} of WAL and nobody reads it{}",
+            "slot {} keeps {} of WAL and {reader}{}",
             slot.name,
             human_bytes(slot.retained_bytes),
             when.unwrap_or_default()
@@ -65,5 +67,16 @@ mod tests {
         let hosts = window.samples.iter_mut().filter_map(|s| s.host.as_mut());
         hosts.for_each(|h| h.wal_free_bytes = Some(1e15));
         assert_eq!(detect(&window).first().map(|s| s.weight), Some(Weight::Notice));
+    }
+
+    #[test]
+    fn one_in_use_is_noticed_and_may_come_after() {
+        let mut window = kept(100.0, 1e9).window;
+        let slots = window.samples.iter_mut().flat_map(|s| &mut s.wal.as_mut().unwrap().slots);
+        slots.for_each(|s| s.active = true);
+        let found = detect(&window);
+        let symptom = found.first().unwrap();
+        assert_eq!(symptom.weight, Weight::Notice);
+        assert!(symptom.title.contains("its consumer is connected"), "{}", symptom.title);
     }
 }

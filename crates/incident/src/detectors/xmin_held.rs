@@ -3,6 +3,7 @@
 use super::Detector;
 use crate::facts::sampled;
 use crate::forecast::{SEEN_S, newest};
+use crate::horizon::held_s;
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -13,14 +14,14 @@ pub(super) static DETECTOR: Detector = Detector {
     detect,
 };
 
-const HELD_S: f64 = 900.0;
+const LONG_S: f64 = 900.0;
 
 fn detect(window: &Window) -> Vec<Symptom> {
     let Some(horizon) = newest(window.last_seconds(SEEN_S), |s| s.horizon.clone()) else {
         return Vec::new();
     };
-    let held_s = |h: &XminHolder| h.since.map_or(0.0, |t| seconds_between(t, window.now()));
-    let old = horizon.holders.iter().filter(|h| held_s(h) >= HELD_S);
+    let held_s = |h: &XminHolder| held_s(window, h, window.now());
+    let old = horizon.holders.iter().filter(|h| held_s(h) >= LONG_S);
     let symptom = |h: &XminHolder| {
         let what = format!("{} has held its snapshot for {}", h.name, human_duration(held_s(h)));
         Symptom::new(
@@ -46,6 +47,26 @@ fn detect(window: &Window) -> Vec<Symptom> {
 mod tests {
     use super::*;
     use crate::testing::{at, healthy};
+
+    #[test]
+    fn a_slot_is_old_by_our_own_account() {
+        let mut samples = healthy(910);
+        for (s, sample) in (0..).zip(&mut samples) {
+            let holder = XminHolder {
+                kind: HolderKind::Slot,
+                name: "copy".to_owned(),
+                pid: 0,
+                role: String::new(),
+                age_xids: 100 * s,
+                since: None,
+                state: "inactive".to_owned(),
+            };
+            let (holders, next_xid) = (vec![holder], 100 * s);
+            sample.horizon = Some(Horizon { holders, next_xid, ..Horizon::default() });
+        }
+        let window = Window { samples, baseline_until: at(900), catalog: None };
+        assert_eq!(detect(&window).len(), 1);
+    }
 
     #[test]
     fn a_report_of_minutes_is_none_of_it() {
