@@ -7,7 +7,7 @@ use pgward_model::prelude::*;
 mod archiver_failing;
 pub(crate) mod clock_jumped;
 mod connection_resets;
-mod connections_near_limit;
+pub(crate) mod connections_near_limit;
 mod damaged_block;
 mod disk_filling;
 mod error_burst;

@@ -71,6 +71,7 @@ pub(crate) fn sample(seconds: i64, xact_commit: i64) -> Sample {
             checksum_failures: Some(0),
             n_backends: 10,
             max_connections: 100,
+            open_connections: Some(97),
             blk_read_ms: Some(0.0),
         }),
         probe: Some(NetworkProbe {

@@ -45,6 +45,13 @@ pub(crate) fn waits(case: &Case, waits: &Waits, score: f64) -> Verdict {
     .against(100.0 * before.share())
     .at(worst.samples.last().map_or(case.window.now(), |s| s.at));
     if !worst.holds_up(1.0, &before) {
+        // Too few were seen at work to tell a share, and some of them waited so.
+        if worst.n_seen < N_SEEN_MIN && worst.n_waiting > 0 {
+            return Verdict::unknown(format!(
+                "what holds sessions up: only {} were seen at work, {} of which waited for {}",
+                worst.n_seen, worst.n_waiting, waits.what
+            ));
+        }
         return match worst.holds_up(0.5, &before) {
             true => Verdict::unknown(format!(
                 "whether the {} sessions at a time that wait for {} are enough to hold others up",
@@ -148,6 +155,9 @@ pub(crate) mod tests {
             sample.sessions.iter_mut().take(3).for_each(|s| s.wait_event.clear());
         }
         assert!(matches!(judge(&case(few, 30)), Verdict::Unknown { .. }));
+        let mut two = with(kind, event);
+        two.iter_mut().skip(31).for_each(|s| s.sessions.clear());
+        assert!(matches!(judge(&case(two, 30)), Verdict::Unknown { .. }));
         let mut blind = with(kind, event);
         blind.last_mut().unwrap().gaps.push(Gap { sampler: "sessions".into(), why: "x".into() });
         assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));

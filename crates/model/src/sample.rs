@@ -134,9 +134,25 @@ pub struct DatabaseCounters {
     pub checksum_failures: Option<i64>,
     pub n_backends: i64,
     pub max_connections: i64,
+    /// Those of them that are kept for nobody: `max_connections` without what superusers and
+    /// `pg_use_reserved_connections` reserve. `None` in samples of older programs.
+    #[serde(default)]
+    pub open_connections: Option<i64>,
     /// Time backends spent reading blocks; `None`: `track_io_timing` is off.
     #[serde(default)]
     pub blk_read_ms: Option<f64>,
+}
+
+impl DatabaseCounters {
+    /// Connections that ordinary roles may have together; one more is refused.
+    pub fn slots(&self) -> i64 {
+        self.open_connections.unwrap_or(self.max_connections).max(1)
+    }
+
+    /// Percent of them that is taken; above 100 where reserved ones are.
+    pub fn slots_used(&self) -> f64 {
+        100.0 * self.n_backends as f64 / self.slots() as f64
+    }
 }
 
 /// From `pg_stat_statements`, counters since reset.
@@ -219,9 +235,15 @@ pub struct PlannerSample {
     pub n_tables: i64,
     /// Those of them without statistics of any column. Source: `pg_stats`.
     pub without_statistics: Vec<Relation>,
+    /// Tables that hold rows and whose statistics are not shown to us, at most 200.
+    #[serde(default)]
+    pub hidden: Vec<Relation>,
     pub invalid_indexes: Vec<InvalidIndex>,
     /// Collations in use whose library is another version than the one that built the indexes.
     pub collations_changed: Vec<String>,
+    /// The server keeps no version of the database's own collation (before 15).
+    #[serde(default)]
+    pub collation_unversioned: bool,
     /// Extensions whose version is not the one installed: `name installed available`.
     pub extensions_behind: Vec<String>,
 }

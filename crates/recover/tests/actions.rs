@@ -151,6 +151,7 @@ fn with_sessions(sessions: Vec<SessionSample>) -> Case {
         checksum_failures: None,
         n_backends: 99,
         max_connections: 100,
+        open_connections: Some(97),
         blk_read_ms: None,
     });
     case(vec![Sample { at: clock::now(), sessions, database, ..Sample::default() }])

@@ -12,6 +12,9 @@ SELECT
     d.checksum_failures,
     (SELECT pg_catalog.sum(numbackends)::bigint FROM pg_catalog.pg_stat_database),
     pg_catalog.current_setting('max_connections')::bigint,
-    CASE WHEN pg_catalog.current_setting('track_io_timing')::boolean THEN d.blk_read_time END
+    CASE WHEN pg_catalog.current_setting('track_io_timing')::boolean THEN d.blk_read_time END,
+    pg_catalog.current_setting('max_connections')::bigint
+        - pg_catalog.current_setting('superuser_reserved_connections')::bigint
+        - coalesce(nullif(pg_catalog.current_setting('reserved_connections', true), ''), '0')::bigint
 FROM pg_catalog.pg_stat_database d
 WHERE d.datname = pg_catalog.current_database()

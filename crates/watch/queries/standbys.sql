@@ -1,4 +1,6 @@
--- Who follows this server, and how far behind. Since: 14
+-- Who follows this server, and how far behind; a stage that a standby does not report is as far as
+-- the one before it. A base backup follows nobody, a standby that has just connected not yet.
+-- Since: 14
 WITH position AS (
     SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
                 THEN pg_catalog.pg_last_wal_receive_lsn()
@@ -9,8 +11,11 @@ SELECT
     coalesce(r.state, ''),
     coalesce(r.sync_state, ''),
     coalesce(pg_catalog.pg_wal_lsn_diff(p.lsn, r.sent_lsn), 0)::float8,
-    coalesce(pg_catalog.pg_wal_lsn_diff(p.lsn, r.flush_lsn), 0)::float8,
-    coalesce(pg_catalog.pg_wal_lsn_diff(p.lsn, r.replay_lsn), 0)::float8
+    coalesce(pg_catalog.pg_wal_lsn_diff(p.lsn, coalesce(r.flush_lsn, r.sent_lsn)), 0)::float8,
+    coalesce(
+        pg_catalog.pg_wal_lsn_diff(p.lsn, coalesce(r.replay_lsn, r.flush_lsn, r.sent_lsn)), 0
+    )::float8
 FROM pg_catalog.pg_stat_replication r, position p
+WHERE r.state IS NULL OR (r.state <> 'backup' AND r.sent_lsn IS NOT NULL)
 ORDER BY r.pid
 LIMIT 100

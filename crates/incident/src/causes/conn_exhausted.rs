@@ -1,6 +1,7 @@
 //! No connection slot is left.
 
 use super::Cause;
+use crate::detectors::connections_near_limit::NEAR_LIMIT_PERCENT;
 use crate::facts::{complete, sampled};
 use pgward_model::prelude::*;
 use std::collections::BTreeMap;
@@ -8,7 +9,8 @@ use std::collections::BTreeMap;
 pub(super) static CAUSE: Cause = Cause {
     id: "conn_exhausted",
     name: "Connection exhaustion",
-    necessary: "nearly all connection slots are taken, and not by sessions that wait for locks",
+    necessary: "nearly all connection slots that are not reserved are taken, and not by sessions \
+                that wait for locks",
     explains: &["connections_near_limit", "server_unreachable"],
     actions: &["end_idle_sessions"],
     prevention: &[
@@ -22,9 +24,7 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "database", "connections were not counted") {
         return unknown;
     }
-    let share = |s: &Sample| {
-        s.database.map(|d| 100.0 * d.n_backends as f64 / (d.max_connections as f64).max(1.0))
-    };
+    let share = |s: &Sample| s.database.map(|d| d.slots_used());
     let worst = case.window.recent().iter().filter(|s| share(s).is_some());
     let Some(worst) =
         worst.max_by(|a, b| share(a).unwrap_or(0.0).total_cmp(&share(b).unwrap_or(0.0)))
@@ -33,14 +33,14 @@ fn judge(case: &Case) -> Verdict {
     };
     let before = case.window.baseline().iter().filter_map(share).fold(0.0, f64::max);
     let evidence = Evidence::measured(
-        "connection slots in use",
+        "connection slots in use, of those that are not reserved",
         share(worst).unwrap_or(0.0),
         "%",
-        sampled("database: pg_stat_database.numbackends, max_connections"),
+        sampled("database: pg_stat_database.numbackends, max_connections, reserved_connections"),
     )
     .against(before)
     .at(worst.at);
-    if share(worst).unwrap_or(0.0) < 95.0 {
+    if share(worst).unwrap_or(0.0) < NEAR_LIMIT_PERCENT {
         return Verdict::ruled_out(evidence);
     }
     let waiting = worst.sessions.iter().filter(|s| !s.blocked_by.is_empty()).count();
@@ -99,6 +99,15 @@ mod tests {
     fn likely_ruled_out_and_unknown() {
         crate::counted::tests::check_counter(judge, |d| d.n_backends = 99);
         assert!(matches!(judge(&case(healthy(29), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn reserved_slots_are_nobodys() {
+        let mut samples = healthy(35);
+        let database = samples.last_mut().unwrap().database.as_mut().unwrap();
+        (database.max_connections, database.open_connections) = (50, Some(47));
+        database.n_backends = 47; // one more is refused, at 94% of max_connections
+        assert!(judge(&case(samples, 30)).likely().is_some());
     }
 
     #[test]

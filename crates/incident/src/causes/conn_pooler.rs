@@ -28,9 +28,7 @@ const WORDS: [&str; 4] = [
 const FULL_PERCENT: f64 = 90.0;
 
 fn judge(case: &Case) -> Verdict {
-    let used = |s: &Sample| {
-        s.database.map(|d| 100.0 * d.n_backends as f64 / (d.max_connections as f64).max(1.0))
-    };
+    let used = |s: &Sample| s.database.map(|d| d.slots_used());
     let recent = case.window.recent();
     let most = recent
         .iter()

@@ -101,9 +101,13 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
     Verdict::Likely(named.fold(blamed, Likely::and).by([session.pid]).act(CAUSE.actions))
 }
 
-/// Share of the lost space that `pg_wal` took; `None` where either was not seen.
+/// Share of the lost space that `pg_wal` took; `None` where either was not seen, or where it lies
+/// on a volume of its own.
 fn wal_share(case: &Case) -> Option<f64> {
-    let seen = |s: &Sample| Some((s.host?.disk_free_bytes, s.wal.as_ref()?.wal_bytes?));
+    let seen = |s: &Sample| {
+        let host = s.host.filter(|h| h.wal_free_bytes.is_none())?;
+        Some((host.disk_free_bytes, s.wal.as_ref()?.wal_bytes?))
+    };
     let first = case.window.samples.iter().find_map(seen)?;
     let last = case.window.samples.iter().rev().find_map(seen)?;
     let gone = first.0 - last.0;
@@ -115,7 +119,8 @@ fn filler(case: &Case) -> Option<(&SessionSample, Timestamp)> {
     if complete(case, "sessions", "").is_some() {
         return None;
     }
-    let copies = |s: &&SessionSample| s.state == "active" && is_copy(&s.query);
+    let copies =
+        |s: &&SessionSample| s.state == "active" && s.blocked_by.is_empty() && is_copy(&s.query);
     let seen = case.window.recent().iter().flat_map(|s| {
         let at = s.at;
         s.sessions.iter().filter(copies).map(move |x| (x, at))
@@ -135,10 +140,27 @@ fn is_copy(sql: &str) -> bool {
         "CREATE" => {
             upper.contains(" AS") || upper.contains("INDEX") || upper.contains("MATERIALIZED")
         }
-        "CLUSTER" | "REINDEX" | "REFRESH" | "COPY" => true,
+        "CLUSTER" | "REINDEX" | "REFRESH" => true,
+        "COPY" => copies_in(&upper),
         "INSERT" => upper.contains("SELECT"),
         _ => false,
     }
+}
+
+/// Does this COPY write a table? `COPY t (a, b) TO` and `COPY (SELECT …) TO` only read.
+fn copies_in(upper: &str) -> bool {
+    let mut depth = 0_usize;
+    let outside = |c: char| {
+        let within = depth > 0 || c == '(';
+        depth = match c {
+            '(' => depth + 1,
+            ')' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        if within { ' ' } else { c }
+    };
+    let bare: String = upper.chars().map(outside).collect();
+    bare.split_whitespace().find(|word| ["FROM", "TO"].contains(word)) == Some("FROM")
 }
 
 #[cfg(test)]
@@ -179,6 +201,36 @@ mod tests {
         let likely = verdict.likely().unwrap();
         assert!(likely.says.contains("VACUUM FULL history"), "{}", likely.says);
         assert_eq!(likely.pids, [4711]);
+    }
+
+    #[test]
+    fn a_dump_and_a_statement_that_waits_write_nothing() {
+        for (query, blocked_by) in [
+            ("COPY public.orders (id, note) TO stdout", &[][..]),
+            ("COPY (SELECT * FROM orders) TO stdout", &[][..]),
+            ("ALTER TABLE orders ALTER id TYPE bigint", &[7][..]),
+        ] {
+            let mut samples = with_free(|s| 50.0 - s as f64);
+            for s in samples.iter_mut().skip(30) {
+                let mut innocent = session(4711, "active", blocked_by);
+                innocent.query = query.to_owned();
+                s.sessions = vec![innocent];
+            }
+            let verdict = judge(&case(samples, 30));
+            assert!(verdict.likely().unwrap().pids.is_empty(), "{query}");
+        }
+        assert!(is_copy("COPY public.orders (id, note) FROM stdin"));
+    }
+
+    #[test]
+    fn wal_on_another_volume_takes_nothing_of_this_one() {
+        let mut samples = with_free(|s| 50.0 - s as f64);
+        for (i, s) in (0..).zip(&mut samples) {
+            s.host.as_mut().unwrap().wal_free_bytes = Some(1e9);
+            let wal_bytes = Some(f64::from(i) * 0.9e7);
+            s.wal = Some(WalCounters { wal_bytes, ..WalCounters::default() });
+        }
+        assert!(judge(&case(samples, 30)).likely().is_some());
     }
 
     #[test]

@@ -45,6 +45,10 @@ fn judge(case: &Case) -> Verdict {
     .against(n_before as f64)
     .at(case.window.now());
     match planner.collations_changed.first() {
+        None if planner.collation_unversioned => Verdict::unknown(
+            "whether the database's own collation changed: this server keeps no version of it \
+             (PostgreSQL 15 is the first that does)",
+        ),
         None => Verdict::ruled_out(evidence),
         Some(_) if n <= n_before => Verdict::present_not_sufficient(evidence),
         Some(first) => Verdict::Likely(Likely::new(
@@ -69,6 +73,9 @@ mod tests {
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::Unknown { .. }));
         samples.last_mut().unwrap().planner = Some(PlannerSample::default());
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        let mut old = samples.clone();
+        old.last_mut().unwrap().planner.as_mut().unwrap().collation_unversioned = true;
+        assert!(matches!(judge(&case(old, 30)), Verdict::Unknown { .. }));
         let mut other = samples.clone();
         let changed = vec!["de-x-icu".to_owned()];
         let planner = PlannerSample { collations_changed: changed, ..PlannerSample::default() };

@@ -43,7 +43,8 @@ fn judge(case: &Case) -> Verdict {
     .against(usual)
     .at(case.window.now());
     if now < BYTES_MIN || now < 3.0 * usual {
-        return Verdict::ruled_out(evidence);
+        let words = "files that are still open were not seen";
+        return complete(case, "temp_files", words).unwrap_or(Verdict::ruled_out(evidence));
     }
     let Some((sample, session, bytes)) = spiller(case) else {
         let says =
@@ -106,6 +107,13 @@ mod tests {
     #[test]
     fn likely_ruled_out_and_unknown() {
         crate::counted::tests::check_counter(super::judge, |d| d.temp_bytes = 1 << 30);
+    }
+
+    #[test]
+    fn a_sort_at_work_is_not_ruled_out_by_files_that_were_closed() {
+        let mut blind = healthy(35);
+        blind.last_mut().unwrap().gaps.push(Gap { sampler: "temp_files".into(), why: "x".into() });
+        assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));
     }
 
     #[test]

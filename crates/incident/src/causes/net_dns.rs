@@ -32,18 +32,25 @@ fn judge(case: &Case) -> Verdict {
         );
     }
     let n_failed = now.iter().filter(|p| p.dns_failed).count();
+    let n_before = old.iter().filter(looked_up).count();
     let failed_before = old.iter().filter(|p| p.dns_failed).count();
+    let percent = |n: usize, of: usize| 100.0 * n as f64 / (of as f64).max(1.0);
+    let (failed, usual) = (percent(n_failed, n), percent(failed_before, n_before));
     let ms = |of: &[NetworkProbe]| median(of.iter().filter_map(|p| p.dns_ms).collect());
     let (ms_now, ms_before) = (ms(&now), ms(&old).unwrap_or(0.0));
-    if n_failed > failed_before {
+    if failed > 3.0 * usual {
         let claim = format!("{n_failed} of {n} look-ups of the server's name failed");
-        let evidence =
-            Evidence::measured(claim.clone(), n_failed as f64, "look-ups", sampled("probe"))
-                .against(failed_before as f64)
-                .at(case.window.now());
+        let evidence = Evidence::measured(claim.clone(), failed, "% of look-ups", sampled("probe"))
+            .against(usual)
+            .at(case.window.now());
         return Verdict::Likely(Likely::new(0.85, claim, evidence));
     }
-    let slow = ms_now.unwrap_or(0.0);
+    let Some(slow) = ms_now.filter(|_| failed <= usual) else {
+        return Verdict::unknown(format!(
+            "whether the name that clients use resolves as ever: {n_failed} of {n} look-ups failed, \
+             {failed_before} of {n_before} before"
+        ));
+    };
     let evidence = Evidence::measured(
         format!("time to resolve the server's name; {n_failed} of {n} look-ups failed"),
         slow,
@@ -66,17 +73,21 @@ mod tests {
 
     #[test]
     fn likely_ruled_out_and_unknown() {
-        let with = |fails: bool| {
+        let with = |fails: fn(i64) -> bool| {
             let mut samples = healthy(40);
             for (i, s) in (0..).zip(&mut samples) {
                 let probe = s.probe.as_mut().unwrap();
-                probe.dns_failed = fails && i > 30;
+                probe.dns_failed = fails(i);
                 probe.dns_ms = (!probe.dns_failed).then_some(1.0);
             }
             case(samples, 30)
         };
-        assert!(judge(&with(true)).likely().is_some());
-        assert!(matches!(judge(&with(false)), Verdict::RuledOut { .. }));
+        assert!(judge(&with(|s| s > 30)).likely().is_some());
+        assert!(matches!(judge(&with(|_| false)), Verdict::RuledOut { .. }));
+        // Ten of thirty failed before, all of ten since: no more in number, and three times the rate.
+        assert!(judge(&with(|s| s % 4 == 0 || s > 29)).likely().is_some());
+        // It never resolved: nothing says how long it takes.
+        assert!(matches!(judge(&with(|_| true)), Verdict::Unknown { .. }));
         assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
     }
 }

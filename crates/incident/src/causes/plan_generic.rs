@@ -21,25 +21,30 @@ pub(super) static CAUSE: Cause = Cause {
 const SPREAD: f64 = 2.0;
 /// The statement is slower at all.
 const SLOWER: f64 = 3.0;
+/// Calls of which a spread can be told.
+const CALLS_MIN: i64 = 10;
 
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "statements", "statements were not counted") {
         return unknown;
     }
     let pairs = regressions(&case.window);
-    let slower = pairs.iter().filter(|(now, old)| {
-        now.calls >= 10 && now.ms_per_call >= SLOWER * old.ms_per_call.max(0.02)
-    });
+    let times =
+        |(now, old): &(StatementDelta, StatementDelta)| now.ms_per_call / old.ms_per_call.max(0.02);
+    let slower = pairs.iter().filter(|pair| pair.0.calls >= CALLS_MIN && times(pair) >= SLOWER);
     let spread = |d: &StatementDelta| d.spread_ms / d.ms_per_call.max(0.001);
     let widest = slower.max_by(|a, b| spread(&a.0).total_cmp(&spread(&b.0)));
     let Some((now, old)) = widest else {
-        let most = pairs
-            .iter()
-            .map(|(now, old)| now.ms_per_call / old.ms_per_call.max(0.02))
-            .max_by(f64::total_cmp);
-        let Some(most) = most else {
+        let Some(most) = pairs.iter().map(times).max_by(f64::total_cmp) else {
             return Verdict::unknown("no statement ran both before and after the onset");
         };
+        if most >= SLOWER {
+            return Verdict::unknown(format!(
+                "how the times of a statement spread that takes {} times as long: it was called \
+                 fewer than {CALLS_MIN} times",
+                human(most)
+            ));
+        }
         let claim = "time per call of the statement that slowed most, as a multiple of before";
         return Verdict::ruled_out(measured(case, claim, most, "x", 1.0));
     };
@@ -115,5 +120,18 @@ mod tests {
         assert!(matches!(judge(&case(samples(0.0, 0, 0.1), 30)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(samples(50.0, 0, 0.1), 30)), Verdict::Unknown { .. }));
         assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_few_calls_that_are_slow_rule_nothing_out() {
+        let mut few = samples(50.0, 200, 1.0);
+        for (i, s) in few.iter_mut().enumerate() {
+            let slow = i.saturating_sub(29) as i64;
+            for statement in s.statements.iter_mut().flatten() {
+                statement.calls = 100 * (i as i64 - slow) + slow / 2;
+            }
+        }
+        let verdict = judge(&case(few, 30));
+        assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
     }
 }

@@ -56,7 +56,11 @@ fn judge(case: &Case) -> Verdict {
     match (left.iter().find(on_table), left.iter().find(|i| !was(i))) {
         (Some(index), _) => likely(case, index, evidence, spoiled, 0.95),
         (None, Some(index)) if alarmed => likely(case, index, evidence, None, 0.8),
-        _ => Verdict::present_not_sufficient(evidence),
+        _ if pairs.is_empty() => Verdict::unknown(
+            "whether a statement lacks the index: none was counted both before and after the onset",
+        ),
+        _ => complete(case, "statements", "statements were not counted")
+            .unwrap_or(Verdict::present_not_sufficient(evidence)),
     }
 }
 
@@ -141,6 +145,17 @@ mod tests {
                 });
             }
             s.planner = Some(planner);
+            s.statements = Some(vec![StatementCounters {
+                query_id: 1,
+                role: "site".into(),
+                text: "SELECT 1".into(),
+                calls: 100 * i as i64,
+                total_ms: i as f64,
+                rows: 0,
+                blks: 0,
+                blks_read: 0,
+                squares_ms2: 0.0,
+            }]);
         }
         samples
     }
@@ -149,6 +164,9 @@ mod tests {
     fn likely_ruled_out_and_unknown() {
         let mut alarmed = case(samples(false), 30);
         assert!(matches!(judge(&alarmed), Verdict::RuledOut { present: true, .. }));
+        let mut uncounted = alarmed.clone();
+        uncounted.window.samples.iter_mut().for_each(|s| s.statements = None);
+        assert!(matches!(judge(&uncounted), Verdict::Unknown { .. }));
         let evidence = Evidence::measured("x", 1.0, "x", sampled("planner"));
         let seen = Symptom::new("invalid_index", at(33), at(39), Weight::Harm, "x", evidence);
         alarmed.symptoms = vec![seen];

@@ -22,6 +22,8 @@ pub(super) static CAUSE: Cause = Cause {
 
 /// Blocks per call grow with the table; three times within minutes is another plan.
 const TIMES: f64 = 3.0;
+/// One call may have had rows of its own.
+const CALLS_MIN: i64 = 3;
 
 /// Two intervals of statements and the slowest of polls that may run the statement first.
 const BLAMED_S: f64 = 300.0;
@@ -91,7 +93,7 @@ pub(super) fn spoiled(
 ) -> Option<&(StatementDelta, StatementDelta)> {
     pairs
         .iter()
-        .filter(|(now, old)| now.calls >= 3 && now.ms_per_call > old.ms_per_call)
+        .filter(|(now, old)| now.calls >= CALLS_MIN && now.ms_per_call > old.ms_per_call)
         .filter(|(now, old)| now.blks_per_call >= TIMES * old.blks_per_call.max(1.0))
         .max_by(|a, b| added(a).total_cmp(&added(b)))
 }
@@ -104,6 +106,16 @@ pub(super) fn unspoiled(case: &Case, pairs: &[(StatementDelta, StatementDelta)])
     let Some(most) = most else {
         return Verdict::unknown("no statement ran both before and after the onset");
     };
+    let grown = |(now, old): &(StatementDelta, StatementDelta)| {
+        now.blks_per_call >= TIMES * old.blks_per_call.max(1.0)
+    };
+    if let Some((now, _)) = pairs.iter().find(|p| grown(p) && p.0.calls < CALLS_MIN) {
+        return Verdict::unknown(format!(
+            "whether its plan changed: {} reads many times the blocks, and was called only {} times",
+            cut(&now.text, 80),
+            now.calls
+        ));
+    }
     Verdict::ruled_out(
         Evidence::measured(
             "blocks per call of the statement that grew most, as a multiple of before",

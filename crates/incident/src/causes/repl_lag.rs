@@ -40,7 +40,10 @@ fn judge(case: &Case) -> Verdict {
     .against(before)
     .at(case.window.now());
     if lag <= LAG_MIN || lag <= 3.0 * before {
-        return Verdict::ruled_out(evidence);
+        return match unseen(case, &now) {
+            Some(missing) => Verdict::unknown(missing),
+            None => Verdict::ruled_out(evidence),
+        };
     }
     let says = match worst.filter(|w| w.replay_lag_bytes >= own) {
         Some(w) => format!("{} is {} behind: {}", w.name, human_bytes(lag), stage(w)),
@@ -48,6 +51,20 @@ fn judge(case: &Case) -> Verdict {
         None => format!("this standby has {} received and not replayed", human_bytes(lag)),
     };
     Verdict::Likely(Likely::new(0.6, says, evidence))
+}
+
+/// Whose lag is not seen: a standby of the baseline that no longer follows, or this server's own.
+fn unseen(case: &Case, now: &Replication) -> Option<String> {
+    let before = case.window.baseline().iter().filter_map(|s| s.replication.as_ref());
+    let mut followed = before.flat_map(|r| &r.standbys);
+    let gone = followed.find(|old| !now.standbys.iter().any(|s| s.name == old.name));
+    match gone {
+        Some(gone) => Some(format!("how far {} is behind: it no longer follows", gone.name)),
+        None if now.in_recovery && now.replay_lag_bytes.is_none() => {
+            Some("how much of what this standby has received it has replayed".to_owned())
+        }
+        None => None,
+    }
 }
 
 fn usual(case: &Case) -> f64 {
@@ -89,6 +106,16 @@ mod tests {
         };
         assert!(judge(&with(1e9)).likely().unwrap().says.contains("not replayed there"));
         assert!(matches!(judge(&with(2000.0)), Verdict::RuledOut { .. }));
+        let mut gone = with(1000.0);
+        for s in gone.window.samples.iter_mut().skip(33) {
+            s.replication.as_mut().unwrap().standbys.clear();
+        }
+        assert!(matches!(judge(&gone), Verdict::Unknown { .. }));
+        let mut own = with(1000.0);
+        own.window.samples.iter_mut().for_each(|s| {
+            s.replication = Some(Replication { in_recovery: true, ..Replication::default() });
+        });
+        assert!(matches!(judge(&own), Verdict::Unknown { .. }));
         assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
     }
 }

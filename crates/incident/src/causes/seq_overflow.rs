@@ -38,10 +38,16 @@ fn judge(case: &Case) -> Verdict {
         let fails = fails.against(before).at(case.window.now());
         return at_end(case, line, fails);
     }
-    let keys = newest(&case.window.samples, |s| s.keys.clone());
-    let Some(keys) = keys else {
+    if let Some(unknown) = complete(case, "log", "the server log was not read") {
+        return unknown;
+    }
+    let Some(look) = case.window.samples.iter().rev().find(|s| s.keys.is_some()) else {
         return Verdict::unknown("how far sequences have come was not seen");
     };
+    if let Some(gap) = look.gaps.iter().find(|g| g.sampler == "keys") {
+        return Verdict::unknown(format!("how far sequences have come: {}", gap.why));
+    }
+    let keys = look.keys.as_deref().unwrap_or_default();
     let Some(worst) = keys.iter().max_by(|a, b| a.used().total_cmp(&b.used())) else {
         return Verdict::ruled_out(used(case, 0.0, "no key takes its values from a sequence"));
     };
@@ -49,14 +55,8 @@ fn judge(case: &Case) -> Verdict {
     if worst.used() < 1.0 {
         return Verdict::ruled_out(used(case, 100.0 * worst.used(), &claim));
     }
-    match complete(case, "log", "the server log was not read") {
-        Some(unknown) => unknown,
-        None => Verdict::present_not_sufficient(used(
-            case,
-            100.0 * worst.used(),
-            &format!("{claim}, yet no statement fails for it"),
-        )),
-    }
+    let claim = format!("{claim}, yet no statement fails for it");
+    Verdict::present_not_sufficient(used(case, 100.0 * worst.used(), &claim))
 }
 
 fn used(case: &Case, percent: f64, claim: &str) -> Evidence {
@@ -163,7 +163,16 @@ mod tests {
     fn ruled_out_by_the_key_that_is_nearest_and_unknown_without_keys() {
         let mut samples = healthy(40);
         samples.get_mut(20).unwrap().keys = Some(vec![key("orders", 1000)]);
-        assert!(matches!(judge(&case(samples, 30)), Verdict::RuledOut { present: false, .. }));
+        assert!(matches!(
+            judge(&case(samples.clone(), 30)),
+            Verdict::RuledOut { present: false, .. }
+        ));
         assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
+        for (second, sampler) in [(20, "keys"), (39, "log")] {
+            let mut blind = samples.clone();
+            let gap = Gap { sampler: sampler.into(), why: "x".into() };
+            blind.get_mut(second).unwrap().gaps.push(gap);
+            assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }), "{sampler}");
+        }
     }
 }

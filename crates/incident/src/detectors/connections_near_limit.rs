@@ -7,15 +7,17 @@ use pgward_model::prelude::*;
 pub(super) static DETECTOR: Detector = Detector {
     id: "connections_near_limit",
     title: "Connection slots run out",
-    rule: "95% of max_connections in use: with the three reserved slots of the default 100, two \
-           more clients are refused",
+    rule: "95% of the connections in use that max_connections leaves beside the reserved ones: \
+           of the default 97, five more clients are refused",
     detect,
 };
 
+/// Percent of the slots that ordinary roles may have.
+pub(crate) const NEAR_LIMIT_PERCENT: f64 = 95.0;
+
 fn detect(window: &Window) -> Vec<Symptom> {
     let Some(database) = window.last().and_then(|s| s.database) else { return Vec::new() };
-    let share = database.n_backends as f64 / (database.max_connections as f64).max(1.0);
-    if share < 0.95 {
+    if database.slots_used() < NEAR_LIMIT_PERCENT {
         return Vec::new();
     }
     let before =
@@ -26,8 +28,9 @@ fn detect(window: &Window) -> Vec<Symptom> {
         window.now(),
         Weight::Harm,
         format!(
-            "{} of {} connection slots are taken",
-            database.n_backends, database.max_connections
+            "{} of {} connection slots that are not reserved are taken",
+            database.n_backends,
+            database.slots()
         ),
         Evidence::measured(
             "connections in use",
@@ -46,10 +49,16 @@ mod tests {
     use crate::testing::{at, healthy};
 
     #[test]
-    fn a_full_house_is_seen() {
-        let mut samples = healthy(30);
-        samples.last_mut().unwrap().database.as_mut().unwrap().n_backends = 97;
-        let window = Window { samples, baseline_until: at(20), catalog: None };
-        assert_eq!(detect(&window).len(), 1);
+    fn a_full_house_is_seen_also_where_reserved_slots_are_left() {
+        for (n_backends, max_connections, open_connections, n) in
+            [(97, 100, None, 1), (47, 50, Some(47), 1), (40, 50, Some(47), 0)]
+        {
+            let mut samples = healthy(30);
+            let database = samples.last_mut().unwrap().database.as_mut().unwrap();
+            *database =
+                DatabaseCounters { n_backends, max_connections, open_connections, ..*database };
+            let window = Window { samples, baseline_until: at(20), catalog: None };
+            assert_eq!(detect(&window).len(), n);
+        }
     }
 }

@@ -24,7 +24,7 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let blamed = |s: &&SessionSample| likely.pids.contains(&s.pid) && s.state == "idle";
     let mut idle: Vec<&SessionSample> = newest.sessions.iter().filter(blamed).collect();
     idle.sort_by_key(|s| s.state_change);
-    let surplus = database.n_backends as f64 - USED_MAX * database.max_connections as f64;
+    let surplus = database.n_backends as f64 - USED_MAX * database.slots() as f64;
     idle.truncate((surplus.ceil().max(1.0) as usize).min(SESSIONS_MAX));
     let Some(first) = idle.first() else {
         return Err(refuse(&ACTION, "none of the sessions is idle any more"));
@@ -37,11 +37,14 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         Limits::SHORT,
     );
     end.expectations = vec![Expectation {
-        claim: format!("at most {}% of connection slots are taken", human(95.0)),
-        sql: "SELECT pg_catalog.sum(d.numbackends) \
-              < 0.95 * pg_catalog.current_setting('max_connections')::integer \
-              FROM pg_catalog.pg_stat_database d"
-            .to_owned(),
+        claim: format!(
+            "at most {}% of connection slots that are not reserved are taken",
+            human(95.0)
+        ),
+        sql: format!(
+            "SELECT pg_catalog.sum(d.numbackends) < 0.95 * {} FROM pg_catalog.pg_stat_database d",
+            database.slots()
+        ),
         within_ms: 5_000,
     }];
     end.undo = Undo::Impossible { why: "its clients connect again by themselves".into() };

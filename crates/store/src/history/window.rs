@@ -411,6 +411,7 @@ fn counted(sum: Option<&DatabaseCounters>, row: &database::Row) -> DatabaseCount
         checksum_failures: row.checksum_failures,
         n_backends: row.n_backends,
         max_connections: row.max_connections,
+        open_connections: row.open_connections,
     }
 }
 

@@ -33,6 +33,7 @@ const COLUMNS: &[Column] = &[
     ),
     column("n_backends", Holds::Whole, "connections to the server"),
     column("max_connections", Holds::Whole, "the limit of connections"),
+    column("open_connections", Holds::Whole, "what ordinary roles may have of it"),
 ];
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,6 +52,7 @@ pub(crate) struct Row {
     pub(crate) checksum_failures: Option<i64>,
     pub(crate) n_backends: i64,
     pub(crate) max_connections: i64,
+    pub(crate) open_connections: Option<i64>,
 }
 
 /// The counters of the last sample that had them.
@@ -77,6 +79,7 @@ fn take(seen: &mut Seen, sample: &Sample, rows: &mut Rows) {
         checksum_failures: now.checksum_failures,
         n_backends: now.n_backends,
         max_connections: now.max_connections,
+        open_connections: now.open_connections,
     };
     rows.push(&SERIES, &row);
 }

@@ -88,6 +88,7 @@ pub(crate) fn sample(s: i64) -> Sample {
             checksum_failures: Some(0),
             n_backends: 2,
             max_connections: 100,
+            open_connections: Some(97),
         }),
         statements: (s % 2 == 0).then(|| {
             vec![

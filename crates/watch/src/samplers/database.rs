@@ -31,6 +31,7 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         n_backends: get(row, 10)?,
         max_connections: get(row, 11)?,
         blk_read_ms: get(row, 12)?,
+        open_connections: get(row, 13)?,
     });
     Ok(())
 }

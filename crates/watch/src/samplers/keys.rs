@@ -10,7 +10,13 @@ pub(super) static SAMPLER: Sampler =
     Sampler { id: "keys", period_s: 5.0, rights: "pg_read_all_data", take };
 
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
-    let rows = eyes.session()?.query(include_str!("../../queries/keys.sql"), &[])?;
+    let session = eyes.session()?;
+    let rows = session.query(include_str!("../../queries/keys.sql"), &[])?;
+    let n_hidden: i64 = session.query_one(include_str!("../../queries/hidden_keys.sql"), &[])?;
+    if n_hidden > 0 {
+        let why = format!("{n_hidden} sequences may not be read; {} may", SAMPLER.rights);
+        sample.gaps.push(Gap { sampler: SAMPLER.id.to_owned(), why });
+    }
     let key = |row| {
         let refers_to = match (get::<Option<String>>(row, 9)?, get::<Option<String>>(row, 10)?) {
             (Some(schema), Some(name)) => Some(Relation::new(schema, name)),

@@ -26,6 +26,10 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             planner.without_statistics.push(name);
         }
     }
+    for row in &session.query(include_str!("../../queries/hidden_tables.sql"), &[])? {
+        let name = Relation::new(get::<String>(row, 0)?, get::<String>(row, 1)?);
+        planner.hidden.push(name);
+    }
     for row in &session.query(include_str!("../../queries/invalid_indexes.sql"), &[])? {
         planner.invalid_indexes.push(InvalidIndex {
             index: Relation::new(get::<String>(row, 0)?, get::<String>(row, 1)?),
@@ -45,7 +49,8 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     }
     let version: String =
         session.query_one("SELECT pg_catalog.current_setting('server_version_num')", &[])?;
-    if version.parse::<i32>().unwrap_or(0) >= DATABASE_COLLATION_SINCE {
+    planner.collation_unversioned = version.parse::<i32>().unwrap_or(0) < DATABASE_COLLATION_SINCE;
+    if !planner.collation_unversioned {
         for row in &session.query(include_str!("../../queries/database_collation.sql"), &[])? {
             planner.collations_changed.push(format!("of database {}", get::<String>(row, 0)?));
         }
