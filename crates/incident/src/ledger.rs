@@ -4,7 +4,7 @@ use crate::facts::{cut, ddl_source, is_recovery, mentions};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
-/// Changes weighed in one incident, the newest; a migration tool can make hundreds.
+/// Changes told of one incident; a migration tool can make hundreds.
 const CHANGES_MAX: usize = 50;
 /// Clocks and samples are this coarse: what is seen with the onset may have preceded it.
 const BLUR_S: f64 = 1.5; // one tick and a half
@@ -14,6 +14,7 @@ struct Hit<'a> {
     onset: Timestamp,
     relations: BTreeSet<&'a Relation>,
     roles: BTreeSet<&'a str>,
+    databases: BTreeSet<&'a str>,
 }
 
 /// Every change of the case, oldest first, weighed: a change is a suspect only if it precedes
@@ -35,9 +36,26 @@ pub fn weigh(case: &Case, verdicts: &[Judged]) -> Vec<WeighedChange> {
     }
     all.extend(case.events.iter().map(|event| of_event(event, case, &hit)));
     all.sort_by_key(|c| c.at);
-    let n_old = all.len().saturating_sub(CHANGES_MAX);
-    all.drain(..n_old);
+    thin_out(&mut all);
     all
+}
+
+/// Those that are not to blame go first, the oldest first: what came long before the trouble may
+/// have brought it.
+fn thin_out(all: &mut Vec<WeighedChange>) {
+    let mut n_extra = all.len().saturating_sub(CHANGES_MAX);
+    let goes: [fn(&Standing) -> bool; 3] = [
+        |s| matches!(s, Standing::Decoy { .. }),
+        |s| matches!(s, Standing::Unknown { .. }),
+        |_| true,
+    ];
+    for goes in goes {
+        all.retain(|c| {
+            let stays = n_extra == 0 || !goes(&c.standing);
+            n_extra -= usize::from(!stays);
+            stays
+        });
+    }
 }
 
 /// The suspect nearest before the onset.
@@ -56,9 +74,13 @@ fn hit<'a>(case: &'a Case, verdicts: &'a [Judged]) -> Hit<'a> {
         .chain(likely.iter().flat_map(|l| &l.pids))
         .copied()
         .collect();
-    let sessions = case.window.recent().iter().flat_map(|s| &s.sessions);
-    let roles = sessions.filter(|s| pids.contains(&s.pid)).map(|s| s.role.as_str()).collect();
-    Hit { onset: case.onset, relations, roles }
+    let sessions = || {
+        let all = case.window.recent().iter().flat_map(|s| &s.sessions);
+        all.filter(|s| pids.contains(&s.pid))
+    };
+    let roles = sessions().map(|s| s.role.as_str()).collect();
+    let databases = sessions().map(|s| s.database.as_str()).collect();
+    Hit { onset: case.onset, relations, roles, databases }
 }
 
 fn of_ddl(event: &DdlEvent, hit: &Hit<'_>) -> WeighedChange {
@@ -97,16 +119,9 @@ fn standing(event: &Event, case: &Case, hit: &Hit<'_>) -> Standing {
     let subject = event.subject.as_str();
     let (kind, names) = subject.split_once(' ').unwrap_or((subject, ""));
     match kind {
-        "server" | "setting" => suspect_by(event.at, hit, "the whole server"),
-        "role" if hit.roles.is_empty() => {
-            Standing::Unknown { why: "which roles are hit is not known".to_owned() }
-        }
-        "role" => match names.split(", ").find(|name| hit.roles.contains(name)) {
-            Some(name) => suspect_by(event.at, hit, &format!("role {name}")),
-            None => Standing::Decoy {
-                why: format!("touches role {names}; hit are {}", some(hit.roles.iter().copied())),
-            },
-        },
+        "setting" => of_setting(event.at, names, hit),
+        "server" => suspect_by(event.at, hit, "the whole server"),
+        "role" => of_one(event.at, "role", names, &hit.roles, hit),
         "relation" => match names.split(", ").find_map(|name| touched(name, hit)) {
             Some(relation) => suspect_by(event.at, hit, &relation.to_string()),
             None => elsewhere(names, hit),
@@ -127,6 +142,48 @@ fn standing(event: &Event, case: &Case, hit: &Hit<'_>) -> Standing {
                 },
             }
         }
+    }
+}
+
+/// `work_mem`, `role batch: work_mem`, `role batch database shop: work_mem`: a setting of a role
+/// or a database touches nobody else.
+fn of_setting(at: Timestamp, names: &str, hit: &Hit<'_>) -> Standing {
+    let Some((whose, _)) = names.rsplit_once(": ") else {
+        return suspect_by(at, hit, "the whole server");
+    };
+    let (role, database) = match whose.strip_prefix("role ") {
+        Some(rest) => match rest.split_once(" database ") {
+            Some((role, database)) => (Some(role), Some(database)),
+            None => (Some(rest), None),
+        },
+        None => (None, whose.strip_prefix("database ")),
+    };
+    let of_role = role.map(|name| of_one(at, "role", name, &hit.roles, hit));
+    let of_database = database.map(|name| of_one(at, "database", name, &hit.databases, hit));
+    match (of_role, of_database) {
+        (Some(Standing::Suspect { .. }), Some(of_database)) => of_database,
+        (Some(of_role), _) => of_role,
+        (None, Some(of_database)) => of_database,
+        (None, None) => suspect_by(at, hit, "the whole server"),
+    }
+}
+
+/// What touches these roles or databases alone, of those that are `felt`.
+fn of_one(
+    at: Timestamp,
+    kind: &str,
+    names: &str,
+    felt: &BTreeSet<&str>,
+    hit: &Hit<'_>,
+) -> Standing {
+    if felt.is_empty() {
+        return Standing::Unknown { why: format!("which {kind}s are hit is not known") };
+    }
+    match names.split(", ").find(|name| felt.contains(name)) {
+        Some(name) => suspect_by(at, hit, &format!("{kind} {name}")),
+        None => Standing::Decoy {
+            why: format!("touches {kind} {names}; hit are {}", some(felt.iter().copied())),
+        },
     }
 }
 
@@ -239,6 +296,9 @@ mod tests {
             event(3, "role batch", "role batch: login → superuser"),
             event(4, "role site", "role site: login → nologin"),
             event(5, "setting work_mem", "work_mem: 4MB → 64kB"),
+            event(5, "setting role batch: work_mem", "of batch"),
+            event(5, "setting role site database shop: work_mem", "of site"),
+            event(5, "setting database archive: work_mem", "of archive"),
             event(6, "", "deploy 4711"),
             event(7, "job", "cron job 3: VACUUM orders"),
             event(8, "job", "cron job 4: SELECT nightly()"),
@@ -252,12 +312,27 @@ mod tests {
                 ("decoy role batch: login → superuser", "hit are site"),
                 ("suspect role site: login → nologin", "role site"),
                 ("suspect work_mem: 4MB → 64kB", "the whole server"),
+                ("decoy of batch", "touches role batch; hit are site"),
+                ("suspect of site", "database shop"),
+                ("decoy of archive", "hit are shop"),
                 ("unknown deploy 4711", "not said"),
                 ("suspect cron job 3: VACUUM orders", "touches orders"),
                 ("unknown cron job 4: SELECT nightly()", "not said"),
                 ("decoy server restarted", "after the trouble began"),
             ],
         );
+    }
+
+    #[test]
+    fn the_suspect_is_told_however_many_others_came_after() {
+        let mut ddl = vec![ddl(1, "DROP INDEX", "index", "orders")];
+        ddl.extend((0..90).map(|n| crate::testing::ddl(2 + n / 4, "CREATE TABLE", "table", "x")));
+        for (n, event) in ddl.iter_mut().enumerate() {
+            event.statement = format!("{n}");
+        }
+        let changes = weigh(&Case { ddl, ..trouble() }, &[]);
+        assert_eq!(changes.len(), CHANGES_MAX);
+        assert_eq!(suspect(&changes).unwrap().what, "DROP INDEX public.orders");
     }
 
     #[test]

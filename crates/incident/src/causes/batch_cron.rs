@@ -18,6 +18,13 @@ pub(super) static CAUSE: Cause = Cause {
     judge,
 };
 
+/// Two of one statement are also two people, or two clients that retry: without a sign of a
+/// schedule no action follows, and what has facts of its own comes first.
+const UNPLANNED: f64 = 0.35;
+/// Runs whose distances tell a period, and by how much those may differ.
+const RUNS_MIN: usize = 3;
+const JITTER_S: f64 = 2.0; // schedulers look at the clock each second
+
 /// A run that others meet has worked for as long as users are patient.
 const RUNS_S: f64 = 10.0;
 
@@ -61,10 +68,36 @@ fn judge(case: &Case) -> Verdict {
                 human(seconds_between(oldest, at)),
                 cut(query, 160)
             );
-            Verdict::Likely(Likely::new(0.7, says, evidence).by(runs.iter().map(|s| s.pid)))
+            let score = if is_scheduled(case, application, role, query) { 0.7 } else { UNPLANNED };
+            Verdict::Likely(Likely::new(score, says, evidence).by(runs.iter().map(|s| s.pid)))
         }
         _ => Verdict::ruled_out(evidence),
     }
+}
+
+/// Is there a sign that a clock begins it: a job of pg_cron, a name that says so, or a period?
+fn is_scheduled(case: &Case, application: &str, role: &str, query: &str) -> bool {
+    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let query_flat = flat(query);
+    let job = |e: &Event| {
+        let command = e.what.split_once(": ").map(|(_, command)| flat(command));
+        e.subject == "job" && command.is_some_and(|c| !c.is_empty() && query_flat.starts_with(&c))
+    };
+    let says_so = [application, role].iter().any(|n| n.to_ascii_lowercase().contains("cron"));
+    says_so || case.events.iter().any(job) || is_periodic(case, application, query)
+}
+
+/// Did three runs or more begin at equal distances?
+fn is_periodic(case: &Case, application: &str, query: &str) -> bool {
+    let sessions = case.window.samples.iter().flat_map(|s| &s.sessions);
+    let same = sessions.filter(|s| s.application == application && s.query == query);
+    let mut starts: Vec<Timestamp> = same.filter_map(|s| s.query_start).collect();
+    starts.sort();
+    starts.dedup_by(|b, a| seconds_between(*a, *b) < 1.0);
+    let pairs = starts.windows(2).filter_map(|w| Some(seconds_between(*w.first()?, *w.last()?)));
+    let gaps: Vec<f64> = pairs.collect();
+    let (least, most) = gaps.iter().fold((f64::MAX, 0.0_f64), |(a, b), g| (a.min(*g), b.max(*g)));
+    starts.len() >= RUNS_MIN && least >= RUNS_S && most - least <= JITTER_S
 }
 
 /// Sessions at work for long by application and statement; those that began within a second of
@@ -104,6 +137,33 @@ mod tests {
         }
         samples.push(last);
         samples
+    }
+
+    #[test]
+    fn two_of_one_statement_are_a_job_only_where_a_schedule_is_seen() {
+        let score = |case: &Case| judge(case).likely().unwrap().score;
+        let plain = case(samples(20, 45), 50);
+        assert!(score(&plain) < 0.4);
+        let mut job = plain.clone();
+        job.events = vec![Event {
+            at: at(20),
+            server: "test".to_owned(),
+            kind: EventKind::Change,
+            subject: "job".to_owned(),
+            actor: "site".to_owned(),
+            what: format!("cron job 3: {}", session(1, "active", &[]).query),
+            source: sampled("jobs"),
+        }];
+        assert!(score(&job) > 0.5);
+        let mut named = samples(20, 45);
+        let last = named.last_mut().unwrap();
+        last.sessions.iter_mut().for_each(|s| s.application = "pg_cron".to_owned());
+        assert!(score(&case(named, 50)) > 0.5);
+        let mut periodic = samples(15, 30);
+        let last = periodic.last_mut().unwrap();
+        last.sessions
+            .push(SessionSample { query_start: Some(at(45)), ..session(3, "active", &[]) });
+        assert!(score(&case(periodic, 50)) > 0.5);
     }
 
     #[test]
