@@ -19,6 +19,7 @@ mod doctor;
 mod drill;
 mod event;
 mod explain;
+mod history;
 mod incidents;
 mod install;
 mod logs;
@@ -51,6 +52,7 @@ enum Command {
     Top(top::Top),
     Diagnose(diagnose::Diagnose),
     Incidents(incidents::Incidents),
+    History(history::History),
     Logs(logs::Logs),
     Check(check::Check),
     Catalog(catalog::Catalog),
@@ -81,6 +83,7 @@ impl Cli {
             Command::Top(command) => command.run(),
             Command::Diagnose(command) => command.run(),
             Command::Incidents(command) => command.run(),
+            Command::History(command) => command.run(),
             Command::Logs(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Catalog(command) => command.run(),
@@ -211,6 +214,11 @@ impl VaultDir {
             self.vault.display()
         );
         self.store()
+    }
+
+    /// The history in it, if anything was ever kept there.
+    fn history(&self) -> anyhow::Result<pgward_store::history::History> {
+        crate::look_back::history(&self.existing()?)
     }
 
     fn store(&self) -> anyhow::Result<pgward_store::Vault> {

@@ -6,6 +6,8 @@ use std::io::Write;
 
 /// Columns of text that read well; a wider terminal leaves the rest free.
 const WIDTH: usize = 100;
+/// Columns where there is no terminal: a statement's text is one cell.
+const WIDE: usize = 100_000;
 
 /// Prints a document to standard output.
 ///
@@ -17,6 +19,18 @@ pub fn show(document: &Document) -> anyhow::Result<()> {
         true => raw(&format::terminal(document, width())),
         false => raw(&format::plain(document, width())),
     }
+}
+
+/// Prints a document whose lines are not to wrap before the terminal ends: rows of data.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn show_wide(document: &Document) -> anyhow::Result<()> {
+    let width = terminal_size::terminal_size().map_or(WIDE, |(w, _)| usize::from(w.0));
+    let mut out = anstream::stdout().lock();
+    write!(out, "{}", format::terminal(document, width))?;
+    out.flush()?;
+    Ok(())
 }
 
 /// Prints one line to standard output.
@@ -114,6 +128,8 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             e.hint()
         } else if let Some(e) = cause.downcast_ref::<pgward_sandbox::error::Error>() {
             e.hint()
+        } else if let Some(e) = cause.downcast_ref::<pgward_history::Error>() {
+            Some(e.hint())
         } else if let Some(e) = cause.downcast_ref::<pgward_store::Error>() {
             Some(e.hint())
         } else if let Some(e) = cause.downcast_ref::<pgward_pg::error::Error>() {

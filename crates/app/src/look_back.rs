@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use pgward_incident::replay::{self, Replayed};
 use pgward_model::prelude::*;
 use pgward_store::Vault;
+use pgward_store::history::History;
 use pgward_watch::SAMPLERS;
 
 /// What is read before the moment: a baseline, and the trouble since.
@@ -31,11 +32,8 @@ pub struct Seen {
 /// # Errors
 /// No such server, nothing kept of that time, a file that does not read.
 pub fn look(vault: &Vault, server: Option<&str>, at: Timestamp) -> anyhow::Result<Seen> {
-    let place = vault.root().join("history");
-    // Reading makes no folder.
-    ensure!(place.is_dir(), "{}: no history; `pgward watch` writes it", place.display());
-    let history = vault.history()?;
-    let server = named(&history.servers()?, server, vault)?;
+    let history = history(vault)?;
+    let server = named(&history.servers()?, server)?;
     let from = at.checked_sub(BEFORE)?;
     let samplers: Vec<&str> = SAMPLERS.iter().map(|s| s.id).collect();
     let looked = history.look(&server, from, at, &samplers)?;
@@ -64,6 +62,19 @@ pub fn look(vault: &Vault, server: Option<&str>, at: Timestamp) -> anyhow::Resul
     Ok(Seen { server, replayed, missing })
 }
 
+/// The history of a vault; one without a server is none. Reading makes no folder.
+///
+/// # Errors
+/// Nothing was kept, or it does not read.
+pub fn history(vault: &Vault) -> anyhow::Result<History> {
+    let place = vault.root().join("history");
+    let none = || format!("{}: no history; `pgward watch` writes it", place.display());
+    ensure!(place.is_dir(), none());
+    let history = vault.history()?;
+    ensure!(!history.servers()?.is_empty(), none());
+    Ok(history)
+}
+
 /// What changed beside the schema, and was told at the time; DDL stands in the history itself.
 fn changes(mut events: Vec<Event>) -> Vec<Event> {
     events.retain(|e| e.kind == EventKind::Change && e.source.kind != SourceKind::Ddl);
@@ -71,12 +82,7 @@ fn changes(mut events: Vec<Event>) -> Vec<Event> {
 }
 
 /// The server that is meant: by its name, or the nearest one in the message.
-fn named(known: &[String], wanted: Option<&str>, vault: &Vault) -> anyhow::Result<String> {
-    ensure!(
-        !known.is_empty(),
-        "{}: no history; `pgward watch` writes it",
-        vault.root().join("history").display()
-    );
+fn named(known: &[String], wanted: Option<&str>) -> anyhow::Result<String> {
     match (wanted, known) {
         (None, [only]) => Ok(only.clone()),
         (None, all) => {
@@ -132,13 +138,21 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_named_or_the_nearest_is_told() {
+    fn a_vault_in_which_nothing_was_kept_has_no_history_and_gets_no_folder() {
         let dir = tempfile::tempdir().unwrap();
         let vault = Vault::open(dir.path()).unwrap();
+        let told = || history(&vault).unwrap_err().to_string();
+        assert!(told().contains("no history; `pgward watch`"), "{}", told());
+        assert!(!dir.path().join("history").exists());
+        std::fs::create_dir(dir.path().join("history")).unwrap();
+        assert!(told().contains("no history; `pgward watch`"), "{}", told());
+    }
+
+    #[test]
+    fn a_server_is_named_or_the_nearest_is_told() {
         let known = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-        let told = |k: &[&str], w| named(&known(k), w, &vault).map_err(|e| e.to_string());
+        let told = |k: &[&str], w| named(&known(k), w).map_err(|e| e.to_string());
         assert_eq!(told(&["shop"], None), Ok("shop".to_owned()));
-        assert!(told(&[], None).unwrap_err().contains("no history"));
         assert!(told(&["shop", "bank"], None).unwrap_err().contains("--server"));
         assert!(told(&["shop", "bank"], Some("shp")).unwrap_err().contains("mean shop?"));
     }

@@ -142,6 +142,23 @@ fn daemons_that_cannot_be_told_what_to_watch() {
 }
 
 #[test]
+fn histories_that_are_none() {
+    let dir = dir();
+    let dir = dir.path();
+    fs::create_dir_all(dir.join("empty/history")).expect("a directory can be made");
+    fs::create_dir(dir.join("new")).expect("a directory can be made");
+    fs::write(dir.join("file"), "").expect("writes");
+    check(dir, &["history"], &["pgward-vault", "no vault", "--vault"]);
+    check(dir, &["history", "SELECT 1", "--vault", "file"], &["file", "no vault"]);
+    for vault in ["empty", "new"] {
+        let args = ["history", "SELECT * FROM ticks", "--vault", vault];
+        check(dir, &args, &["no history", "pgward watch", vault]);
+    }
+    check(dir, &["history", "SELECT 1", "--timeout", "soon"], &["soon", "10s"]);
+    check(dir, &["history", "SELECT 1", "--format", "xml"], &["xml", "csv"]);
+}
+
+#[test]
 fn words_that_nobody_knows() {
     let dir = dir();
     let dir = dir.path();

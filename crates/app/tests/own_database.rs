@@ -175,6 +175,41 @@ fn a_forgotten_transaction_is_named_and_ended() {
     assert_eq!(shop.count("SELECT pg_catalog.count(*) FROM orders WHERE note = 'paid'"), 1);
     let _ = watch.0.kill();
     proves_the_record(&shop, &shop.dir.path().join("vault"));
+    sees_it_again(&shop);
+}
+
+/// The history, whose writer was killed, shows the moment at which the incident opened.
+fn sees_it_again(shop: &Shop) {
+    let listed = shop.run("pgward", &["incidents", "--json", "--vault", "vault"], 0);
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("it is JSON");
+    let opened = listed[0]["opened"].as_str().expect("it says when");
+    let at = ["diagnose", "--at", opened, "--vault", "vault"];
+    let seen = shop.run("pgward", &at, 1);
+    assert!(seen.contains("lock_idle_tx") && seen.contains("forgotten"), "{seen}");
+    assert!(seen.contains("not seen: catalog"), "{seen}");
+    let before: jiff::Timestamp = opened.parse().expect("it is a moment");
+    let before = (before - jiff::SignedDuration::from_hours(2)).to_string();
+    let told = shop.run("pgward", &["diagnose", "--at", &before, "--vault", "vault"], 2);
+    assert!(told.contains("nothing is kept") && told.contains("there is history of"), "{told}");
+    let ask = |sql: &str, format: &str| {
+        shop.run("pgward", &["history", sql, "--format", format, "--vault", "vault"], 0)
+    };
+    let waits = format!(
+        "SELECT pid, count(*) AS seconds FROM sessions \
+         WHERE application = 'waiter' AND cardinality(blocked_by) > 0 \
+           AND at >= TIMESTAMPTZ '{opened}' - INTERVAL '30 seconds' GROUP BY 1 ORDER BY 2 DESC"
+    );
+    let waits = ask(&waits, "json");
+    assert_eq!(waits.lines().count(), 6, "each of the six waited: {waits}");
+    let first: serde_json::Value =
+        serde_json::from_str(waits.lines().next().unwrap_or("")).expect("a row is an object");
+    assert!(first["seconds"].as_i64().is_some_and(|s| s >= 1), "{waits}");
+    let held = "SELECT DISTINCT relation, granted FROM locks WHERE mode = 'RowExclusiveLock'";
+    assert!(ask(held, "csv").lines().any(|row| row == "orders,true"), "{}", ask(held, "csv"));
+    let top = "SELECT fingerprint, sum(calls) FROM statements GROUP BY 1 ORDER BY 2 DESC LIMIT 10";
+    assert!(ask(top, "text").contains("fingerprint"));
+    let tables = shop.run("pgward", &["history", "--vault", "vault"], 0);
+    assert!(tables.contains("blocked_by") && tables.contains("SELECT fingerprint"), "{tables}");
 }
 
 /// Waits until the watch has said `words`; returns all it said.

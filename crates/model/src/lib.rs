@@ -2,6 +2,7 @@
 
 pub mod acl;
 pub mod alert;
+pub mod answer;
 pub mod catalog;
 pub mod change;
 pub mod event;
@@ -24,6 +25,7 @@ pub mod window;
 pub mod prelude {
     pub use crate::acl::*;
     pub use crate::alert::*;
+    pub use crate::answer::*;
     pub use crate::catalog::*;
     pub use crate::change::*;
     pub use crate::event::*;

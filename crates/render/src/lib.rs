@@ -6,4 +6,5 @@ pub mod figure;
 pub mod format;
 pub mod outputs;
 mod place;
+pub mod rows;
 pub mod view;

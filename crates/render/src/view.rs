@@ -1,6 +1,7 @@
 //! Views: each turns one word of the vocabulary into a document.
 
 mod alert;
+mod answer;
 mod explanation;
 mod findings;
 mod incident;
@@ -15,6 +16,7 @@ mod verdicts;
 pub(crate) mod words;
 
 pub use alert::{alert, alert_subject};
+pub use answer::{answer, kept_tables};
 pub use explanation::{Example, Explanation, explanation};
 pub(crate) use findings::diagnostic as diagnostic_of;
 pub use findings::{findings, gate};

@@ -198,8 +198,8 @@ fn main() {
 fn print(history: &History, days: usize, n_busy: u64, batch_bytes: u64) {
     let mut bytes: BTreeMap<&str, (u64, usize)> = BTreeMap::new();
     for series in SERIES {
-        let files = history.files(series).expect("it reads");
-        bytes.insert(series.id, (files.iter().map(|(_, b)| b).sum(), files.len()));
+        let files = history.snapshot(series).expect("it reads").files;
+        bytes.insert(series.id, (files.iter().map(|f| f.bytes).sum(), files.len()));
     }
     let total: u64 = bytes.values().map(|(b, _)| b).sum();
     let mb = |b: u64| b as f64 / 1e6;

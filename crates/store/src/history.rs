@@ -23,6 +23,7 @@ mod parquet;
 mod read;
 mod recorder;
 mod retain;
+mod snapshot;
 mod window;
 mod writer;
 
@@ -30,6 +31,7 @@ pub use batch::Batch;
 pub use collect::Collector;
 pub use recorder::{Recorder, Trouble};
 pub use retain::Keep;
+pub use snapshot::{File, Slot, Snapshot};
 pub use window::Looked;
 pub use writer::Writer;
 
@@ -65,10 +67,5 @@ impl History {
     /// Where people find it.
     pub fn root(&self) -> &std::path::Path {
         self.objects.root()
-    }
-
-    /// What holds its files.
-    pub fn store(&self) -> Arc<dyn ObjectStore> {
-        self.objects.store()
     }
 }

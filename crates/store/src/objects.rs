@@ -51,10 +51,6 @@ impl Objects {
         &self.root
     }
 
-    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
-        Arc::clone(&self.store)
-    }
-
     /// Where people find an object.
     pub(crate) fn file(&self, object: &Path) -> PathBuf {
         self.root.join(object.as_ref())

@@ -26,6 +26,9 @@ const CLIENTS: [&str; 8] = [
     "pq-sys",
 ];
 
+/// The one room that holds the engine of SQL over the history, half of all that is compiled.
+const ENGINE_ROOM: &str = "history";
+
 /// Async runtimes and what only makes sense with one.
 const RUNTIMES: [&str; 8] =
     ["tokio", "tokio-util", "async-std", "smol", "futures", "futures-util", "async-trait", "hyper"];
@@ -235,6 +238,13 @@ fn foreign(room: &Room, manifest: &Manifest, findings: &mut Vec<Finding>) {
                 "there is one door to PostgreSQL: ask crates/pg, and extend it where it falls short",
             ));
         }
+        if package.starts_with("datafusion") && room.name != ENGINE_ROOM {
+            findings.push(Finding::error(
+                &manifest.path,
+                format!("depends on {package}, a heavy engine"),
+                "ask crates/history, and extend it where it falls short",
+            ));
+        }
         if is(&RUNTIMES) && PURE.contains(&room.nature.as_str()) {
             findings.push(Finding::error(
                 &manifest.path,
@@ -359,10 +369,14 @@ More text | with a bar |.
     }
 
     #[test]
-    fn one_room_holds_the_client() {
+    fn one_room_holds_the_client_and_one_the_engine() {
         check(
             manifest("app", &["model", "pg", "sql"], &[], &["tokio-postgres"]),
             &["crates/app/Cargo.toml: depends on tokio-postgres, a PostgreSQL client"],
+        );
+        check(
+            manifest("app", &["model", "pg", "sql"], &[], &["datafusion-sql"]),
+            &["crates/app/Cargo.toml: depends on datafusion-sql, a heavy engine"],
         );
     }
 }

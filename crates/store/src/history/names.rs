@@ -26,7 +26,7 @@ impl Span {
         Span { from_s, to_s: from_s + seconds }
     }
 
-    fn covers(self, other: Span) -> bool {
+    pub(super) fn covers(self, other: Span) -> bool {
         self.from_s <= other.from_s && other.to_s <= self.to_s && self != other
     }
 
@@ -91,6 +91,26 @@ pub(super) fn batch_second(name: &str) -> Option<i64> {
     }
     let part = |from: usize| name.get(from..from + 2)?.parse::<i64>().ok();
     Some(part(0)? * 3600 + part(2)? * 60 + part(4)?)
+}
+
+/// A name as it was before it became part of a path.
+pub(super) fn decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|h| std::str::from_utf8(h).ok());
+        match (first, hex.and_then(|h| u8::from_str_radix(h, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or(&[]);
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

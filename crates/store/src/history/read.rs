@@ -26,7 +26,7 @@ impl History {
         let mut servers = std::collections::BTreeSet::new();
         for folder in [crate::series::ticks::SERIES.id, names::RECENT] {
             let (found, _) = self.objects.names(&Path::from(folder))?;
-            servers.extend(found.iter().map(|s| decoded(s)));
+            servers.extend(found.iter().map(|s| names::decoded(s)));
         }
         Ok(servers.into_iter().collect())
     }
@@ -41,53 +41,6 @@ impl History {
             days.extend(self.objects.names(&Path::from_iter([folder, server]))?.0);
         }
         Ok(days.into_iter().collect())
-    }
-
-    /// Files of a series that count, oldest first: place below the root, and bytes.
-    ///
-    /// # Errors
-    /// [`Error::Read`].
-    pub fn files(&self, series: &Series) -> Result<Vec<(Path, u64)>, Error> {
-        let mut days: BTreeMap<String, Vec<(String, Path, u64)>> = BTreeMap::new();
-        for (object, bytes) in self.objects.all(&Path::from(series.id))? {
-            let Some(name) = object.filename().map(str::to_owned) else { continue };
-            let folder = object.as_ref().trim_end_matches(&name).to_owned();
-            days.entry(folder).or_default().push((name, object, bytes));
-        }
-        let mut found = Vec::new();
-        for files in days.values() {
-            let all: Vec<String> = files.iter().map(|(name, ..)| name.clone()).collect();
-            for (_, counts) in names::counting(&all) {
-                let file = files.iter().find(|(name, ..)| name == counts);
-                found.extend(file.map(|(_, object, bytes)| (object.clone(), *bytes)));
-            }
-        }
-        found.sort_by_cached_key(|(object, _)| {
-            let mut parts: Vec<String> = object.parts().map(|p| p.as_ref().to_owned()).collect();
-            parts.reverse();
-            parts.truncate(2);
-            parts.reverse();
-            parts
-        });
-        Ok(found)
-    }
-
-    /// Rows of a series that are in no file yet, of all servers. Ask for them before
-    /// [`History::files`], so that what becomes a file in between is seen twice, not never: then
-    /// leave out those whose file has come by [`Recent::without`].
-    ///
-    /// # Errors
-    /// [`Error::Read`], [`Error::Broken`], [`Error::Rows`].
-    pub fn recent(&self, series: &Series) -> Result<Recent, Error> {
-        let mut slots = BTreeMap::new();
-        let (servers, _) = self.objects.names(&Path::from(names::RECENT))?;
-        for server in servers.iter().map(|s| decoded(s)) {
-            let folder = Path::from_iter([names::RECENT, &server]);
-            for day in self.objects.names(&folder)?.0 {
-                self.recent_of(series, &server, &day, &mut slots)?;
-            }
-        }
-        Ok(Recent { slots })
     }
 
     fn recent_of(
@@ -184,47 +137,6 @@ impl History {
     }
 }
 
-/// Rows that are in no file yet.
-#[derive(Debug)]
-pub struct Recent {
-    /// By the folder where their file will lie, and their time.
-    slots: BTreeMap<(Path, Span), Vec<RecordBatch>>,
-}
-
-impl Recent {
-    /// The rows whose time none of these files covers.
-    pub fn without(self, files: &[(Path, u64)]) -> Vec<RecordBatch> {
-        let has_file = |folder: &Path, slot: Span| {
-            files.iter().any(|(file, _)| {
-                let in_folder = file.prefix_matches(folder);
-                in_folder && file.filename().and_then(Span::of).is_some_and(|s| within(slot, s))
-            })
-        };
-        let kept = self.slots.into_iter().filter(|((folder, slot), _)| !has_file(folder, *slot));
-        kept.flat_map(|(_, rows)| rows).collect()
-    }
-}
-
 fn within(slot: Span, file: Span) -> bool {
     file.from_s <= slot.from_s && slot.to_s <= file.to_s
-}
-
-/// A name as it was before it became part of a path.
-fn decoded(part: &str) -> String {
-    let mut bytes = Vec::with_capacity(part.len());
-    let mut rest = part.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|h| std::str::from_utf8(h).ok());
-        match (first, hex.and_then(|h| u8::from_str_radix(h, 16).ok())) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or(&[]);
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
