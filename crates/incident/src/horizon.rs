@@ -46,14 +46,19 @@ pub(crate) fn held_s(window: &Window, holder: &XminHolder, at: Timestamp) -> f64
     }
     let until = window.samples.iter().filter(|s| s.at <= at);
     let looks = until.rev().filter_map(|s| Some((s.at, s.horizon.as_ref()?)));
-    let mut snapshot = None;
+    let mut later: Option<(i64, i64)> = None;
     let same = |(_, h): &(Timestamp, &Horizon)| {
         let of = h.holders.iter().find(|x| (x.kind, &x.name) == (holder.kind, &holder.name));
         let Some(xmin) = of.map(|x| h.next_xid - x.age_xids) else { return false };
-        *snapshot.get_or_insert(xmin) == xmin
+        let (later_xmin, later_next) = later.replace((xmin, h.next_xid)).unwrap_or((xmin, 0));
+        let (moved, passed) = (later_xmin - xmin, later_next - h.next_xid);
+        moved <= XIDS_BLUR || moved * 2 <= passed
     };
     looks.take_while(same).last().map_or(0.0, |(first, _)| seconds_between(first, at))
 }
+
+/// The age of a snapshot and the next id are read one after the other, and ids pass in between.
+const XIDS_BLUR: i64 = 10;
 
 /// A table at the moment since the onset when it had most dead rows.
 #[derive(Debug, Clone)]
@@ -136,7 +141,7 @@ mod tests {
                 since: None,
                 state: "active".to_owned(),
             };
-            let next_xid = 100 * s;
+            let next_xid = 100 * s + [0, 3, 1].get(s as usize % 3).unwrap(); // read a bit later
             sample.horizon =
                 Some(Horizon { holders: vec![holder], next_xid, ..Horizon::default() });
         }

@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod causes;
 mod counted;
+pub mod course;
 pub mod detectors;
 mod facts;
 mod forecast;

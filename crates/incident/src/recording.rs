@@ -1,6 +1,7 @@
 //! An outage as a file: the seconds around its onset, packed, so that the minds replay it
 //! without a server.
 
+use crate::course::note;
 use crate::{causes, detectors};
 use pgward_model::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -115,18 +116,6 @@ pub fn replay(recorded: &Case) -> Replayed {
     }
     case.onset = case.symptoms.iter().map(|s| s.since).min().unwrap_or(recorded.onset);
     Replayed { verdicts: causes::judge(&case), symptoms: case.symptoms, opened }
-}
-
-fn note(symptoms: &mut Vec<Symptom>, new: Symptom) {
-    let same = |s: &&mut Symptom| s.detector == new.detector && s.relations == new.relations;
-    match symptoms.iter_mut().find(same) {
-        Some(old) => {
-            let since = old.since.min(new.since);
-            *old = new;
-            old.since = since;
-        }
-        None => symptoms.push(new),
-    }
 }
 
 /// Words that were met, each with its number.

@@ -1,5 +1,6 @@
 //! Judges a run of samples as the loop would have, one after the other: a look back in time.
 
+use crate::course::{baseline_end, baseline_until, note};
 use crate::{causes, detectors, ledger};
 use pgward_model::prelude::*;
 
@@ -12,8 +13,6 @@ pub struct Replayed {
     pub case: Case,
 }
 
-/// The baseline ends this long before the present, as in the loop.
-const BASELINE_GAP_S: f64 = 6.0;
 /// What a level is learned from. The loop has two minutes of it every two seconds; of what was
 /// kept, counters may cover a minute each, so that ten minutes show as many.
 const BASELINE_KEPT_S: f64 = 600.0;
@@ -35,8 +34,7 @@ pub fn replay(samples: Vec<Sample>, case: Case) -> Replayed {
         }
         if open.is_none() {
             window.samples.retain(|s| seconds_between(s.at, at) <= BASELINE_KEPT_S);
-            let gap = jiff::SignedDuration::from_secs_f64(BASELINE_GAP_S);
-            window.baseline_until = at.checked_sub(gap).unwrap_or(at);
+            window.baseline_until = baseline_until(at);
         }
         let symptoms = detectors::detect(&window);
         let harm = symptoms.iter().any(|s| s.weight == Weight::Harm && s.is_present(at));
@@ -49,7 +47,9 @@ pub fn replay(samples: Vec<Sample>, case: Case) -> Replayed {
             None => {}
             Some(open) => {
                 open.last_harm = if harm { at } else { open.last_harm };
-                open.note(symptoms);
+                for symptom in symptoms {
+                    note(&mut open.symptoms, symptom);
+                }
             }
         }
     }
@@ -60,23 +60,6 @@ struct Open {
     opened: Timestamp,
     last_harm: Timestamp,
     symptoms: Vec<Symptom>,
-}
-
-impl Open {
-    fn note(&mut self, symptoms: Vec<Symptom>) {
-        for new in symptoms {
-            let same =
-                |s: &&mut Symptom| s.detector == new.detector && s.relations == new.relations;
-            match self.symptoms.iter_mut().find(same) {
-                Some(old) => {
-                    let since = old.since.min(new.since);
-                    *old = new;
-                    old.since = since;
-                }
-                None => self.symptoms.push(new),
-            }
-        }
-    }
 }
 
 fn judged(window: Window, open: Option<Open>, server: String, case: Case) -> Replayed {
@@ -100,15 +83,6 @@ fn judged(window: Window, open: Option<Open>, server: String, case: Case) -> Rep
         changes,
     };
     Replayed { incident: Some(incident), case }
-}
-
-/// Not after the trouble began; but trouble that began before all samples must not take what
-/// baseline there is.
-fn baseline_end(window: &Window, since: Timestamp) -> Timestamp {
-    let end = window.baseline_until.min(since);
-    let least = jiff::SignedDuration::from_secs_f64(detectors::BASELINE_S_MIN);
-    let first = window.samples.first().and_then(|s| s.at.checked_add(least).ok());
-    first.map_or(end, |first| end.max(first.min(window.baseline_until)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::memory::{self, Hole};
 use crate::notices::Told;
 use crate::samplers::{SAMPLERS, Sampler};
 use crate::steady::Steady;
-use pgward_incident::{causes, detectors, ledger, status};
+use pgward_incident::{causes, course, detectors, ledger, status};
 use pgward_model::prelude::*;
 use pgward_pg::clock;
 use pgward_pg::prelude::*;
@@ -55,8 +55,6 @@ pub struct Watcher {
 
 /// Two minutes tell a level; [`memory::BOUNDS`] allows for them and ten minutes of trouble.
 const BASELINE_KEPT_S: f64 = 120.0;
-/// The baseline ends this long before now, so that trouble is not learned while it begins.
-const BASELINE_GAP_S: f64 = 6.0; // longer than any detector needs to speak
 /// A new level holds for minutes before it is accepted; each look copies the whole case.
 const LEVELS_EVERY_S: f64 = 15.0;
 /// DDL is remembered this long.
@@ -314,8 +312,7 @@ impl Watcher {
     }
 
     fn move_baseline(&mut self, at: Timestamp) {
-        let gap = jiff::SignedDuration::from_secs_f64(BASELINE_GAP_S);
-        self.window.baseline_until = at.checked_sub(gap).unwrap_or(at);
+        self.window.baseline_until = course::baseline_until(at);
         let settled = self.ddl.last().is_none_or(|d| seconds_between(d.at, at) > BASELINE_KEPT_S);
         let read = |catalog: &Option<Catalog>| catalog.as_ref().map(|c| c.taken_at);
         let is_new = read(&self.window.catalog) != read(&self.eyes.catalog);
@@ -327,7 +324,7 @@ impl Watcher {
     fn open(&mut self, at: Timestamp, symptoms: &[Symptom]) -> Event {
         let harm = symptoms.iter().find(|s| s.weight == Weight::Harm);
         let since = symptoms.iter().map(|s| s.since).min().unwrap_or(at);
-        self.window.baseline_until = baseline_end(&self.window, since);
+        self.window.baseline_until = course::baseline_end(&self.window, since);
         // Of all watchers of the process: two servers that fail together are two incidents.
         static N_INCIDENTS: AtomicU32 = AtomicU32::new(0);
         let n = N_INCIDENTS.fetch_add(1, Ordering::Relaxed) + 1;
@@ -355,27 +352,15 @@ impl Watcher {
         let mut events = Vec::new();
         for new in symptoms {
             let Some(incident) = &mut self.incident else { break };
-            let known = incident
-                .symptoms
-                .iter_mut()
-                .find(|s| s.detector == new.detector && s.relations == new.relations);
-            match known {
-                Some(old) => {
-                    let since = old.since.min(new.since);
-                    *old = new.clone();
-                    old.since = since;
-                }
-                None => {
-                    incident.symptoms.push(new.clone());
-                    let source = new.evidence().first().map(|e| e.source.clone());
-                    events.push(self.event(
-                        new.since,
-                        EventKind::Symptom,
-                        &new.detector,
-                        new.title.clone(),
-                        source.unwrap_or_else(|| sampled("detectors")),
-                    ));
-                }
+            if course::note(&mut incident.symptoms, new.clone()) {
+                let source = new.evidence().first().map(|e| e.source.clone());
+                events.push(self.event(
+                    new.since,
+                    EventKind::Symptom,
+                    &new.detector,
+                    new.title.clone(),
+                    source.unwrap_or_else(|| sampled("detectors")),
+                ));
             }
         }
         events
@@ -534,17 +519,6 @@ fn verdicts(case: &mut Case, hole: Option<&Hole>, before: &[Judged]) -> Vec<Judg
     judged
 }
 
-/// Where the baseline of an incident that began at `since` ends: not after it, but a trouble
-/// that began before we looked must not take what baseline there is.
-fn baseline_end(window: &Window, since: Timestamp) -> Timestamp {
-    let end = window.baseline_until.min(since);
-    let least = jiff::SignedDuration::from_secs_f64(detectors::BASELINE_S_MIN);
-    let Some(first) = window.samples.first().and_then(|s| s.at.checked_add(least).ok()) else {
-        return end;
-    };
-    end.max(first.min(window.baseline_until))
-}
-
 fn sampled(what: &str) -> Source {
     Source::new(SourceKind::Sample, what)
 }
@@ -633,16 +607,5 @@ mod tests {
         case.window.samples.last_mut().unwrap().gaps.push(gap);
         let blind = verdicts(&mut case, hole.as_ref(), &before);
         assert!(matches!(of(&blind).verdict, Verdict::Unknown { .. }));
-    }
-
-    #[test]
-    fn trouble_older_than_all_samples_leaves_a_baseline() {
-        let at = |s: i64| Timestamp::from_second(1_795_219_200 + s).unwrap();
-        let samples = (0..60).map(|s| Sample { at: at(s), ..Sample::default() }).collect();
-        let window = Window { samples, baseline_until: at(54), catalog: None };
-        assert_eq!(baseline_end(&window, at(50)), at(50));
-        assert_eq!(baseline_end(&window, at(-7200)), at(10));
-        let young = Window { baseline_until: at(5), ..window };
-        assert_eq!(baseline_end(&young, at(-7200)), at(5));
     }
 }
