@@ -26,7 +26,7 @@ const CLIENTS: [&str; 8] = [
     "pq-sys",
 ];
 
-/// The one room that holds the engine of SQL over the history, half of all that is compiled.
+/// The one room that holds the engine of SQL over the history, which takes minutes to compile.
 const ENGINE_ROOM: &str = "history";
 
 /// Async runtimes and what only makes sense with one.
