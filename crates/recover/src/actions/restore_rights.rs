@@ -2,6 +2,7 @@
 
 use super::{Action, Cx, plan as refuse, runbook, step};
 use crate::error::Error;
+use pgward_incident::causes;
 use pgward_model::prelude::*;
 use std::collections::BTreeMap;
 
@@ -12,21 +13,11 @@ pub(super) static ACTION: Action = Action {
     plan,
 };
 
-/// Changes of one deploy are seen within this time of each other.
-const ONE_CHANGE_S: f64 = 10.0;
-
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
-    let changes: Vec<&ConfigChange> = case
-        .window
-        .recent()
-        .iter()
-        .flat_map(|s| &s.changes)
-        .filter(|c| c.kind == "privilege")
-        .collect();
-    let first =
-        changes.first().ok_or_else(|| refuse(&ACTION, "which rights were taken is not known"))?;
+    // Those that a refused role has lost, as the verdict says; what else was taken meanwhile, or
+    // given, is nobody's trouble.
     let mut steps = Vec::new();
-    for change in changes.iter().filter(|c| seconds_between(first.at, c.at) <= ONE_CHANGE_S) {
+    for change in causes::rights_taken(case) {
         steps.extend(give_back(change)?);
     }
     if steps.is_empty() {
