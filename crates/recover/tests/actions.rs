@@ -337,6 +337,7 @@ fn half_built(stage: &Stage, unique: &str) {
     let holder = stage.user();
     holder.simple("BEGIN; INSERT INTO users VALUES (0, 'held')").unwrap();
     other.simple(&build).unwrap_err();
+    other.simple("SELECT").unwrap(); // the error is told before the build is put away
     holder.simple("ROLLBACK").unwrap();
     assert!(stage.is("count(*) = 1 FROM pg_index WHERE NOT indisvalid"));
 }

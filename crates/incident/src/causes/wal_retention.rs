@@ -49,8 +49,19 @@ fn judge(case: &Case) -> Verdict {
             "whether archiving goes on to fail: it has failed {tried} times, and the archiver \
              tries each segment {FAILURES_MIN} times"
         )),
+        (None, None) if waits_in_vain(case, &wal) => Verdict::unknown(
+            "whether the archiver is at work: segments wait, and since the onset none was archived \
+             nor failed to be",
+        ),
         (None, None) => Verdict::ruled_out(kept_by_slots(case, &wal)),
     }
+}
+
+/// An archive_command that hangs does not fail.
+fn waits_in_vain(case: &Case, wal: &WalCounters) -> bool {
+    let before = newest(case.window.baseline(), |s| s.wal.as_ref().map(|w| w.archived));
+    let waits = wal.archive_waiting.is_some_and(|n| n >= 2); // one may just be on its way
+    wal.archives && waits && before == Some(wal.archived)
 }
 
 /// As the detector: the archiver tries each segment three times before it pauses.
@@ -210,6 +221,18 @@ mod tests {
             wal.last_failed = Some(at(35));
         }
         assert!(matches!(judge(&failing), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn an_archiver_that_hangs_is_not_ruled_out() {
+        for (archived, unknown) in [(7, true), (9, false)] {
+            let mut hangs = kept(0.0, 1e9);
+            for (s, sample) in hangs.window.samples.iter_mut().enumerate() {
+                let wal = sample.wal.as_mut().unwrap();
+                (wal.archived, wal.archive_waiting) = (if s > 35 { archived } else { 7 }, Some(4));
+            }
+            assert_eq!(matches!(judge(&hangs), Verdict::Unknown { .. }), unknown);
+        }
     }
 
     #[test]
