@@ -165,10 +165,9 @@ fn cancel(session: &SessionSample, claim: &str, within_ms: u64) -> Step {
     cancel
 }
 
-/// Ends the session while it is in the state and the transaction it was seen in.
+/// Ends the session while it is in the transaction it was seen in.
 fn end(session: &SessionSample, still: Still) -> Step {
-    let still =
-        Still { state: Some(session.state.clone()), xact_start: session.xact_start, ..still };
+    let still = Still { xact_start: session.xact_start, ..still };
     let title =
         format!("end pid {} of role {} ({})", session.pid, session.role, session.application);
     let mut end = signal(title, session, BackendSignal::Terminate, still);
@@ -176,6 +175,24 @@ fn end(session: &SessionSample, still: Still) -> Step {
         why: "a session cannot be given back; its owner may run it again".into(),
     };
     end
+}
+
+/// And while it is in the state it was seen in: idle, say.
+fn in_its_state(session: &SessionSample) -> Still {
+    Still { state: Some(session.state.clone()), ..Still::default() }
+}
+
+/// The session is no more, as a check.
+fn is_gone(session: &SessionSample, claim: &str) -> Expectation {
+    Expectation {
+        claim: format!("pid {} {claim}", session.pid),
+        sql: format!(
+            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a \
+             WHERE a.pid = {} AND a.backend_start = '{}'::timestamptz)",
+            session.pid, session.backend_start
+        ),
+        within_ms: 5_000,
+    }
 }
 
 /// What ends when the signal works, as a check.

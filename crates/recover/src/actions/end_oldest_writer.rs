@@ -1,6 +1,6 @@
 //! Ends the session whose open transaction makes every snapshot look up who belongs to whom.
 
-use super::{Action, Cx, lossless, plan as refuse, runbook, step};
+use super::{Action, Cx, end, is_gone, lossless, plan as refuse, runbook};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -18,28 +18,8 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         .iter()
         .find(|s| likely.pids.contains(&s.pid) && s.xid.is_some())
         .ok_or_else(|| refuse(&ACTION, "the transaction has ended by itself"))?;
-    let mut end = step(
-        format!("end pid {} of role {} ({})", session.pid, session.role, session.application),
-        Act::Signal {
-            pid: session.pid,
-            backend_start: session.backend_start,
-            signal: BackendSignal::Terminate,
-            still: Still { xact_start: session.xact_start, ..Still::default() },
-        },
-        Limits::SHORT,
-    );
-    end.expectations = vec![Expectation {
-        claim: format!("pid {} is gone", session.pid),
-        sql: format!(
-            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a \
-             WHERE a.pid = {} AND a.backend_start = '{}'::timestamptz)",
-            session.pid, session.backend_start
-        ),
-        within_ms: 5_000,
-    }];
-    end.undo = Undo::Impossible {
-        why: "a session cannot be given back; its owner may run it again".into(),
-    };
+    let mut end = end(session, Still::default());
+    end.expectations = vec![is_gone(session, "is gone")];
     Ok(runbook(
         &ACTION,
         format!("End pid {} of role {}", session.pid, session.role),

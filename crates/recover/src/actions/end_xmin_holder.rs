@@ -1,6 +1,6 @@
 //! Ends the session whose old snapshot keeps dead rows, and removes them.
 
-use super::{Action, Cx, blamed, end, lossless, runbook, step};
+use super::{Action, Cx, blamed, end, in_its_state, is_gone, lossless, runbook, step};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -13,16 +13,8 @@ pub(super) static ACTION: Action = Action {
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let session = blamed(&ACTION, likely, case)?;
-    let mut end = end(session, Still::default());
-    end.expectations = vec![Expectation {
-        claim: format!("pid {} keeps no row versions any more", session.pid),
-        sql: format!(
-            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a \
-             WHERE a.pid = {} AND a.backend_start = '{}'::timestamptz)",
-            session.pid, session.backend_start
-        ),
-        within_ms: 5_000,
-    }];
+    let mut end = end(session, in_its_state(session));
+    end.expectations = vec![is_gone(session, "keeps no row versions any more")];
     let idle = session.state.starts_with("idle in transaction");
     let loss = match idle {
         true => lossless("the transaction was never committed, and nobody waits for its answer"),

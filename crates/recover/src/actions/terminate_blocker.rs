@@ -1,6 +1,8 @@
 //! Ends the session that holds its locks and does nothing.
 
-use super::{Action, Cx, blamed, end, lossless, nobody_waits_for, plan as refuse, runbook};
+use super::{
+    Action, Cx, blamed, end, in_its_state, lossless, nobody_waits_for, plan as refuse, runbook,
+};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -16,7 +18,7 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     if !session.state.starts_with("idle in transaction") {
         return Err(refuse(&ACTION, format!("pid {} is {} by now", session.pid, session.state)));
     }
-    let mut end = end(session, Still { blocks: true, ..Still::default() });
+    let mut end = end(session, Still { blocks: true, ..in_its_state(session) });
     end.expectations = vec![nobody_waits_for(session.pid)];
     Ok(runbook(
         &ACTION,
