@@ -102,8 +102,22 @@ fn is_timeout(entry: &LogEntry) -> bool {
 
 /// A timeout's setting that changed since shortly before the onset, for all or for a role.
 fn changed(case: &Case) -> Option<&ConfigChange> {
-    changes_near(case, "setting").rfind(|c| c.name.ends_with("_timeout"))
+    // Also `role site: statement_timeout`.
+    let ends = |c: &&ConfigChange| c.name.rsplit(' ').next().is_some_and(|n| ENDING.contains(&n));
+    changes_near(case, "setting").rfind(ends)
 }
+
+/// Timeouts that end statements and sessions; others (`checkpoint_timeout`) end neither.
+const ENDING: [&str; 8] = [
+    "statement_timeout",
+    "lock_timeout",
+    "transaction_timeout",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "authentication_timeout",
+    "tcp_user_timeout",
+    "wal_sender_timeout",
+];
 
 #[cfg(test)]
 mod tests {
@@ -163,6 +177,10 @@ mod tests {
             after: "20ms".into(),
         }];
         assert!(judge(&case(samples.clone(), 30)).likely().is_some());
+        let mut other = samples.clone();
+        let changes = other.iter_mut().flat_map(|s| &mut s.changes);
+        changes.for_each(|c| c.name = "checkpoint_timeout".into());
+        assert!(judge(&case(other, 30)).likely().is_none());
         samples.last_mut().unwrap().gaps.push(Gap { sampler: "log".into(), why: "x".into() });
         assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));
     }
