@@ -8,7 +8,6 @@ mod net_drop;
 mod page_damage;
 mod restart;
 mod slow_network;
-mod stampede;
 mod stopped_process;
 
 use crate::backup::Vault;
@@ -103,7 +102,6 @@ pub static FAULTS: &[&Fault] = &[
     &page_damage::FAULT,
     &restart::FAULT,
     &slow_network::FAULT,
-    &stampede::FAULT,
     &stopped_process::FAULT,
 ];
 

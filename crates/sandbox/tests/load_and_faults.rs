@@ -218,7 +218,7 @@ fn faults_do_what_they_say_and_only_in_the_sandbox() {
     for fault in faults::FAULTS {
         let given = match fault.id {
             "page_damage" => params(&[("relation", "accounts")]),
-            "more_clients" | "stampede" => params(&[("session", "reader")]),
+            "more_clients" => params(&[("session", "reader")]),
             "decoy_backups" => params(&[("kind", "late")]),
             "stopped_process" => params(&[("relation", "accounts")]),
             _ => Params::new(),

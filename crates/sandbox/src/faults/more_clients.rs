@@ -1,8 +1,14 @@
-//! Adds clients to a session of the load: traffic that is there, and is not the cause.
+//! Adds clients to a session of the load: a decoy that is there and is not the cause, or, where
+//! they are many, those whom a flushed cache had served until it is filled again.
 
-use super::{Fault, FaultCx, Param, Params, Running, Truth, number, open, text};
+use super::{Fault, FaultCx, Param, Params, Running, Truth, duration, number, open, text};
 use crate::error::Error;
 use crate::load::Added;
+use pgward_pg::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub(super) static FAULT: Fault = Fault {
     id: "more_clients",
@@ -10,6 +16,7 @@ pub(super) static FAULT: Fault = Fault {
     params: &[
         Param { name: "session", default: None, doc: "the session of the load they join" },
         Param { name: "clients", default: Some("4"), doc: "how many" },
+        Param { name: "lasts", default: Some("1h"), doc: "when they leave by themselves" },
     ],
     start,
 };
@@ -17,7 +24,9 @@ pub(super) static FAULT: Fault = Fault {
 struct MoreClients {
     session: String,
     n: u32,
-    added: Added,
+    added: Arc<Mutex<Added>>,
+    stop: Arc<AtomicBool>,
+    leaving: Option<JoinHandle<()>>,
 }
 
 fn start(cx: &FaultCx<'_>, params: &Params) -> Result<Box<dyn Running>, Error> {
@@ -28,8 +37,18 @@ fn start(cx: &FaultCx<'_>, params: &Params) -> Result<Box<dyn Running>, Error> {
     })?;
     let session = text(params, "session").to_owned();
     let n = number(FAULT.id, params, "clients")?;
-    let added = load.add_clients(&session, n)?;
-    Ok(Box::new(MoreClients { session, n, added }))
+    let lasts = duration(FAULT.id, params, "lasts")?;
+    let added = Arc::new(Mutex::new(load.add_clients(&session, n)?));
+    let stop = Arc::new(AtomicBool::new(false));
+    let (clients, stopped) = (Arc::clone(&added), Arc::clone(&stop));
+    let leaving = std::thread::spawn(move || {
+        let deadline = clock::Deadline::after(lasts);
+        while !deadline.passed() && !stopped.load(Ordering::SeqCst) {
+            std::thread::sleep(deadline.left().min(Duration::from_millis(50)));
+        }
+        clients.lock().unwrap_or_else(|e| e.into_inner()).stop();
+    });
+    Ok(Box::new(MoreClients { session, n, added, stop, leaving: Some(leaving) }))
 }
 
 impl Running for MoreClients {
@@ -39,6 +58,16 @@ impl Running for MoreClients {
     }
 
     fn stop(&mut self) {
-        self.added.stop();
+        self.stop.store(true, Ordering::SeqCst);
+        if let Some(leaving) = self.leaving.take() {
+            leaving.join().ok();
+        }
+        self.added.lock().unwrap_or_else(|e| e.into_inner()).stop();
+    }
+}
+
+impl Drop for MoreClients {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
