@@ -367,6 +367,25 @@ fn an_invalid_index_is_built_again_or_goes_where_duplicates_forbid_it() {
     }
 }
 
+/// Role site is refused a table.
+fn refusal() -> LogEntry {
+    LogEntry {
+        at: clock::now(),
+        pid: 4712,
+        role: "site".into(),
+        database: "shop".into(),
+        application: "shop".into(),
+        client: "10.0.0.1:4000".into(),
+        severity: "ERROR".into(),
+        sqlstate: "42501".into(),
+        class: String::new(),
+        message: "permission denied for table Odd orders".into(),
+        detail: String::new(),
+        context: String::new(),
+        statement: String::new(),
+    }
+}
+
 #[test]
 fn rights_come_back_as_they_were_and_no_more() {
     let stage = stage(
@@ -388,12 +407,25 @@ fn rights_come_back_as_they_were_and_no_more() {
         before: before.clone(),
         after: acl(),
     };
-    let sample = Sample { at: clock::now(), changes: vec![change], ..Sample::default() };
+    // Taken on purpose, from a role that nobody refuses anything.
+    let other = ConfigChange {
+        name: "table public.secrets".into(),
+        before: "postgres {postgres=arwd/postgres,other=r/postgres}".into(),
+        after: "postgres {postgres=arwd/postgres}".into(),
+        ..change.clone()
+    };
+    let sample = Sample {
+        at: clock::now(),
+        changes: vec![other, change],
+        log: vec![refusal(); 3],
+        ..Sample::default()
+    };
     let mut taken = case(vec![sample]);
     let likely =
         Likely::new(0.9, "taken", fact()).blaming([ddl("TABLE", "", "Odd orders", revoke)]);
     let runbook = stage.plan("restore_rights", &likely, &taken).unwrap();
     assert_eq!(runbook.loss.n_rows, None, "rights are also taken on purpose");
+    assert_eq!(runbook.steps.len(), 1);
     let change = pgward_sql::change(vec![pgward_sql::read("7_rights.sql", revoke)]);
     taken.known_changes = vec![KnownChange { change, seen: ChangeSeen::InFolder }];
     let runbook = stage.plan("restore_rights", &likely, &taken).unwrap();
