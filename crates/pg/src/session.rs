@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 pub use tokio_postgres::Row;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{FromSql, ToSql};
-use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 
 /// What a session is for: its `application_name` and its limits on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -378,11 +379,15 @@ impl Session {
     pub fn canceller(&self) -> impl Fn() -> Result<(), Error> + Send + 'static {
         let token = self.client.cancel_token();
         let target = self.target.to_string();
-        let tls = self.target.tls().connector.clone();
+        let tls = self.target.tls().clone();
         move || {
-            runtime()
-                .block_on(token.cancel_query(tls.clone()))
-                .map_err(|source| Error::Connect { target: target.clone(), source })
+            // A request to cancel says nothing but a key. Where TLS is only preferred it goes
+            // the shortest way, as that of psql does: the network may be in trouble too.
+            let asked = match tls.mode {
+                SslMode::Require => runtime().block_on(token.cancel_query(tls.connector.clone())),
+                _ => runtime().block_on(token.cancel_query(NoTls)),
+            };
+            asked.map_err(|source| Error::Connect { target: target.clone(), source })
         }
     }
 
