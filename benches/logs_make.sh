@@ -9,22 +9,10 @@
 set -euo pipefail
 
 seconds=${1:-20}
-bin=${PG_BIN:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
-dir=$(mktemp -d)
-as=()
-if [ "$(id -u)" -eq 0 ]; then
-    chown postgres "$dir"
-    as=(runuser -u postgres --)
-fi
-stop() {
-    "${as[@]}" "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true
-    rm -rf "$dir"
-}
-trap stop EXIT
-cd "$dir"
+here=$(cd "$(dirname "$0")/.." && pwd)
+. "$here/benches/private.sh"
 
-"${as[@]}" "$bin/initdb" -D "$dir/data" -A trust >/dev/null
-cat >>"$dir/data/postgresql.conf" <<CONF
+start_server <<CONF
 listen_addresses = ''
 unix_socket_directories = '$dir'
 fsync = off
@@ -42,7 +30,6 @@ max_wal_size = '32MB'
 work_mem = '64kB'
 max_connections = 30
 CONF
-"${as[@]}" "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/server.log" start >/dev/null
 export PGHOST=$dir PGUSER=postgres PGDATABASE=postgres
 "$bin/pgbench" -i -s 5 -q >/dev/null 2>&1
 

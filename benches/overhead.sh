@@ -16,23 +16,10 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$here/target}
 pgward=${PGWARD:-$target/release/pgward}
 [ -x "$pgward" ] || { echo "no $pgward: cargo build --release first" >&2; exit 2; }
-bin=${PG_BIN:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
-dir=$(mktemp -d)
-as=()
-if [ "$(id -u)" -eq 0 ]; then
-    chown postgres "$dir"
-    as=(runuser -u postgres --)
-fi
-stop() {
-    "${as[@]}" "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1 || true
-    rm -rf "$dir"
-}
-trap stop EXIT
-cd "$dir"
+. "$here/benches/private.sh"
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-"${as[@]}" "$bin/initdb" -D "$dir/data" -A trust >/dev/null
-cat >>"$dir/data/postgresql.conf" <<CONF
+start_server <<CONF
 listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = '$dir'
@@ -42,7 +29,6 @@ max_connections = 600
 shared_buffers = '512MB'
 max_wal_size = '4GB'
 CONF
-"${as[@]}" "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/server.log" start >/dev/null
 export PGHOST=127.0.0.1 PGPORT=$port PGUSER=postgres PGDATABASE=postgres PATH="$bin:$PATH"
 psql -qc 'CREATE EXTENSION pg_stat_statements'
 pgbench -i -s 20 -q >/dev/null 2>&1

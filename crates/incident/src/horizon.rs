@@ -126,21 +126,13 @@ fn dead(window: &Window) -> Vec<Dead> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, healthy, table};
+    use crate::testing::{at, healthy, slot, table};
 
     #[test]
     fn a_slot_is_held_for_as_long_as_its_snapshot_stood() {
         let mut samples = healthy(40);
         for (s, sample) in (0..).zip(&mut samples) {
-            let holder = XminHolder {
-                kind: HolderKind::Slot,
-                name: "copy".to_owned(),
-                pid: 0,
-                role: String::new(),
-                age_xids: if s < 25 { 7 } else { 100 * (s - 25) },
-                since: None,
-                state: "active".to_owned(),
-            };
+            let holder = slot(if s < 25 { 7 } else { 100 * (s - 25) });
             let next_xid = 100 * s + [0, 3, 1].get(s as usize % 3).unwrap(); // read a bit later
             sample.horizon =
                 Some(Horizon { holders: vec![holder], next_xid, ..Horizon::default() });

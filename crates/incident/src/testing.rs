@@ -49,6 +49,19 @@ pub(crate) fn log(seconds: i64, severity: &str, sqlstate: &str, message: &str) -
     }
 }
 
+/// A replication slot that keeps a snapshot of that age, by nobody's account since when.
+pub(crate) fn slot(age_xids: i64) -> XminHolder {
+    XminHolder {
+        kind: HolderKind::Slot,
+        name: "copy".to_owned(),
+        pid: 0,
+        role: String::new(),
+        age_xids,
+        since: None,
+        state: "inactive".to_owned(),
+    }
+}
+
 /// A healthy minute: one sample a second, 100 transactions/s, one probe each.
 pub(crate) fn healthy(seconds: i64) -> Vec<Sample> {
     (0..seconds).map(|s| sample(s, s * 100)).collect()

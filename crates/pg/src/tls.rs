@@ -85,7 +85,7 @@ fn verifier(
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     if verify == Verify::Nothing {
-        return Ok(Arc::new(Unverified { provider }));
+        return Ok(Arc::new(AnyHost { authority: None, provider }));
     }
     let mut store = RootCertStore::empty();
     match roots {
@@ -99,12 +99,12 @@ fn verifier(
             store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
         .build()
         .map_err(|e| refused("sslrootcert", e))?;
     Ok(match verify {
         Verify::Host => inner,
-        _ => Arc::new(AnyHost { inner }),
+        _ => Arc::new(AnyHost { authority: Some(inner), provider }),
     })
 }
 
@@ -123,15 +123,10 @@ fn refused(what: impl Into<String>, why: impl ToString) -> Error {
     Error::Tls { what: what.into(), why: why.to_string() }
 }
 
-/// `verify-ca`: any host's certificate that an authority of ours has signed.
+/// Verifies no more than the authority; nothing where there is none.
 #[derive(Debug)]
 struct AnyHost {
-    inner: Arc<WebPkiServerVerifier>,
-}
-
-/// `require` and `prefer`: any certificate.
-#[derive(Debug)]
-struct Unverified {
+    authority: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -144,55 +139,22 @@ impl ServerCertVerifier for AnyHost {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        // The chain is looked at before the name.
         use CertificateError::{NotValidForName, NotValidForNameContext};
-        match self.inner.verify_server_cert(
+        let Some(authority) = &self.authority else { return Ok(ServerCertVerified::assertion()) };
+        let verified = authority.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
             ocsp_response,
             now,
-        ) {
+        );
+        match verified {
+            // The chain is looked at before the name.
             Err(rustls::Error::InvalidCertificate(
                 NotValidForName | NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
             verified => verified,
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

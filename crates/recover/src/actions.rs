@@ -109,32 +109,36 @@ fn step(title: impl Into<String>, act: Act, limits: Limits) -> Step {
     }
 }
 
-/// The newest sight of a session that the verdict blames, if others still wait for it.
+/// The newest sight of a session that the verdict blames.
 fn blamed<'a>(
     action: &Action,
     likely: &Likely,
     case: &'a Case,
 ) -> Result<&'a SessionSample, Error> {
-    let newest = case.window.last().ok_or_else(|| plan(action, "there is no sample"))?;
-    newest
-        .sessions
-        .iter()
-        .find(|s| likely.pids.contains(&s.pid))
-        .ok_or_else(|| plan(action, "the session is gone by itself"))
+    blamed_that(action, likely, case, |_| true, "the session is gone by itself")
 }
 
-/// A session that the verdict blames and that runs a statement.
+/// As [`blamed`], while it still is as the action needs it; else it is refused with `over`.
+fn blamed_that<'a>(
+    action: &Action,
+    likely: &Likely,
+    case: &'a Case,
+    still: impl Fn(&SessionSample) -> bool,
+    over: &str,
+) -> Result<&'a SessionSample, Error> {
+    let newest = case.window.last().ok_or_else(|| plan(action, "there is no sample"))?;
+    let mut sessions = newest.sessions.iter();
+    sessions.find(|s| likely.pids.contains(&s.pid) && still(s)).ok_or_else(|| plan(action, over))
+}
+
+/// As [`blamed`], while it runs a statement.
 fn at_work<'a>(
     action: &Action,
     likely: &Likely,
     case: &'a Case,
 ) -> Result<&'a SessionSample, Error> {
-    let newest = case.window.last().ok_or_else(|| plan(action, "there is no sample"))?;
-    newest
-        .sessions
-        .iter()
-        .find(|s| likely.pids.contains(&s.pid) && s.state == "active")
-        .ok_or_else(|| plan(action, "the statement has ended by itself"))
+    let is_active = |s: &SessionSample| s.state == "active";
+    blamed_that(action, likely, case, is_active, "the statement has ended by itself")
 }
 
 /// A signal to the backend that was seen, and to no other that got its pid.

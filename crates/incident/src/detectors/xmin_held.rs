@@ -46,21 +46,13 @@ fn detect(window: &Window) -> Vec<Symptom> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, healthy};
+    use crate::testing::{at, healthy, slot};
 
     #[test]
     fn a_slot_is_old_by_our_own_account() {
         let mut samples = healthy(910);
         for (s, sample) in (0..).zip(&mut samples) {
-            let holder = XminHolder {
-                kind: HolderKind::Slot,
-                name: "copy".to_owned(),
-                pid: 0,
-                role: String::new(),
-                age_xids: 100 * s,
-                since: None,
-                state: "inactive".to_owned(),
-            };
+            let holder = slot(100 * s);
             let (holders, next_xid) = (vec![holder], 100 * s);
             sample.horizon = Some(Horizon { holders, next_xid, ..Horizon::default() });
         }

@@ -1,6 +1,6 @@
 //! Ends the session whose open transaction makes every snapshot look up who belongs to whom.
 
-use super::{Action, Cx, end, is_gone, lossless, plan as refuse, runbook};
+use super::{Action, Cx, blamed_that, end, is_gone, lossless, runbook};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -12,12 +12,9 @@ pub(super) static ACTION: Action = Action {
 };
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
-    let newest = case.window.last().ok_or_else(|| refuse(&ACTION, "there is no sample"))?;
-    let session = newest
-        .sessions
-        .iter()
-        .find(|s| likely.pids.contains(&s.pid) && s.xid.is_some())
-        .ok_or_else(|| refuse(&ACTION, "the transaction has ended by itself"))?;
+    let wrote = |s: &SessionSample| s.xid.is_some();
+    let over = "the transaction has ended by itself";
+    let session = blamed_that(&ACTION, likely, case, wrote, over)?;
     let mut end = end(session, Still::default());
     end.expectations = vec![is_gone(session, "is gone")];
     Ok(runbook(
