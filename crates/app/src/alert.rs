@@ -88,12 +88,18 @@ pub const WITHIN: Duration = Duration::from_secs(10);
 
 /// Posts JSON. The answer counts by its status alone: 2xx is delivered; 408, 425, 429 and 5xx
 /// are tried again; other refusals stay refusals.
-fn post(url: &str, body: &serde_json::Value) -> Result<(), Failure> {
+pub fn post(
+    url: &str,
+    headers: &[(String, String)],
+    body: &serde_json::Value,
+) -> Result<(), Failure> {
     let text = body.to_string();
-    let sent = crate::client::agent(WITHIN)
-        .post(url)
-        .header("content-type", "application/json")
-        .send(text.as_bytes());
+    let mut request =
+        crate::client::agent(WITHIN).post(url).header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let sent = request.send(text.as_bytes());
     // An address may hold a key: only its host is told.
     let host = host_of(url);
     match sent.map(|answer| answer.status().as_u16()) {

@@ -1,9 +1,9 @@
 //! The board: what every guarded server last said, for those who ask over HTTP.
 
 use crate::courier::Counts;
+use crate::metrics::Metrics;
 use pgward_model::prelude::*;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -61,10 +61,10 @@ impl Board {
         cards.values().filter(old).map(|c| c.status.server.clone()).collect()
     }
 
-    /// Everything as Prometheus reads it (text format 0.0.4).
-    pub fn metrics(&self, now: Timestamp) -> String {
+    /// What can be counted and measured of all servers, and of ourselves.
+    pub fn metrics(&self, now: Timestamp) -> Metrics {
         let cards = self.lock();
-        let mut page = Page::default();
+        let mut page = Metrics::default();
         for card in cards.values() {
             card.metrics(&mut page, now);
         }
@@ -85,7 +85,7 @@ impl Board {
             );
             page.counter("alerts_given_up_total", "Alerts given up", &of, count(&counts.given_up));
         }
-        page.text()
+        page
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Card>> {
@@ -94,7 +94,7 @@ impl Board {
 }
 
 impl Card {
-    fn metrics(&self, page: &mut Page, now: Timestamp) {
+    fn metrics(&self, page: &mut Metrics, now: Timestamp) {
         let status = &self.status;
         let server = ("server", status.server.as_str());
         let of = [server];
@@ -133,52 +133,6 @@ impl Card {
     }
 }
 
-/// Samples by metric, since all of one must stand together.
-#[derive(Default)]
-struct Page {
-    metrics: BTreeMap<&'static str, (&'static str, &'static str, String)>,
-}
-
-impl Page {
-    fn gauge(&mut self, name: &'static str, help: &'static str, of: &[(&str, &str)], value: f64) {
-        self.add(name, "gauge", help, of, value);
-    }
-
-    fn counter(&mut self, name: &'static str, help: &'static str, of: &[(&str, &str)], value: f64) {
-        self.add(name, "counter", help, of, value);
-    }
-
-    fn add(
-        &mut self,
-        name: &'static str,
-        kind: &'static str,
-        help: &'static str,
-        of: &[(&str, &str)],
-        value: f64,
-    ) {
-        let labels: Vec<String> =
-            of.iter().map(|(k, v)| format!("{k}=\"{}\"", escaped(v))).collect();
-        let (_, _, lines) = self.metrics.entry(name).or_insert((kind, help, String::new()));
-        // A string takes whatever is written to it.
-        let _ = writeln!(lines, "pgward_{name}{{{}}} {value}", labels.join(","));
-    }
-
-    fn text(&self) -> String {
-        let mut text = String::new();
-        for (name, (kind, help, lines)) in &self.metrics {
-            text.push_str(&format!(
-                "# HELP pgward_{name} {help}\n# TYPE pgward_{name} {kind}\n{lines}"
-            ));
-        }
-        text
-    }
-}
-
-/// The three characters that the format escapes in a label.
-fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,21 +162,17 @@ mod tests {
     }
 
     #[test]
-    fn metrics_of_one_name_stand_together_with_their_help() {
+    fn every_server_counts_its_own_ticks_and_incidents() {
         let board = Board::default();
         board.write(status("a"), 3.0, true, at(0));
         board.write(status("b"), 4.0, false, at(0));
         board.write(status("b"), 4.0, true, at(1));
-        let page = board.metrics(at(2));
-        let lines: Vec<&str> = page.lines().collect();
-        let of = |name: &str| lines.iter().position(|l| l.starts_with(name)).unwrap();
-        let ticks = of("# TYPE pgward_ticks_total counter");
-        assert_eq!(lines[ticks + 1], "pgward_ticks_total{server=\"a\"} 1");
-        assert_eq!(lines[ticks + 2], "pgward_ticks_total{server=\"b\"} 2");
+        let page = board.metrics(at(2)).prometheus();
+        assert!(page.contains("pgward_ticks_total{server=\"a\"} 1\n"), "{page}");
+        assert!(page.contains("pgward_ticks_total{server=\"b\"} 2\n"), "{page}");
         assert!(page.contains("pgward_incidents_total{server=\"b\"} 1\n"));
         assert!(page.contains("pgward_tick_seconds{server=\"a\"} 0.003\n"));
         assert!(page.contains("limit=\"connections\",of=\"all \\\"roles\\\"\"} 97\n"), "{page}");
-        assert_eq!(page.matches("# HELP pgward_sessions ").count(), 1);
     }
 
     #[test]

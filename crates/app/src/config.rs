@@ -38,6 +38,7 @@ struct Document {
     server: Vec<watched::RawServer>,
     alert: Vec<watched::RawRoute>,
     daemon: watched::RawDaemon,
+    otlp: Option<watched::RawOtlp>,
 }
 
 #[derive(Debug, Deserialize, Default)]

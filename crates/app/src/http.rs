@@ -114,7 +114,7 @@ fn answer(request: &mut Request, token: Option<&str>, board: &Board, take: &Take
             [] => (200, TEXT, "well\n".to_owned()),
             stale => (503, TEXT, format!("not looked at any more: {}\n", stale.join(", "))),
         },
-        (Method::Get, "/metrics") => (200, METRICS, board.metrics(now)),
+        (Method::Get, "/metrics") => (200, METRICS, board.metrics(now).prometheus()),
         (Method::Get, "/status") => {
             (200, JSON, serde_json::json!({ "servers": board.statuses() }).to_string())
         }

@@ -18,6 +18,8 @@ mod http;
 mod kept;
 mod log_files;
 mod look_back;
+mod metrics;
+mod otlp;
 mod record;
 mod screen;
 mod shape;

@@ -41,5 +41,5 @@ fn send(route: &Route, delivery: &Delivery) -> Result<(), Failure> {
         "startsAt": alert.since,
         "endsAt": ends,
     }]);
-    post(&format!("{}/api/v2/alerts", route.url.trim_end_matches('/')), &body)
+    post(&format!("{}/api/v2/alerts", route.url.trim_end_matches('/')), &[], &body)
 }

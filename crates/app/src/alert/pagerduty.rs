@@ -38,5 +38,5 @@ fn send(route: &Route, delivery: &Delivery) -> Result<(), Failure> {
             "custom_details": alert,
         });
     }
-    post(url, &event)
+    post(url, &[], &event)
 }

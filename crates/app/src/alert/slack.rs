@@ -23,6 +23,7 @@ fn send(route: &Route, delivery: &Delivery) -> Result<(), Failure> {
     let body: String = escaped(&plain).chars().take(TEXT_CHARS - 8).collect();
     post(
         &route.url,
+        &[],
         &json!({
             "text": escaped(&view::alert_subject(&delivery.alert)),
             "blocks": [{

@@ -18,6 +18,7 @@ fn send(route: &Route, delivery: &Delivery) -> Result<(), Failure> {
     let document = view::alert(&delivery.alert, &delivery.with);
     post(
         &route.url,
+        &[],
         &json!({
             "id": delivery.id,
             "subject": view::alert_subject(&delivery.alert),

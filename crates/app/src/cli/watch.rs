@@ -3,6 +3,7 @@
 use super::{Exit, Programs, Respond, Servers, VaultDir};
 use crate::archive::Keeping;
 use crate::config::Watched;
+use crate::courier::Complain;
 use crate::daemon::{Daemon, Settings};
 use crate::face;
 use crate::http::{self, LISTEN};
@@ -97,6 +98,10 @@ impl Watch {
                 .map(|server| scope.spawn(move || daemon.guard(server, stop)))
                 .collect();
             scope.spawn(move || daemon.tell(stop));
+            if let Some(collector) = &watched.collector {
+                let complain: Complain = Arc::new(face::progress);
+                scope.spawn(move || collector.tell(&daemon.board(), &complain, stop));
+            }
             // A guard that panicked has said so; its server counts as in trouble.
             guards.into_iter().map(|g| g.join().unwrap_or(true)).filter(|open| *open).count()
         });

@@ -1,17 +1,21 @@
-//! `[[server]]`, `[[alert]]` and `[daemon]` of `pgward.toml`: what is watched, and who is told.
+//! `[[server]]`, `[[alert]]`, `[daemon]` and `[otlp]` of `pgward.toml`: what is watched, and who is
+//! told.
 
 use super::{NAME, parsed, text_of, wrong_at};
 use crate::alert::{Route, SINKS, Sink};
 use crate::cli::{Respond, seconds};
+use crate::otlp::Collector;
 use anyhow::Context;
 use pgward_pg::prelude::Target;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 /// Servers of one configuration; beyond, another process is needed anyway.
 const SERVERS_MAX: usize = 1_000;
+/// How often a collector is told where nobody says it.
+const SENT_EVERY_S: f64 = 10.0;
 
 /// What is watched, and who is told.
 #[derive(Debug, Default)]
@@ -22,6 +26,8 @@ pub struct Watched {
     pub listen: Option<String>,
     /// What whoever posts to the daemon must know.
     pub token: Option<String>,
+    /// Who gets the metrics.
+    pub collector: Option<Collector>,
 }
 
 /// One server.
@@ -95,6 +101,15 @@ pub(super) struct RawDaemon {
     token: Option<Spanned<String>>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOtlp {
+    url: Spanned<String>,
+    every: Option<Spanned<String>>,
+    #[serde(default)]
+    headers: BTreeMap<String, Spanned<String>>,
+}
+
 /// Names a place of the configuration and what is wrong there.
 type Wrong<'a> = dyn Fn(usize, &str) -> anyhow::Error + 'a;
 
@@ -117,6 +132,7 @@ fn read(path: &Path, text: &str) -> anyhow::Result<Watched> {
     let wrong = |at: usize, what: &str| wrong_at(path, text, at, what);
     let mut watched = Watched { listen: document.daemon.listen, ..Watched::default() };
     watched.token = document.daemon.token.map(|t| secret(&t, &wrong)).transpose()?;
+    watched.collector = document.otlp.map(|raw| collector(&raw, &wrong)).transpose()?;
     if document.server.len() > SERVERS_MAX {
         anyhow::bail!("{}: more than {SERVERS_MAX} servers", path.display());
     }
@@ -191,10 +207,6 @@ fn route(raw: RawRoute, names: &BTreeSet<String>, wrong: &Wrong<'_>) -> anyhow::
             _ => {}
         }
     }
-    let time = |text: Option<&Spanned<String>>, default: f64| match text {
-        None => Ok(default),
-        Some(text) => seconds(text.get_ref()).map_err(|why| wrong(text.span().start, &why)),
-    };
     if let Some(of) = &raw.servers
         && let Some(name) = of.get_ref().iter().find(|n| !names.contains(*n))
     {
@@ -213,10 +225,36 @@ fn route(raw: RawRoute, names: &BTreeSet<String>, wrong: &Wrong<'_>) -> anyhow::
         from: secret_of(raw.from.as_ref())?,
         to: raw.to.map(Spanned::into_inner).unwrap_or_default(),
         command: raw.command.map(Spanned::into_inner).unwrap_or_default(),
-        after_s: time(raw.after.as_ref(), 0.0)?,
-        repeat_s: time(raw.repeat.as_ref(), f64::INFINITY)?,
+        after_s: time(raw.after.as_ref(), 0.0, wrong)?,
+        repeat_s: time(raw.repeat.as_ref(), f64::INFINITY, wrong)?,
         servers: raw.servers.map(Spanned::into_inner).unwrap_or_default(),
     })
+}
+
+fn collector(raw: &RawOtlp, wrong: &Wrong<'_>) -> anyhow::Result<Collector> {
+    let url = secret(&raw.url, wrong)?;
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(wrong(raw.url.span().start, "not an address: http://collector:4318"));
+    }
+    let header = |(name, value): (&String, &Spanned<String>)| {
+        secret(value, wrong).map(|value| (name.clone(), value))
+    };
+    let headers = raw.headers.iter().map(header).collect::<anyhow::Result<Vec<_>>>()?;
+    let every_s = time(raw.every.as_ref(), SENT_EVERY_S, wrong)?;
+    match &raw.every {
+        Some(every) if every_s < 1.0 => {
+            Err(wrong(every.span().start, "metrics change once a second"))
+        }
+        _ => Ok(Collector::new(&url, headers, every_s)),
+    }
+}
+
+/// A time such as `10m`, in seconds.
+fn time(text: Option<&Spanned<String>>, default: f64, wrong: &Wrong<'_>) -> anyhow::Result<f64> {
+    match text {
+        None => Ok(default),
+        Some(text) => seconds(text.get_ref()).map_err(|why| wrong(text.span().start, &why)),
+    }
 }
 
 /// A text, or with `env:NAME` what the environment says, so that no secret need stand in a file.
@@ -256,6 +294,11 @@ sink = "command"
 command = ["logger", "pgward"]
 after = "10m"
 servers = ["shop"]
+
+[otlp]
+url = "http://127.0.0.1:4318"
+headers = { x-key = "secret" }
+every = "1m"
 "#;
 
     #[test]
@@ -270,6 +313,8 @@ servers = ["shop"]
         assert_eq!((first.sink.id, first.after_s), ("webhook", 0.0));
         assert_eq!((second.sink.id, second.after_s), ("command", 600.0));
         assert_eq!(second.servers, ["shop"]);
+        let collector = watched.collector.unwrap();
+        assert_eq!((collector.every_s, collector.headers.len()), (60.0, 1));
     }
 
     #[track_caller]
@@ -292,6 +337,9 @@ servers = ["shop"]
         wrong(&GOOD.replace("[\"shop\"]", "[\"shp\"]"), &["pgward.toml:22:11:", "`shp`"]);
         wrong(&GOOD.replace("postgres://pg", "postgres//pg"), &["pgward.toml:7:12:", "not a conn"]);
         wrong(&GOOD.replace("\"shop\"\nd", "\"\"\nd"), &["pgward.toml:6:8:", "without a name"]);
+        wrong(&GOOD.replace("\"1m\"", "\"10ms\""), &["pgward.toml:27:9:", "once a second"]);
+        wrong(&GOOD.replace("http://127.0.0.1:4318", "collector"), &["pgward.toml:25:7:"]);
+        wrong(&GOOD.replace("every", "evry"), &["pgward.toml:27:1:", "mean `every`?"]);
         let twice =
             format!("{GOOD}\n[[alert]]\nsink = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\n");
         wrong(&twice, &["`webhook` is the name of two alerts"]);
