@@ -199,17 +199,37 @@ impl Daemon {
     }
 
     fn hands(&self, server: &Server, policy: Policy) -> anyhow::Result<Hands> {
-        let acting = server.responder.clone().unwrap_or_else(|| server.target.clone());
-        let session = Session::connect(&acting, Purpose::Inspect)?;
-        let installation = self.settings.programs.fitting(session.major())?;
-        drop(session);
         let evidence = self.vault.root().join("evidence");
         let backups = pgward_sandbox::backup::Vault::open(&self.settings.backups)?;
+        let (acting, session) = self.acting(server, policy)?;
+        let installation = self.settings.programs.fitting(session.major())?;
+        drop(session);
         Ok(match policy {
             // Who only proposes carries nothing out, and needs nobody to look on.
-            Policy::Propose => Hands::planning(acting, Some(backups), installation, evidence)?,
-            _ => Hands::open(acting, Some(backups), installation, evidence)?,
+            Policy::Propose => {
+                Hands::planning(acting.clone(), Some(backups), installation, evidence)?
+            }
+            _ => Hands::open(acting.clone(), Some(backups), installation, evidence)?,
         })
+    }
+
+    /// Who carries runbooks out, and a session of it. Where they are only proposed, one that
+    /// cannot log in keeps no server from being watched.
+    fn acting<'a>(
+        &self,
+        server: &'a Server,
+        policy: Policy,
+    ) -> anyhow::Result<(&'a Target, Session)> {
+        let open = |target| Session::connect(target, Purpose::Inspect).map(|s| (target, s));
+        match server.responder.as_ref().map(open) {
+            Some(Err(error)) if policy == Policy::Propose => {
+                let why = pgward_pg::error::links(&error).join(": ");
+                self.say(&server.name, &format!("its responder cannot log in: {why}"));
+                Ok(open(&server.target)?)
+            }
+            Some(opened) => Ok(opened?),
+            None => Ok(open(&server.target)?),
+        }
     }
 
     fn watch(
