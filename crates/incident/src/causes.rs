@@ -71,7 +71,7 @@ mod vac_wraparound;
 mod vac_xmin_held;
 mod wal_retention;
 
-pub use auth_privilege::rights_taken;
+pub use auth_privilege::{groups_left, rights_taken};
 
 /// One cause.
 #[derive(Debug)]

@@ -17,8 +17,10 @@ mod key_overflow;
 mod lock_queue;
 mod login_failures;
 mod mass_write;
+mod path_slow;
 mod relation_vanished;
 mod server_unreachable;
+mod sessions_hang;
 mod setting_pending;
 pub(crate) mod standby_behind;
 mod statement_slow;
@@ -53,8 +55,10 @@ pub static DETECTORS: &[&Detector] = &[
     &lock_queue::DETECTOR,
     &login_failures::DETECTOR,
     &mass_write::DETECTOR,
+    &path_slow::DETECTOR,
     &relation_vanished::DETECTOR,
     &server_unreachable::DETECTOR,
+    &sessions_hang::DETECTOR,
     &setting_pending::DETECTOR,
     &standby_behind::DETECTOR,
     &statement_slow::DETECTOR,

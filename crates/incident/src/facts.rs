@@ -232,6 +232,15 @@ pub(crate) fn path(case: &Case) -> Option<Path> {
     })
 }
 
+/// The round trip of `SELECT 1` over the standing connection in ms, median: since the onset, and
+/// before it.
+pub(crate) fn round_trips(case: &Case) -> Option<(f64, f64)> {
+    let trip = |samples: &[Sample]| {
+        median(samples.iter().filter_map(|s| s.probe?.round_trip_ms).collect())
+    };
+    Some((trip(case.window.recent())?, trip(case.window.baseline())?))
+}
+
 pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()

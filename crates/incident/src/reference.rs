@@ -1,8 +1,9 @@
 //! A change of keys that reads all of a table, since the foreign key that points back has no
 //! index.
 
-use crate::facts::{cut, mentions, verb, who};
+use crate::facts::{cut, verb, who};
 use crate::forest;
+use crate::reach::Reach;
 use crate::roots::{behind, worst_root};
 use pgward_model::prelude::*;
 
@@ -67,12 +68,13 @@ pub(crate) fn judge(case: &Case) -> Option<Verdict> {
     ))
 }
 
-/// Tables of the catalog that the statement names; what it only reads is asked about for nothing.
+/// Tables of the catalog that the statement reaches; what it only reads is asked about for nothing.
 fn changed_tables<'a>(
     catalog: &'a Catalog,
     query: &'a str,
 ) -> impl Iterator<Item = &'a RelationInfo> {
-    catalog.relations.iter().filter(move |r| mentions(query, &r.relation.name))
+    let reach = Reach::within(catalog, query);
+    catalog.relations.iter().filter(move |r| reach.touches(&r.relation))
 }
 
 fn bare<'a>(catalog: &'a Catalog, parent: &RelationInfo) -> Vec<Bare<'a>> {

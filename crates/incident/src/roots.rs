@@ -41,6 +41,9 @@ fn waiting(claim: String, n: usize, at: Timestamp) -> Evidence {
     Evidence::measured(claim, n as f64, "sessions", source).at(at)
 }
 
+/// Locks that are told of one session.
+const HELD_MAX: usize = 3;
+
 /// Likely when an active root of a queue since the onset fulfils `is_it`; ruled out when
 /// none does.
 pub(crate) fn active_root(
@@ -59,8 +62,21 @@ pub(crate) fn active_root(
     };
     let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, root.at));
     let n = root.waiters.len();
+    let strong =
+        |l: &&HeldLock| LockMode::from_pg_name(&l.mode).is_some_and(LockMode::blocks_writes);
+    let held: Vec<String> = session
+        .holds
+        .iter()
+        .filter(strong)
+        .take(HELD_MAX)
+        .map(|l| format!("{} on {}", l.mode.trim_end_matches("Lock"), l.relation))
+        .collect();
+    let holds = match held.as_slice() {
+        [] => String::new(),
+        held => format!(" ({})", held.join(", ")),
+    };
     let says = format!(
-        "{} {does} since {} s; {n} sessions wait for its locks. It runs: {}",
+        "{} {does} since {} s{holds}; {n} sessions wait for its locks. It runs: {}",
         who(session),
         human(runs_s),
         cut(&session.query, 200),

@@ -1,4 +1,4 @@
-//! Rights on one object, as the server writes them.
+//! Rights on one object, as the server writes them, and what a role is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,6 +55,36 @@ impl Rights {
     }
 }
 
+/// What a role may do, and through whom: `superuser login member of a,b`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RoleRights {
+    /// `superuser`, `login`, ...
+    pub attributes: BTreeSet<String>,
+    /// Roles it is a member of.
+    pub groups: BTreeSet<String>,
+}
+
+impl RoleRights {
+    /// Reads what a change of a role says of it before or after; `absent`: there is none.
+    pub fn read(text: &str) -> RoleRights {
+        let (attributes, groups) = match text.split_once("member of ") {
+            Some((attributes, groups)) => (attributes, groups),
+            None => (text, ""),
+        };
+        let attributes = attributes.split_whitespace().filter(|word| *word != "absent");
+        let groups = groups.split(',').map(str::trim).filter(|g| !g.is_empty());
+        RoleRights {
+            attributes: attributes.map(str::to_owned).collect(),
+            groups: groups.map(str::to_owned).collect(),
+        }
+    }
+
+    /// Does it have something that `other` has not?
+    pub fn is_beyond(&self, other: &RoleRights) -> bool {
+        !self.attributes.is_subset(&other.attributes) || !self.groups.is_subset(&other.groups)
+    }
+}
+
 impl Privilege {
     /// The word of GRANT; `None` for a letter of a later version.
     pub fn word(self) -> Option<&'static str> {
@@ -104,6 +134,16 @@ fn unquoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_role_has_attributes_and_groups() {
+        let role = RoleRights::read("createdb login member of app_read,app_write");
+        assert_eq!(role.attributes.iter().collect::<Vec<_>>(), ["createdb", "login"]);
+        assert_eq!(role.groups.iter().collect::<Vec<_>>(), ["app_read", "app_write"]);
+        let less = RoleRights::read("createdb login");
+        assert!(role.is_beyond(&less) && !less.is_beyond(&role));
+        assert_eq!(RoleRights::read("absent"), RoleRights::default());
+    }
 
     #[test]
     fn lists_are_read_as_postgresql_writes_them() {

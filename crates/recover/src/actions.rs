@@ -24,6 +24,7 @@ mod replace_invalid_index;
 mod restore_block;
 mod restore_rights;
 mod restore_table;
+mod roll_back_prepared;
 mod terminate_blocker;
 mod undo_migration;
 mod undo_rows;
@@ -73,6 +74,7 @@ pub static ACTIONS: &[&Action] = &[
     &restore_block::ACTION,
     &restore_rights::ACTION,
     &restore_table::ACTION,
+    &roll_back_prepared::ACTION,
     &terminate_blocker::ACTION,
     &undo_migration::ACTION,
     &undo_rows::ACTION,

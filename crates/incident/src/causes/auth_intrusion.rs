@@ -79,7 +79,7 @@ fn gives(change: &ConfigChange, recent: &[Sample]) -> bool {
             let (before, after) = (Rights::read(before), Rights::read(&change.after));
             before.owner != after.owner || !after.beyond(&before).is_empty()
         }
-        _ => true,
+        _ => RoleRights::read(&change.after).is_beyond(&RoleRights::read(&change.before)),
     }
 }
 
@@ -119,6 +119,13 @@ mod tests {
         let mut back = taken.last().unwrap().changes.last().unwrap().clone();
         std::mem::swap(&mut back.before, &mut back.after);
         taken.last_mut().unwrap().changes.push(back);
+        taken.last_mut().unwrap().changes.push(ConfigChange {
+            at: at(34),
+            kind: "role".into(),
+            name: "site".into(),
+            before: "login member of orders_rw".into(),
+            after: "login".into(),
+        });
         assert!(matches!(judge(&case(taken, 30)), Verdict::RuledOut { .. }));
         samples.last_mut().unwrap().gaps.push(Gap { sampler: "config".into(), why: "x".into() });
         assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));

@@ -3,7 +3,8 @@
 use super::Cause;
 use crate::counted::{Fresh, fresh, role_and_message};
 use crate::facts::{
-    changes_near, complete, cut, ddl_source, is_statement_error, logged, no_baseline, sampled,
+    changes_near, complete, cut, ddl_source, is_statement_error, logged, mentions, no_baseline,
+    sampled,
 };
 use pgward_model::prelude::*;
 
@@ -44,35 +45,28 @@ fn judge(case: &Case) -> Verdict {
     };
     let others = match keys.len() {
         1 => String::new(),
+        2 => ", and one more pair of role and object".to_owned(),
         n_pairs => format!(", and {} more pairs of role and object", n_pairs - 1),
     };
     let taken = rights_taken(case);
     let change = change(case, first.at);
-    let mut says = format!(
-        "{n} statements were refused that were not before: role {}, {}{others}",
-        first.role, first.message
-    );
-    if let Some(event) = change {
-        says.push_str(&format!(
-            "; role {}{} ran at {}: {}",
-            event.role,
-            if event.application.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", event.application)
-            },
-            event.at.strftime("%H:%M:%S UTC"),
-            cut(&event.statement, 160)
-        ));
+    let refused = format!("role {}, {}{others}", first.role, first.message);
+    let mut says = format!("{n} statements were refused that were not before: {refused}");
+    for lost in taken.iter().filter(|c| c.kind == "role").take(PAIRS_MAX) {
+        says.push_str(&format!("; {}, since {}", told(lost), lost.at.strftime("%H:%M:%S UTC")));
     }
+    says.extend(change.map(ran));
     let claim = format!("statements refused for {} new pairs of role and object", keys.len());
     let sum = |of: fn(&(f64, f64)) -> f64| keys.values().map(of).sum();
     let total = (sum(|r| r.0), sum(|r| r.1));
     let score = if taken.is_empty() { 0.85 } else { 0.92 };
     let mut likely = Likely::new(score, says, measured(&claim, total, logged(first)));
     for lost in taken.iter().take(PAIRS_MAX) {
-        let claim = format!("{}: rights were {}, now {}", lost.name, lost.before, lost.after);
-        likely = likely.and(Evidence::stated(claim, sampled("privileges: ACLs")).at(lost.at));
+        let source = sampled(match lost.kind.as_str() {
+            "role" => "config: pg_auth_members",
+            _ => "privileges: ACLs",
+        });
+        likely = likely.and(Evidence::stated(told(lost), source).at(lost.at));
     }
     if !taken.is_empty() {
         likely = likely.act(CAUSE.actions);
@@ -96,17 +90,49 @@ fn refused(case: &Case) -> Fresh<'_, (&str, &str)> {
     fresh(&case.window, denied, role_and_message)
 }
 
-/// Objects of which a role that is refused has lost a right, or everybody has, from shortly
-/// before the onset on: what the verdict names, and what may be given back.
+/// What was taken from shortly before the onset on, so that statements are refused: what the
+/// verdict names, and what may be given back. Objects that are refused, on which somebody has lost
+/// a right (a role may have had it through a group), or a role that is refused, or everybody, has
+/// lost one; and such roles that were taken out of a group.
 pub fn rights_taken(case: &Case) -> Vec<&ConfigChange> {
     let keys = refused(case).keys;
-    let of_refused = |c: &&ConfigChange| {
-        let (before, after) = (Rights::read(&c.before), Rights::read(&c.after));
-        let lost = before.beyond(&after);
-        lost.iter()
-            .any(|(grantee, _)| grantee.is_empty() || keys.keys().any(|(role, _)| role == grantee))
+    let is_refused = |role: &str| keys.keys().any(|(refused, _)| *refused == role);
+    let on_refused = |c: &&ConfigChange| {
+        let lost = Rights::read(&c.before).beyond(&Rights::read(&c.after));
+        let object = c.name.rsplit('.').next().unwrap_or(&c.name).trim_matches('"');
+        let named = keys.keys().any(|(_, message)| mentions(message, object));
+        lost.iter().any(|(grantee, _)| named || grantee.is_empty() || is_refused(grantee))
     };
-    changes_near(case, "privilege").filter(of_refused).collect()
+    let left_group = |c: &&ConfigChange| is_refused(&c.name) && !groups_left(c).is_empty();
+    let objects = changes_near(case, "privilege").filter(on_refused);
+    objects.chain(changes_near(case, "role").filter(left_group)).collect()
+}
+
+/// Groups that a role was a member of and is no more; none of a role that is gone.
+pub fn groups_left(change: &ConfigChange) -> Vec<String> {
+    if change.after == "absent" {
+        return Vec::new();
+    }
+    let (before, after) = (RoleRights::read(&change.before), RoleRights::read(&change.after));
+    before.groups.difference(&after.groups).cloned().collect()
+}
+
+fn ran(event: &DdlEvent) -> String {
+    let application = match event.application.as_str() {
+        "" => String::new(),
+        application => format!(" ({application})"),
+    };
+    let (at, statement) = (event.at.strftime("%H:%M:%S UTC"), cut(&event.statement, 160));
+    format!("; role {}{application} ran at {at}: {statement}", event.role)
+}
+
+fn told(lost: &ConfigChange) -> String {
+    match lost.kind.as_str() {
+        "role" => {
+            format!("role {} is no member of {} any more", lost.name, groups_left(lost).join(", "))
+        }
+        _ => format!("{}: rights were {}, now {}", lost.name, lost.before, lost.after),
+    }
 }
 
 /// The change of rights or owners that came last before the first refusal.
@@ -159,6 +185,32 @@ mod tests {
         let likely = verdict.likely().unwrap();
         assert!(likely.says.contains("role deploy (psql) ran"), "{}", likely.says);
         assert_eq!(likely.actions, ["restore_rights"]);
+    }
+
+    #[test]
+    fn a_role_that_left_its_group_and_a_group_that_lost_a_right_are_seen() {
+        let mut samples = taken_at(34);
+        let change = |kind: &str, name: &str, before: &str, after: &str| ConfigChange {
+            at: at(34),
+            kind: kind.into(),
+            name: name.into(),
+            before: before.into(),
+            after: after.into(),
+        };
+        let mut judged = |changes: Vec<ConfigChange>| {
+            samples.last_mut().unwrap().changes = changes;
+            judge(&case(samples.clone(), 30))
+        };
+        let left =
+            judged(vec![change("role", "site", "login member of a,shop_rw", "login member of a")]);
+        let likely = left.likely().unwrap();
+        assert!(likely.says.contains("no member of shop_rw any more"), "{}", likely.says);
+        assert_eq!(likely.actions, ["restore_rights"]);
+        let (before, after) = ("o {o=arwd/o,shop_rw=arwd/o}", "o {o=arwd/o}");
+        let lost = judged(vec![change("privilege", "table public.orders", before, after)]);
+        assert_eq!(lost.likely().unwrap().actions, ["restore_rights"]);
+        let other = judged(vec![change("privilege", "table public.parcels", before, after)]);
+        assert!(other.likely().unwrap().actions.is_empty());
     }
 
     const DENIED: &str = "permission denied for table orders";

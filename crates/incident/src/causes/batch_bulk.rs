@@ -10,7 +10,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "batch_bulk",
     name: "Long bulk change of rows",
     necessary: "the session at the root of the lock queue is active and changes rows",
-    explains: &["lock_queue", "throughput_drop", "statement_slow", "mass_write"],
+    explains: &["lock_queue", "throughput_drop", "statement_slow", "mass_write", "sessions_hang"],
     actions: &["cancel_blocker"],
     prevention: &[
         "Change rows in batches with a commit after each; `pgward apply` refuses undeclared bulk changes",

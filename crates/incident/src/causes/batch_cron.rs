@@ -9,7 +9,13 @@ pub(super) static CAUSE: Cause = Cause {
     id: "batch_cron",
     name: "Runaway or overlapping scheduled job",
     necessary: "two runs of one job are at work at the same time",
-    explains: &["statement_slow", "throughput_drop", "lock_queue", "connections_near_limit"],
+    explains: &[
+        "statement_slow",
+        "throughput_drop",
+        "lock_queue",
+        "connections_near_limit",
+        "sessions_hang",
+    ],
     actions: &[],
     prevention: &[
         "Let each job take an advisory lock of its own, and give up when another run has it",

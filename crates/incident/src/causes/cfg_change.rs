@@ -15,6 +15,7 @@ pub(super) static CAUSE: Cause = Cause {
         "error_burst",
         "server_unreachable",
         "setting_pending",
+        "sessions_hang",
     ],
     actions: &[],
     prevention: &[

@@ -8,7 +8,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "cpu_saturation",
     name: "CPU saturation",
     necessary: "all statements slow down in proportion, and none of them does more work per call",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &["Find the statement with the most CPU time before adding processors"],
     judge,

@@ -2,13 +2,14 @@
 
 use super::Cause;
 use crate::facts::{complete, cut, is_dml, is_statement_error, logged, sampled, who};
+use crate::reach::Reach;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "fn_trigger_loop",
     name: "Trigger recursion or cascade explosion",
     necessary: "the stack's depth is reached, or far more rows are written than statements ask for",
-    explains: &["error_burst", "statement_slow", "throughput_drop"],
+    explains: &["error_burst", "statement_slow", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &[
         "Let triggers end themselves with pg_trigger_depth()",
@@ -56,6 +57,15 @@ fn judge(case: &Case) -> Verdict {
     if now < TIMES * before.max(1.0) {
         return Verdict::ruled_out(evidence);
     }
+    if let Some(none) = without_triggers(case, &evidence) {
+        return none;
+    }
+    if let Some(function) = writer(case) {
+        return Verdict::unknown(format!(
+            "whether triggers wrote them or {function}, whose rows are counted for no statement: {}",
+            evidence.claim
+        ));
+    }
     if let Some(session) = uncounted(case) {
         return Verdict::unknown(format!(
             "whether triggers wrote them or {}, whose statements were not counted: {}",
@@ -69,6 +79,54 @@ fn judge(case: &Case) -> Verdict {
         human(before)
     );
     Verdict::Likely(Likely::new(0.6, says, evidence))
+}
+
+/// Neither a trigger nor a foreign key with an action stands on any table that was written since
+/// the onset: something else wrote the rows.
+fn without_triggers(case: &Case, written: &Evidence) -> Option<Verdict> {
+    let catalog = case.window.catalog.as_ref().or(case.catalog.as_ref())?;
+    let wrote = |t: &TableCounters| t.inserted + t.updated + t.deleted;
+    let mut counted = case.window.recent().iter().filter_map(|s| s.tables.as_ref());
+    let (first, last) = (counted.next()?, counted.next_back()?);
+    let grown = last
+        .iter()
+        .filter(|t| first.iter().find(|f| f.oid == t.oid).is_none_or(|f| wrote(t) > wrote(f)));
+    let grown: Vec<&Relation> = grown.map(|t| &t.relation).collect();
+    let is_written = |r: &Relation| grown.iter().any(|g| g.same_as(r));
+    let triggers = catalog.objects.iter().filter(|o| o.kind == "trigger");
+    let n_triggers = triggers.filter(|o| o.uses.iter().any(is_written)).count();
+    let keys = catalog.relations.iter().filter(|r| is_written(&r.relation));
+    let n_keys = keys.flat_map(|r| &r.constraints).filter(|c| acts(c)).count();
+    (n_triggers + n_keys == 0).then(|| {
+        Verdict::present_not_sufficient(
+            Evidence::measured(
+                format!(
+                    "triggers, and foreign keys with an action, on the tables written since; yet {} \
+                     {}",
+                    human(written.value.unwrap_or(0.0)),
+                    written.claim
+                ),
+                0.0,
+                "triggers and keys",
+                Source::new(SourceKind::Catalog, "pg_trigger, pg_constraint"),
+            )
+            .at(catalog.taken_at),
+        )
+    })
+}
+
+/// Does a change of the rows that it refers to write rows of its own table?
+fn acts(key: &ConstraintInfo) -> bool {
+    let does = ["CASCADE", "SET NULL", "SET DEFAULT"];
+    key.kind == 'f' && does.iter().any(|action| key.definition.contains(action))
+}
+
+/// A function that some statement calls and that writes: its rows are not among those of the
+/// statement.
+fn writer(case: &Case) -> Option<String> {
+    let ran = statement_deltas(case.window.recent());
+    let calls = ran.iter().filter(|d| d.calls > 0 && d.text.contains('('));
+    calls.flat_map(|d| Reach::of(case, &d.text).writers).next()
 }
 
 /// A transaction that has written for so long is seen by samples of a second.

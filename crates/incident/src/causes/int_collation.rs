@@ -9,7 +9,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "int_collation",
     name: "Collation changed under the data",
     necessary: "a collation in use is of another version than the one that built the indexes",
-    explains: &["error_burst", "statement_slow"],
+    explains: &["error_burst", "statement_slow", "sessions_hang"],
     actions: &[],
     prevention: &[
         "Pin the operating system's image, and REINDEX text indexes with each change of it",

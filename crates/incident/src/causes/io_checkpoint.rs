@@ -8,7 +8,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "io_checkpoint",
     name: "Checkpoint or WAL write saturation",
     necessary: "checkpoints are asked for by WAL, or sessions wait for files to be synced",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &[
         "Raise max_wal_size until checkpoints come by time, and spread them over it",

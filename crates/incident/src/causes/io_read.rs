@@ -8,7 +8,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "io_read",
     name: "Storage reads slow, or the cache is cold",
     necessary: "a block takes longer to read, or more blocks are read for each transaction",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &[
         "Alarm on the time per block that is read, and on burst credits of the volume",

@@ -9,7 +9,7 @@ pub(super) static CAUSE: Cause = Cause {
     name: "One release multiplies calls of one statement",
     necessary: "one statement's calls per second have multiplied, in sessions that are no more than \
                 before, and the others' have not",
-    explains: &["statement_slow", "throughput_drop", "connections_near_limit"],
+    explains: &["statement_slow", "throughput_drop", "connections_near_limit", "sessions_hang"],
     actions: &[],
     prevention: &["Count queries per request in the tests of the application"],
     judge,
@@ -46,8 +46,12 @@ fn judge(case: &Case) -> Verdict {
         rate => rate,
     };
     let times = most.calls_per_s / usual.max(0.1);
+    let which = match rate_before(most) {
+        0.0 => "a statement not seen before, beside the mean of those that were",
+        _ => "the statement that grew most",
+    };
     let evidence = Evidence::measured(
-        format!("calls of the statement that grew most: {}", cut(&most.text, 80)),
+        format!("calls of {which}: {}", cut(&most.text, 80)),
         most.calls_per_s,
         "calls/s",
         sampled("statements: pg_stat_statements"),

@@ -8,7 +8,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "load_spike",
     name: "Traffic spike",
     necessary: "more transactions per second than before, at the same work per call",
-    explains: &["statement_slow", "connections_near_limit", "throughput_drop"],
+    explains: &["statement_slow", "connections_near_limit", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &["Limit the rate per role in front of the database, and test at twice the peak"],
     judge,

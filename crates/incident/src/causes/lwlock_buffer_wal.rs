@@ -8,7 +8,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "lwlock_buffer_wal",
     name: "Buffer or WAL insert contention",
     necessary: "sessions at work wait for buffers or for the WAL",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &[
         "Commit in batches rather than row by row",

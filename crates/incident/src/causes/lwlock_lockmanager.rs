@@ -8,7 +8,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "lwlock_lockmanager",
     name: "LWLock:LockManager (too many relations per query)",
     necessary: "sessions at work wait for the lock manager",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &[
         "Prune partitions in the query, and prepare it",

@@ -8,7 +8,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "lwlock_multixact",
     name: "MultiXact SLRU contention or member exhaustion",
     necessary: "sessions at work wait for the pages of multixacts",
-    explains: &["statement_slow", "throughput_drop", "error_burst"],
+    explains: &["statement_slow", "throughput_drop", "error_burst", "sessions_hang"],
     actions: &[],
     prevention: &[
         "Batch by parent row, and avoid SELECT FOR SHARE",

@@ -9,7 +9,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "lwlock_subtrans",
     name: "Subtransaction SLRU contention",
     necessary: "sessions at work wait for the pages of subtransactions",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &["end_oldest_writer"],
     prevention: &[
         "Take no savepoint per row: nested transactions of the ORM, EXCEPTION blocks in loops",

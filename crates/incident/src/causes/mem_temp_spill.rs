@@ -8,7 +8,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "mem_temp_spill",
     name: "Temporary files on disk",
     necessary: "temporary bytes grow",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &["cancel_query"],
     prevention: &[
         "Set work_mem for the role that spills, or temp_file_limit to bound it",

@@ -1,14 +1,14 @@
 //! We are the load ourselves.
 
 use super::Cause;
-use crate::facts::sampled;
+use crate::facts::{round_trips, sampled};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "mon_self",
     name: "The monitor itself is the load",
     necessary: "our own ticks take longer than our budget, and most of the work is ours",
-    explains: &["statement_slow"],
+    explains: &["statement_slow", "sessions_hang"],
     actions: &[],
     prevention: &["Keep the statement_timeout and lock_timeout of the watching role"],
     judge,
@@ -16,6 +16,8 @@ pub(super) static CAUSE: Cause = Cause {
 
 /// Half of each second would be ours.
 const BUDGET_MS: f64 = 500.0;
+/// A round trip that has grown so much is what makes our ticks long.
+const TRIP_TIMES: f64 = 5.0;
 
 fn judge(case: &Case) -> Verdict {
     let mean = |samples: &[Sample]| {
@@ -35,6 +37,20 @@ fn judge(case: &Case) -> Verdict {
     .at(case.window.now());
     if mean(recent) < BUDGET_MS {
         return Verdict::ruled_out(evidence);
+    }
+    // Each of our queries waits for the path, there and back.
+    if let Some((now, before)) = round_trips(case)
+        && now > TRIP_TIMES * before.max(1.0)
+    {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!(
+                "our own time per tick, while SELECT 1 takes {} ms there and back, {} before: it is \
+                 on the path",
+                human(now),
+                human(before)
+            ),
+            ..evidence
+        });
     }
     // On a server that is busy with others our queries are slow too.
     let at_work = |s: &Sample| s.sessions.iter().filter(|x| x.state == "active").count();

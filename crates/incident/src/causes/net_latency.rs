@@ -1,14 +1,14 @@
 //! The network between clients and server is slow or loses packets.
 
 use super::Cause;
-use crate::facts::{Path, count_log, is_reset, is_statement_error, path, sampled};
+use crate::facts::{Path, count_log, is_reset, is_statement_error, path, round_trips, sampled};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "net_latency",
     name: "Network latency or loss",
     necessary: "probes of the path take longer or fail, or connections of clients break",
-    explains: &["server_unreachable", "connection_resets"],
+    explains: &["server_unreachable", "connection_resets", "path_slow"],
     actions: &[],
     prevention: &["Probe the path all the time from where the clients are, and keep its baseline"],
     judge,
@@ -24,7 +24,9 @@ fn judge(case: &Case) -> Verdict {
     let recent = case.window.recent();
     let (n_resets, resets) = count_log(recent, is_reset);
     let (_, resets_before) = count_log(case.window.baseline(), is_reset);
-    let slow = path.ms > 3.0 * path.ms_before + JITTER_MS;
+    // Each message may be late where the handshake is not: a proxy stands between.
+    let late = case.symptoms.iter().any(|s| s.detector == "path_slow");
+    let slow = late || path.ms > 3.0 * path.ms_before + JITTER_MS;
     let lossy = f64::from(path.failed) / f64::from(path.tried.max(1)) > path.failed_before + 0.005;
     let broken = n_resets >= 3 && resets > 3.0 * resets_before;
     if !path.is_handshake && path.failed == 0 {
@@ -32,14 +34,16 @@ fn judge(case: &Case) -> Verdict {
             "the probe comes over a unix socket and does not take the clients' path",
         );
     }
-    let evidence = measured(case, &path);
+    let trips = round_trips(case).filter(|_| late);
+    let evidence = trips.map_or_else(|| measured(case, &path), |trips| late_by(case, &path, trips));
     if let Some(proof) = nobody_listens(case, &path) {
         return Verdict::ruled_out(proof);
     }
     if !slow && !lossy && !broken {
         return Verdict::ruled_out(evidence);
     }
-    let what = describe(&path, slow, lossy, n_resets, resets);
+    let times = trips.or(slow.then_some((path.ms, path.ms_before)));
+    let what = describe(&path, times, lossy, n_resets, resets);
     // A path that is cut or slow for everybody is a cause of its own, whatever else is wrong.
     // One probe that fails is one that a busy server has left waiting too.
     let few = f64::from(path.failed) < 0.2 * f64::from(path.tried) || path.failed <= 1;
@@ -88,13 +92,26 @@ fn measured(case: &Case, path: &Path) -> Evidence {
     .at(case.window.now())
 }
 
-fn describe(path: &Path, slow: bool, lossy: bool, n_resets: usize, resets: f64) -> String {
+fn late_by(case: &Case, path: &Path, (ms, before): (f64, f64)) -> Evidence {
+    let claim =
+        format!("round trip of SELECT 1, median; {} of {} probes failed", path.failed, path.tried);
+    Evidence::measured(claim, ms, "ms", sampled("probe")).against(before).at(case.window.now())
+}
+
+/// What is wrong with the path: times in ms, now and before, where they have grown.
+fn describe(
+    path: &Path,
+    times: Option<(f64, f64)>,
+    lossy: bool,
+    n_resets: usize,
+    resets: f64,
+) -> String {
     let mut parts = Vec::new();
     if lossy {
         parts.push(format!("{} of {} probes failed", path.failed, path.tried));
     }
-    if slow {
-        parts.push(format!("{} ms instead of {} ms", human(path.ms), human(path.ms_before)));
+    if let Some((ms, before)) = times {
+        parts.push(format!("{} ms instead of {} ms", human(ms), human(before)));
     }
     if n_resets > 0 {
         parts.push(format!("{n_resets} client connections broke ({} per s)", human(resets)));
@@ -163,7 +180,10 @@ fn waits_elsewhere(case: &Case, what: &str) -> Evidence {
 
 fn has_network_harm(case: &Case) -> bool {
     case.symptoms.iter().any(|s| {
-        matches!(s.detector.as_str(), "server_unreachable" | "statement_slow" | "throughput_drop")
+        matches!(
+            s.detector.as_str(),
+            "server_unreachable" | "path_slow" | "statement_slow" | "throughput_drop"
+        )
     })
 }
 

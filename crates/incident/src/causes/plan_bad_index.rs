@@ -1,14 +1,14 @@
 //! A new index attracts a wrong plan.
 
 use super::{Cause, plan_missing_index};
-use crate::facts::{complete, ddl_source, is_recovery, sampled};
+use crate::facts::{complete, ddl_source, is_recovery, regressions, sampled};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "plan_bad_index",
     name: "A new index attracts a wrong plan",
     necessary: "an index was created on a table of the slow statement, and none was dropped",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &["drop_new_index"],
     prevention: &["Compare the plans of the busiest statements on a clone before each new index"],
     judge,
@@ -35,43 +35,42 @@ fn judge(case: &Case) -> Verdict {
     if created.is_empty() {
         return Verdict::ruled_out(none);
     }
-    // The same measurements tell whether a plan was spoiled and which table it reads.
-    match (plan_missing_index::CAUSE.judge)(case) {
-        Verdict::Likely(spoiled) if spoiled.ddl.iter().any(|d| d.dropped) => {
-            let n = spoiled.ddl.iter().filter(|d| d.dropped).count();
-            Verdict::present_not_sufficient(Evidence {
-                claim: "an index was created, but one that served was dropped with it".to_owned(),
-                value: Some(n as f64),
-                unit: "indexes dropped on the same table".to_owned(),
-                ..none
-            })
-        }
-        Verdict::Likely(spoiled) if spoiled.ddl.iter().any(|d| !d.dropped) => {
-            let Some(event) = spoiled.ddl.iter().find(|d| !d.dropped) else {
-                return Verdict::ruled_out(none);
-            };
-            Verdict::Likely(
-                Likely::new(
-                    0.8,
-                    format!(
-                        "index {} was created by role {} and the plan changed",
-                        event.identity, event.role
-                    ),
-                    Evidence { source: ddl_source(event), ..none },
-                )
-                .act(CAUSE.actions)
-                .on(event.relation.clone())
-                .blaming([event.clone()]),
-            )
-        }
-        Verdict::Unknown { missing } => Verdict::Unknown { missing },
-        _ => Verdict::ruled_out(Evidence {
+    let pairs = regressions(&case.window);
+    let Some((now, old)) = plan_missing_index::spoiled(&pairs) else {
+        return plan_missing_index::unspoiled(case, &pairs);
+    };
+    let (dropped, created): (Vec<DdlEvent>, Vec<DdlEvent>) =
+        plan_missing_index::blame(case, &now.text).into_iter().partition(|d| d.dropped);
+    if !dropped.is_empty() {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: "an index was created, but one that served was dropped with it".to_owned(),
+            value: Some(dropped.len() as f64),
+            unit: "indexes dropped on the same table".to_owned(),
+            ..none
+        });
+    }
+    let Some(event) = created.last() else {
+        return Verdict::ruled_out(Evidence {
             claim: "no statement on a table with a new index reads more blocks per call".to_owned(),
             value: Some(0.0),
             unit: "statements".to_owned(),
             ..none
-        }),
-    }
+        });
+    };
+    let says = format!(
+        "{}, and none was dropped. Since then the plan is another one of: {}",
+        plan_missing_index::describe(event),
+        plan_missing_index::costs(now, old)
+    );
+    let source = ddl_source(event);
+    let made = Evidence::stated(plan_missing_index::describe(event), source).at(event.at);
+    Verdict::Likely(
+        Likely::new(0.8, says, plan_missing_index::time_per_call(case, now, old))
+            .and(made)
+            .act(CAUSE.actions)
+            .on(event.relation.clone())
+            .blaming([event.clone()]),
+    )
 }
 
 #[cfg(test)]

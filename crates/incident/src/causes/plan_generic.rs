@@ -8,7 +8,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "plan_generic",
     name: "Generic plan or parameter sensitivity",
     necessary: "calls of one statement take very different times, and wait for no lock",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &[
         "Set plan_cache_mode = force_custom_plan for the role whose parameters are skewed",

@@ -2,13 +2,14 @@
 
 use super::{Cause, plan_missing_index};
 use crate::facts::{complete, cut, is_ddl, mentions, regressions, sampled};
+use crate::reach::Reach;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "plan_invalid_index",
     name: "Invalid or half-built index",
     necessary: "an index is invalid, and no session is building it",
-    explains: &["invalid_index", "statement_slow", "throughput_drop"],
+    explains: &["invalid_index", "statement_slow", "throughput_drop", "sessions_hang"],
     actions: &["replace_invalid_index"],
     prevention: &[
         "Look for invalid indexes after each migration; `pgward apply` does",
@@ -50,8 +51,8 @@ fn judge(case: &Case) -> Verdict {
     }
     let pairs = regressions(&case.window);
     let spoiled = plan_missing_index::spoiled(&pairs);
-    let on_table =
-        |i: &&&InvalidIndex| spoiled.is_some_and(|(now, _)| mentions(&now.text, &i.table.name));
+    let reach = spoiled.map(|(now, _)| Reach::of(case, &now.text));
+    let on_table = |i: &&&InvalidIndex| reach.as_ref().is_some_and(|reach| reach.touches(&i.table));
     let alarmed = case.symptoms.iter().any(|s| s.detector == "invalid_index");
     match (left.iter().find(on_table), left.iter().find(|i| !was(i))) {
         (Some(index), _) => likely(case, index, evidence, spoiled, 0.95),

@@ -1,7 +1,8 @@
 //! An index that a statement needs is missing or was dropped.
 
 use super::{Cause, vac_xmin_held};
-use crate::facts::{complete, cut, ddl_source, is_recovery, mentions, regressions, sampled};
+use crate::facts::{complete, cut, ddl_source, is_recovery, regressions, sampled};
+use crate::reach::Reach;
 use crate::reference;
 use pgward_model::prelude::*;
 
@@ -10,7 +11,7 @@ pub(super) static CAUSE: Cause = Cause {
     name: "Missing or dropped index",
     necessary: "a statement reads many times the blocks per call, at the same rows; or a change of \
                 a table's keys reads all of a table that refers to it",
-    explains: &["statement_slow", "throughput_drop", "lock_queue"],
+    explains: &["statement_slow", "throughput_drop", "lock_queue", "sessions_hang"],
     actions: &["rebuild_index", "cancel_blocker"],
     prevention: &[
         "Drop an index only after its replacement is valid and proven; `pgward apply` checks both",
@@ -44,47 +45,53 @@ fn judge(case: &Case) -> Verdict {
     {
         return Verdict::present_not_sufficient(dead);
     }
+    let blocks = Evidence::measured(
+        format!("blocks per call, {} times as many: {}", human(times), cut(&now.text, 60)),
+        now.blks_per_call,
+        "blocks/call",
+        sampled("statements: pg_stat_statements"),
+    )
+    .against(old.blks_per_call)
+    .at(case.window.now());
+    if !blamed.is_empty() && !blamed.iter().any(|d| d.dropped) {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!("{}; yet no index of it was dropped: one was created", blocks.claim),
+            ..blocks
+        });
+    }
     let change = match blamed.as_slice() {
         [] => "no index change is known, so one may never have existed".to_owned(),
         events => events.iter().map(describe).collect::<Vec<_>>().join("; "),
     };
-    let says = format!(
-        "{change}. It spoiled the plan of: {} ({} ms per call, {} before; {} blocks per call, {} before)",
-        cut(&now.text, 120),
-        human(now.ms_per_call),
-        human(old.ms_per_call),
-        human(now.blks_per_call),
-        human(old.blks_per_call),
-    );
-    let mut likely = Likely::new(
-        if blamed.iter().any(|d| d.dropped) { 0.92 } else { 0.4 },
-        says,
-        Evidence::measured(
-            format!("blocks per call, {} times as many: {}", human(times), cut(&now.text, 60)),
-            now.blks_per_call,
-            "blocks/call",
-            sampled("statements: pg_stat_statements"),
-        )
-        .against(old.blks_per_call)
-        .at(case.window.now()),
-    )
-    .and(
-        Evidence::measured(
-            "time per call",
-            now.ms_per_call,
-            "ms",
-            sampled("statements: pg_stat_statements"),
-        )
-        .against(old.ms_per_call)
-        .at(case.window.now()),
-    )
-    .act(&["rebuild_index"]);
+    let says = format!("{change}. It spoiled the plan of: {}", costs(now, old));
+    let score = if blamed.is_empty() { 0.4 } else { 0.92 };
+    let mut likely =
+        Likely::new(score, says, blocks).and(time_per_call(case, now, old)).act(&["rebuild_index"]);
     for event in &blamed {
         likely = likely.and(Evidence::stated(describe(event), ddl_source(event)).at(event.at));
     }
     let relations: std::collections::BTreeSet<Relation> =
         blamed.iter().filter_map(|d| d.relation.clone()).collect();
     Verdict::Likely(likely.on(relations).blaming(blamed))
+}
+
+/// A statement with what it costs now and cost before.
+pub(super) fn costs(now: &StatementDelta, old: &StatementDelta) -> String {
+    format!(
+        "{} ({} ms per call, {} before; {} blocks per call, {} before)",
+        cut(&now.text, 120),
+        human(now.ms_per_call),
+        human(old.ms_per_call),
+        human(now.blks_per_call),
+        human(old.blks_per_call),
+    )
+}
+
+pub(super) fn time_per_call(case: &Case, now: &StatementDelta, old: &StatementDelta) -> Evidence {
+    let source = sampled("statements: pg_stat_statements");
+    Evidence::measured("time per call", now.ms_per_call, "ms", source)
+        .against(old.ms_per_call)
+        .at(case.window.now())
 }
 
 /// The statement whose plan was spoiled and cost most since: many times the blocks per call.
@@ -137,17 +144,21 @@ fn added(pair: &(StatementDelta, StatementDelta)) -> f64 {
 /// blame. Half a minute of grace: the onset is when a sample showed it, the change when it
 /// committed.
 pub(super) fn blame(case: &Case, statement: &str) -> Vec<DdlEvent> {
-    case.ddl
-        .iter()
-        .filter(|d| d.object_kind == "index")
-        .filter(|d| (-BLAMED_S..30.0).contains(&seconds_between(case.onset, d.at)))
-        .filter(|d| !is_recovery(d))
-        .filter(|d| d.relation.as_ref().is_some_and(|r| mentions(statement, &r.name)))
-        .cloned()
-        .collect()
+    let near = |d: &&DdlEvent| {
+        d.object_kind == "index"
+            && (-BLAMED_S..30.0).contains(&seconds_between(case.onset, d.at))
+            && !is_recovery(d)
+    };
+    let near: Vec<&DdlEvent> = case.ddl.iter().filter(near).collect();
+    if near.is_empty() {
+        return Vec::new(); // the usual case is not worth a look into the catalog
+    }
+    let reach = Reach::of(case, statement);
+    let touches = |d: &&&DdlEvent| d.relation.as_ref().is_some_and(|r| reach.touches(r));
+    near.iter().filter(touches).map(|d| (*d).clone()).collect()
 }
 
-fn describe(event: &DdlEvent) -> String {
+pub(super) fn describe(event: &DdlEvent) -> String {
     let verb = if event.dropped { "dropped" } else { "created" };
     let on = event.relation.as_ref().map(|r| format!(" on {r}")).unwrap_or_default();
     format!(
@@ -191,6 +202,13 @@ mod tests {
         assert!(verdict.likely().unwrap().score > 0.9);
         assert!(matches!(judge(&case(samples(0), 31)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(healthy(40), 31)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn an_index_that_was_only_created_is_not_missing() {
+        let mut case = case(samples(2000), 31);
+        case.ddl = vec![ddl(28, "CREATE INDEX", "index", "orders")];
+        assert!(matches!(judge(&case), Verdict::RuledOut { present: true, .. }));
     }
 
     #[test]

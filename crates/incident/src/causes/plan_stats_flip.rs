@@ -1,7 +1,8 @@
 //! The planner takes another plan, since its statistics are old or gone.
 
 use super::{Cause, plan_missing_index};
-use crate::facts::{complete, cut, mentions, regressions, sampled};
+use crate::facts::{complete, cut, regressions, sampled};
+use crate::reach::Reach;
 use pgward_model::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ pub(super) static CAUSE: Cause = Cause {
     name: "Plan flip from stale or missing statistics",
     necessary: "a statement reads many times the blocks per call, and the statistics of a table it \
                 reads are gone, old or newly made",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &["analyze_table"],
     prevention: &[
         "Run ANALYZE as the last step of every bulk change, restore and upgrade",
@@ -46,14 +47,15 @@ fn judge(case: &Case) -> Verdict {
     else {
         return plan_missing_index::unspoiled(case, &pairs);
     };
-    let mut flaws = gone(case, &now.text);
+    let reach = Reach::of(case, &now.text);
+    let mut flaws = gone(case, &reach);
     if flaws.is_empty() {
-        flaws.extend(oldest(case, &now.text));
+        flaws.extend(oldest(case, &reach));
     }
     if flaws.is_empty() {
-        flaws.extend(new(case, &now.text));
+        flaws.extend(new(case, &reach));
     }
-    let Some(worst) = flaws.first() else { return good(case, &now.text) };
+    let Some(worst) = flaws.first() else { return good(case, &reach) };
     let dropped = plan_missing_index::blame(case, &now.text).iter().filter(|d| d.dropped).count();
     if dropped > 0 {
         return Verdict::present_not_sufficient(Evidence {
@@ -63,13 +65,8 @@ fn judge(case: &Case) -> Verdict {
     }
     let all = flaws.iter().map(|f| f.says.clone()).collect::<Vec<_>>().join("; ");
     let says = format!(
-        "{all}. No index of it was dropped, and the plan changed of: {} ({} ms per call, {} before; {} blocks per \
-         call, {} before)",
-        cut(&now.text, 120),
-        human(now.ms_per_call),
-        human(old.ms_per_call),
-        human(now.blks_per_call),
-        human(old.blks_per_call),
+        "{all}. No index of it was dropped, and the plan changed of: {}",
+        plan_missing_index::costs(now, old)
     );
     let blocks = Evidence::measured(
         format!("blocks per call: {}", cut(&now.text, 60)),
@@ -95,7 +92,7 @@ fn bare<'a>(
     let slower = |(now, old): &&(StatementDelta, StatementDelta)| {
         now.calls >= 3 && now.ms_per_call >= SLOWER * old.ms_per_call.max(0.02)
     };
-    pairs.iter().filter(slower).find(|(now, _)| !gone(case, &now.text).is_empty())
+    pairs.iter().filter(slower).find(|(now, _)| !gone(case, &Reach::of(case, &now.text)).is_empty())
 }
 
 /// As the detector of slow statements has it.
@@ -107,15 +104,14 @@ fn planner(samples: &[Sample]) -> Option<&PlannerSample> {
 
 /// Tables that have lost all statistics since the onset, those of the statement first; none where
 /// it reads none of them.
-fn gone(case: &Case, statement: &str) -> Vec<Flaw> {
+fn gone(case: &Case, reach: &Reach) -> Vec<Flaw> {
     let Some(before) = planner(case.window.baseline()) else { return Vec::new() };
     let looks = case.window.recent().iter().filter_map(|s| s.planner.as_ref());
     // The worst look counts: what a recovery has mended since is still the cause.
     let Some(now) = looks.max_by_key(|p| p.without_statistics.len()) else { return Vec::new() };
     let n_before = before.without_statistics.len();
     let lost = now.without_statistics.iter().filter(|r| !before.without_statistics.contains(r));
-    let (named, others): (Vec<&Relation>, Vec<&Relation>) =
-        lost.partition(|r| mentions(statement, &r.name));
+    let (named, others): (Vec<&Relation>, Vec<&Relation>) = lost.partition(|r| reach.touches(r));
     if named.is_empty() {
         return Vec::new();
     }
@@ -143,11 +139,11 @@ fn gone(case: &Case, statement: &str) -> Vec<Flaw> {
 /// before. What a recovery has mended since is still the cause.
 fn counted<'a>(
     case: &'a Case,
-    statement: &'a str,
+    reach: &Reach,
 ) -> Vec<(&'a TableCounters, Option<&'a TableCounters>)> {
     let mut worst: BTreeMap<u32, &TableCounters> = BTreeMap::new();
     let recent = case.window.recent().iter().filter_map(|s| s.tables.as_ref()).flatten();
-    for table in recent.filter(|t| mentions(statement, &t.relation.name)) {
+    for table in recent.filter(|t| reach.touches(&t.relation)) {
         let known = worst.entry(table.oid).or_insert(table);
         if share(table) > share(known) {
             *known = table;
@@ -170,8 +166,8 @@ fn share(table: &TableCounters) -> f64 {
 
 /// The table of the statement that was written most since its statistics were made, when that
 /// happened with the trouble and autovacuum itself would look at it.
-fn oldest(case: &Case, statement: &str) -> Option<Flaw> {
-    let outgrown = counted(case, statement).into_iter().filter(|(now, before)| {
+fn oldest(case: &Case, reach: &Reach) -> Option<Flaw> {
+    let outgrown = counted(case, reach).into_iter().filter(|(now, before)| {
         share(now) >= 1.0 && before.is_none_or(|b| share(b) < 0.5 * share(now))
     });
     let (table, before) = outgrown.max_by(|a, b| share(a.0).total_cmp(&share(b.0)))?;
@@ -212,9 +208,9 @@ fn times_made(case: &Case, oid: u32) -> usize {
 }
 
 /// Statistics that were made anew just before the onset.
-fn new(case: &Case, statement: &str) -> Option<Flaw> {
+fn new(case: &Case, reach: &Reach) -> Option<Flaw> {
     let first = case.window.samples.first()?.at;
-    let fresh = counted(case, statement).into_iter().filter_map(|(now, _)| {
+    let fresh = counted(case, reach).into_iter().filter_map(|(now, _)| {
         let made = now.last_analyze?;
         let age = seconds_between(made, case.onset);
         let is_new = made > first && (-5.0..JUST_BEFORE_S).contains(&age);
@@ -240,7 +236,7 @@ fn new(case: &Case, statement: &str) -> Option<Flaw> {
 }
 
 /// The statistics are there and nearly as good as when they were made.
-fn good(case: &Case, statement: &str) -> Verdict {
+fn good(case: &Case, reach: &Reach) -> Verdict {
     if let Some(unknown) = complete(case, "planner", "statistics of tables were not looked at") {
         return unknown;
     }
@@ -251,14 +247,14 @@ fn good(case: &Case, statement: &str) -> Verdict {
         );
     }
     let seen = planner(case.window.recent());
-    let hidden = seen.and_then(|p| p.hidden.iter().find(|r| mentions(statement, &r.name)));
+    let hidden = seen.and_then(|p| p.hidden.iter().find(|r| reach.touches(r)));
     if let Some(hidden) = hidden {
         return Verdict::unknown(format!(
             "whether the planner has statistics of {hidden}: they are not shown to pgward, which \
              needs SELECT on it"
         ));
     }
-    let all = counted(case, statement);
+    let all = counted(case, reach);
     let most = all.iter().map(|(now, _)| share(now)).max_by(f64::total_cmp);
     match (seen, most) {
         (Some(_), Some(most)) if most >= 1.0 => Verdict::unknown(

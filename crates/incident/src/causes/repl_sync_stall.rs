@@ -9,7 +9,13 @@ pub(super) static CAUSE: Cause = Cause {
     id: "repl_sync_stall",
     name: "Commits hang on synchronous replication",
     necessary: "sessions wait for IPC:SyncRep",
-    explains: &["throughput_drop", "statement_slow", "standby_behind", "connections_near_limit"],
+    explains: &[
+        "throughput_drop",
+        "statement_slow",
+        "standby_behind",
+        "connections_near_limit",
+        "sessions_hang",
+    ],
     actions: &[],
     prevention: &[
         "Name two candidates: synchronous_standby_names = 'ANY 1 (a, b)', and alarm below two",

@@ -3,7 +3,8 @@
 use super::Cause;
 use crate::counted::{Fresh, fresh, role_and_message};
 use crate::facts::{
-    against_before, complete, cut, ddl_source, is_statement_error, logged, mentions,
+    against_before, changes_near, complete, cut, ddl_source, is_statement_error, logged, mentions,
+    verb,
 };
 use pgward_model::prelude::*;
 
@@ -40,12 +41,14 @@ fn judge(case: &Case) -> Verdict {
     if n < 3 {
         return Verdict::unknown(format!("only {n} such errors: a typing mistake leaves as many"));
     }
-    let blamed: Vec<DdlEvent> = case
-        .ddl
-        .iter()
-        .filter(|d| d.at <= first.at && d.relation.as_ref().is_some_and(|r| names(first, r)))
-        .cloned()
-        .collect();
+    let before = |d: &&DdlEvent| d.at <= first.at && removes(d);
+    let named = |d: &&DdlEvent| d.relation.as_ref().is_some_and(|r| names(first, r));
+    let blamed: Vec<DdlEvent> = case.ddl.iter().filter(before).filter(named).cloned().collect();
+    if blamed.is_empty()
+        && let Some(proof) = elsewhere(case, first)
+    {
+        return Verdict::present_not_sufficient(proof);
+    }
     let change = blamed.last().map_or("no change of the schema explains it".to_owned(), |d| {
         format!(
             "role {} ran {} at {}",
@@ -84,6 +87,41 @@ fn judge(case: &Case) -> Verdict {
     Verdict::Likely(likely.blaming(blamed))
 }
 
+/// Can the command have taken a name away? A block or a function may have done anything.
+fn removes(event: &DdlEvent) -> bool {
+    let text = event.statement.to_ascii_uppercase();
+    let hides = ["DO", "SELECT", "CALL", "WITH"].contains(&verb(&event.statement).as_str());
+    event.dropped
+        || event.command.starts_with("ALTER")
+            && (hides || ["RENAME", "SET SCHEMA", "DROP"].iter().any(|word| text.contains(word)))
+}
+
+/// The relation that is said to be missing stands in some schema, and where names are looked for
+/// was changed.
+fn elsewhere(case: &Case, first: &LogEntry) -> Option<Evidence> {
+    let name = first.message.split('"').nth(1).filter(|_| first.sqlstate == "42P01")?;
+    let name = name.rsplit('.').next().unwrap_or(name);
+    let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref())?;
+    let relations = catalog.relations.iter().filter(|r| r.relation.name == name);
+    let there: Vec<String> = relations.map(|r| r.relation.to_string()).collect();
+    let path = changes_near(case, "setting").find(|c| c.name.contains("search_path"))?;
+    (!there.is_empty()).then(|| {
+        Evidence::measured(
+            format!(
+                "relations named {name} that were dropped or renamed: {} is there; {} was {}, now {}",
+                there.join(", "),
+                path.name,
+                path.before,
+                path.after
+            ),
+            0.0,
+            "relations",
+            Source::new(SourceKind::Catalog, "pg_class"),
+        )
+        .at(path.at)
+    })
+}
+
 fn names(entry: &LogEntry, relation: &Relation) -> bool {
     mentions(&entry.statement, &relation.name) || mentions(&entry.message, &relation.name)
 }
@@ -91,13 +129,43 @@ fn names(entry: &LogEntry, relation: &Relation) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy, log};
+    use crate::testing::{at, case, ddl, healthy, log};
 
     const MISSING: &str = "relation \"orders\" does not exist";
 
     #[test]
     fn likely_ruled_out_and_unknown() {
         crate::counted::tests::check_log(judge, "ERROR", "42P01", MISSING, 3);
+    }
+
+    #[test]
+    fn an_index_that_is_built_makes_no_table_vanish_and_a_search_path_does() {
+        let mut samples = healthy(35);
+        samples.last_mut().unwrap().log = vec![log(34, "ERROR", "42P01", MISSING); 3];
+        let mut case = case(samples, 30);
+        case.ddl = vec![ddl(28, "CREATE INDEX", "index", "orders")];
+        assert!(judge(&case).likely().unwrap().ddl.is_empty());
+        case.ddl.push(ddl(29, "DROP TABLE", "table", "orders"));
+        assert_eq!(judge(&case).likely().unwrap().ddl.len(), 1);
+        case.ddl.pop();
+        let orders = RelationInfo::new(1, Relation::new("store", "orders"), 'r');
+        case.catalog = Some(Catalog {
+            taken_at: at(0),
+            server_version: 150_018,
+            database: "shop".to_owned(),
+            relations: vec![orders],
+            objects: Vec::new(),
+            statements: Vec::new(),
+        });
+        assert!(judge(&case).likely().is_some());
+        case.window.samples.last_mut().unwrap().changes = vec![ConfigChange {
+            at: at(29),
+            kind: "setting".into(),
+            name: "role webshop: search_path".into(),
+            before: "store, public".into(),
+            after: "finance, public".into(),
+        }];
+        assert!(matches!(judge(&case), Verdict::RuledOut { present: true, .. }));
     }
 
     #[test]

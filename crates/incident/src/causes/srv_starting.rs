@@ -2,6 +2,7 @@
 
 use super::Cause;
 use crate::counted::log_lines;
+use crate::facts::sampled;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -15,6 +16,9 @@ pub(super) static CAUSE: Cause = Cause {
 };
 
 fn judge(case: &Case) -> Verdict {
+    if let Some(answers) = answers(case) {
+        return answers;
+    }
     let unreachable = case.symptoms.iter().find(|s| s.detector == "server_unreachable");
     if let Some(symptom) = unreachable
         && let Some(evidence) = symptom.evidence().first()
@@ -32,8 +36,50 @@ fn judge(case: &Case) -> Verdict {
     )
 }
 
+/// A server that shows its sessions in every second is up; who cannot reach it has another
+/// trouble.
+fn answers(case: &Case) -> Option<Verdict> {
+    let recent = case.window.recent();
+    let is_down = |e: &LogEntry| e.sqlstate == "57P03";
+    if !Window::complete(recent, "sessions") || recent.iter().flat_map(|s| &s.log).any(is_down) {
+        return None;
+    }
+    let failing = recent.iter().filter(|s| s.probe.is_some_and(|p| p.failed > 0)).count();
+    (failing > 0).then(|| {
+        Verdict::ruled_out(
+            Evidence::measured(
+                format!(
+                    "samples in which the server did not show its sessions, while probes failed in \
+                     {failing} of {}",
+                    recent.len()
+                ),
+                0.0,
+                "samples",
+                sampled("sessions: pg_stat_activity"),
+            )
+            .against(0.0)
+            .at(case.window.now()),
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::testing::{case, healthy};
+
+    #[test]
+    fn a_server_that_shows_its_sessions_is_up_though_probes_fail() {
+        let mut samples = healthy(40);
+        for s in samples.iter_mut().skip(30) {
+            s.probe.as_mut().unwrap().failed = 1;
+        }
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        let gap = Gap { sampler: "sessions".into(), why: "connection refused".into() };
+        samples.last_mut().unwrap().gaps.push(gap);
+        assert_eq!(answers(&case(samples, 30)), None);
+    }
+
     #[test]
     fn likely_ruled_out_and_unknown() {
         let message = "the database system is starting up";

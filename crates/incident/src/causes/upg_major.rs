@@ -8,7 +8,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "upg_major",
     name: "Post-upgrade regression",
     necessary: "the server's version is not what it was before the onset",
-    explains: &["statement_slow", "throughput_drop", "error_burst"],
+    explains: &["statement_slow", "throughput_drop", "error_burst", "sessions_hang"],
     actions: &[],
     prevention: &[
         "Run vacuumdb --analyze-in-stages as part of the upgrade, before clients are let in",

@@ -10,7 +10,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "vac_bloat",
     name: "Autovacuum too slow or blocked",
     necessary: "dead rows above what autovacuum tolerates, and nobody's snapshot keeps them",
-    explains: &["statement_slow", "throughput_drop"],
+    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &[
         "Lower autovacuum_vacuum_scale_factor of the tables that change most",

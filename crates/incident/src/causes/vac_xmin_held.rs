@@ -1,9 +1,10 @@
 //! An old snapshot keeps vacuum from removing dead rows, and statements wade through them.
 
 use super::Cause;
-use crate::facts::{complete, cut, mentions, regressions, sampled};
+use crate::facts::{complete, cut, regressions, sampled};
 use crate::forecast::newest;
 use crate::horizon::{Dead, HELD_S, Held, held, most_dead, most_grown};
+use crate::reach::Reach;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -11,7 +12,7 @@ pub(super) static CAUSE: Cause = Cause {
     name: "Vacuum horizon held back",
     necessary: "one snapshot, slot or prepared transaction has stood still, and dead rows are more \
                 than autovacuum tolerates or ids run out",
-    explains: &["statement_slow", "throughput_drop", "xmin_held", "ids_run_out"],
+    explains: &["statement_slow", "throughput_drop", "xmin_held", "ids_run_out", "sessions_hang"],
     actions: &["end_xmin_holder"],
     prevention: &[
         "Set idle_in_transaction_session_timeout for people and reports; transaction_timeout from 17 on",
@@ -134,8 +135,8 @@ fn likely(case: &Case, holder: &XminHolder, held_s: f64, dead: &Dead) -> Likely 
     let Dead { table, before, n_vacuums } = dead;
     let (before, n_vacuums) = (*before, *n_vacuums);
     let slower = regressions(&case.window).into_iter().find(|(now, old)| {
-        mentions(&now.text, &table.relation.name)
-            && now.blks_per_call > 1.5 * old.blks_per_call.max(1.0)
+        now.blks_per_call > 1.5 * old.blks_per_call.max(1.0)
+            && Reach::of(case, &now.text).touches(&table.relation)
     });
     let vacuumed = match n_vacuums {
         n if n > 0 => format!("though vacuum ended {n} times"),
@@ -195,7 +196,7 @@ pub(super) fn explains_blocks(case: &Case, statement: &str) -> Option<Evidence> 
     let Held { holder, .. } = held(&case.window).filter(|h| h.seconds >= HELD_S)?;
     let Dead { table, before, .. } = most_grown(&case.window)
         .filter(|d| d.has_grown() && d.over() >= 1.0)
-        .filter(|d| mentions(statement, &d.table.relation.name))?;
+        .filter(|d| Reach::of(case, statement).touches(&d.table.relation))?;
     Some(
         Evidence::measured(
             format!(

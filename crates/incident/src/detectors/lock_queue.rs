@@ -59,6 +59,14 @@ fn waits_long(waiter: &SessionSample, at: Timestamp, before: Option<&Sample>) ->
     is_known || before.is_some_and(|sample| sample.sessions.iter().any(waited_then))
 }
 
+fn blocker(root: &Root<'_>) -> String {
+    match (root.pid, root.session) {
+        (0, Some(prepared)) => format!("prepared transaction '{}'", prepared.application),
+        (0, None) => "a prepared transaction".to_owned(),
+        (pid, _) => format!("pid {pid}"),
+    }
+}
+
 fn symptom(window: &Window, root: &Root<'_>) -> Symptom {
     let since = root.waiters.iter().filter_map(|w| forest::waits_since(w)).min().unwrap_or(root.at);
     let since = since.min(root.at);
@@ -76,7 +84,7 @@ fn symptom(window: &Window, root: &Root<'_>) -> Symptom {
         since,
         root.at,
         Weight::Harm,
-        format!("{} sessions wait behind pid {} on {what}", root.waiters.len(), root.pid),
+        format!("{} sessions wait behind {} on {what}", root.waiters.len(), blocker(root)),
         Evidence::measured(
             format!("{} of {n_clients} client sessions wait for a lock", root.waiters.len()),
             root.waiters.len() as f64,

@@ -56,7 +56,7 @@ fn detect(window: &Window) -> Vec<Symptom> {
 }
 
 /// Transactions per second from each sample to the next; none across a reset of statistics.
-fn rates(samples: &[Sample]) -> Vec<f64> {
+pub(super) fn rates(samples: &[Sample]) -> Vec<f64> {
     let counted = |s: &Sample| s.database.map(|d| (s.at, d.xact_commit + d.xact_rollback));
     let counts: Vec<(Timestamp, i64)> = samples.iter().filter_map(counted).collect();
     let rate = |pair: &[(Timestamp, i64)]| match pair {

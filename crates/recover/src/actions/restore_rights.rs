@@ -18,7 +18,10 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     // given, is nobody's trouble.
     let mut steps = Vec::new();
     for change in causes::rights_taken(case) {
-        steps.extend(give_back(change)?);
+        match change.kind.as_str() {
+            "role" => steps.push(take_in(change)),
+            _ => steps.extend(give_back(change)?),
+        }
     }
     if steps.is_empty() {
         return Err(refuse(&ACTION, "no right was taken, or its kind is not known"));
@@ -37,11 +40,45 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     };
     Ok(runbook(
         &ACTION,
-        format!("Give back the rights on {} objects", steps.len()),
+        match steps.as_slice() {
+            [only] => title(&only.title),
+            all => format!("Give back what was taken in {} places", all.len()),
+        },
         "the rights of before, letter by letter: GRANT ALL would give more than was taken",
         loss,
         steps,
     ))
+}
+
+fn title(step: &str) -> String {
+    let mut chars = step.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// Makes a role a member again of the groups that it was taken out of.
+fn take_in(change: &ConfigChange) -> Step {
+    let groups = causes::groups_left(change);
+    let quoted: Vec<String> = groups.iter().map(|g| quote_ident(g)).collect();
+    let role = &change.name;
+    let member: Vec<String> = groups
+        .iter()
+        .map(|group| {
+            let (role, group) = (quote_literal(role), quote_literal(group));
+            format!("pg_catalog.pg_has_role({role}, {group}, 'MEMBER')")
+        })
+        .collect();
+    let (groups, list, to) = (groups.join(", "), quoted.join(", "), quote_ident(role));
+    let expectation = Expectation {
+        claim: format!("{role} is a member of {groups} again"),
+        sql: format!("SELECT {}", member.join(" AND ")),
+        within_ms: 1_000,
+    };
+    let act = Act::Sql { statements: vec![format!("GRANT {list} TO {to}")], transaction: true };
+    let what = format!("make role {role} a member of {groups} again");
+    let mut grant = step(what, act, Limits::SHORT);
+    grant.undo = Undo::Exact { statements: vec![format!("REVOKE {list} FROM {to}")] };
+    grant.expectations = vec![expectation];
+    grant
 }
 
 /// One step for an object: a GRANT for each grantee and grant option.
@@ -105,6 +142,22 @@ fn known_change(likely: &Likely, case: &Case) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_role_comes_back_into_the_groups_it_left() {
+        let change = ConfigChange {
+            at: Timestamp::UNIX_EPOCH,
+            kind: "role".into(),
+            name: "site".into(),
+            before: "login member of a,Shop RW".into(),
+            after: "login member of a".into(),
+        };
+        let step = take_in(&change);
+        let Act::Sql { statements, .. } = &step.act else { panic!() };
+        assert_eq!(statements, &["GRANT \"Shop RW\" TO site"]);
+        let proof = &step.expectations.first().unwrap().sql;
+        assert_eq!(proof, "SELECT pg_catalog.pg_has_role('site', 'Shop RW', 'MEMBER')");
+    }
 
     #[test]
     fn only_what_was_taken_is_given_back() {

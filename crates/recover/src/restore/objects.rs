@@ -95,6 +95,12 @@ pub fn objects(
     let here = Session::connect(production, Purpose::Act)?;
     let relations = &with_schema(relations);
     check_names(&here, &there, relations)?;
+    // What the transaction of the accident had locked by then (of a partition, the whole table)
+    // stays locked while replay is paused, and pg_dump would wait for it. Its end takes nothing
+    // away: that transaction has not committed there.
+    if there.query_one(LOCKED_BY_REPLAY, &[])? {
+        side.promote()?;
+    }
     // Definitions printed under an empty path name every schema.
     there.simple("SET search_path = ''")?;
     let closure = closure::read(&there, relations)?;
@@ -118,6 +124,10 @@ pub fn objects(
     report.seconds = tools::seconds_since(start);
     Ok(report)
 }
+
+const LOCKED_BY_REPLAY: &str = "
+SELECT pg_catalog.pg_is_in_recovery()
+   AND EXISTS (SELECT FROM pg_catalog.pg_locks WHERE mode = 'AccessExclusiveLock' AND granted)";
 
 /// Where a name has no schema, `public` is meant.
 fn with_schema(relations: &[Relation]) -> Vec<Relation> {

@@ -62,7 +62,60 @@ pub(crate) fn read_into(session: &Session, sample: &mut Sample) -> Result<(), Er
     for session in &mut sample.sessions {
         name_row_wait(session);
     }
+    if sample.sessions.iter().any(|s| s.blocked_by.contains(&0)) {
+        let blocker = prepared(session, sample)?;
+        sample.sessions.extend(blocker);
+    }
     Ok(())
+}
+
+/// The prepared transaction that others wait for, as a session without a process: pid 0, its gid
+/// in place of the application. `pg_blocking_pids` does not say which it is: the oldest one that
+/// holds a table which somebody waits on, else the oldest.
+fn prepared(session: &Session, sample: &Sample) -> Result<Option<SessionSample>, Error> {
+    let mut all: Vec<SessionSample> = Vec::new();
+    for row in session.query(include_str!("../../queries/prepared.sql"), &[])? {
+        let gid: String = get(&row, 0)?;
+        if all.last().is_none_or(|last| last.application != gid) {
+            all.push(prepared_one(session, &row, gid)?);
+        }
+        let relation = get::<Option<String>>(&row, 5)?.zip(get::<Option<String>>(&row, 6)?);
+        if let (Some(last), Some((schema, name))) = (all.last_mut(), relation) {
+            last.holds
+                .push(HeldLock { mode: get(&row, 4)?, relation: Relation::new(schema, name) });
+        }
+    }
+    let waiters = sample.sessions.iter().filter(|s| s.blocked_by.contains(&0));
+    let wanted: BTreeSet<&Relation> =
+        waiters.filter_map(|s| s.waits_for.as_ref()?.relation.as_ref()).collect();
+    let holds = |s: &SessionSample| s.holds.iter().any(|h| wanted.contains(&h.relation));
+    let at = all.iter().position(holds).unwrap_or(0);
+    Ok((at < all.len()).then(|| all.swap_remove(at)))
+}
+
+fn prepared_one(session: &Session, row: &Row, gid: String) -> Result<SessionSample, Error> {
+    let since: Timestamp = get(row, 2)?;
+    let xid: String = get(row, 3)?;
+    Ok(SessionSample {
+        pid: 0,
+        role: get(row, 1)?,
+        client: String::new(),
+        database: session.target().database().to_owned(),
+        backend_start: since,
+        xact_start: Some(since),
+        query_start: None,
+        state_change: Some(since),
+        state: "prepared".to_owned(),
+        wait_type: String::new(),
+        wait_event: String::new(),
+        xid: xid.parse().ok(),
+        query: format!("PREPARE TRANSACTION '{}'", gid.replace('\'', "''")),
+        query_id: 0,
+        blocked_by: Vec::new(),
+        waits_for: None,
+        holds: Vec::new(),
+        application: gid,
+    })
 }
 
 fn gap(sample: &mut Sample, why: String) {

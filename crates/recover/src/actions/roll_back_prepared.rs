@@ -1,0 +1,51 @@
+//! Rolls back a prepared transaction that nobody finished.
+
+use super::{Action, Cx, plan as refuse, runbook, step};
+use crate::error::Error;
+use pgward_model::prelude::*;
+
+pub(super) static ACTION: Action = Action {
+    id: "roll_back_prepared",
+    title: "Roll back a prepared transaction that nobody finished",
+    price: "all that it wrote is gone; where its manager has told the other databases to commit, it \
+            must be committed instead",
+    plan,
+};
+
+fn plan(_: &Cx<'_>, _: &Likely, case: &Case) -> Result<Runbook, Error> {
+    let seen = case.window.recent().iter().rev().flat_map(|s| &s.sessions);
+    let prepared = seen
+        .into_iter()
+        .find(|s| s.pid == 0 && s.state == "prepared")
+        .ok_or_else(|| refuse(&ACTION, "its gid is not known"))?;
+    let gid = &prepared.application;
+    let literal = quote_literal(gid);
+    let mut roll_back = step(
+        format!("roll back prepared transaction {literal}"),
+        Act::Sql { statements: vec![format!("ROLLBACK PREPARED {literal}")], transaction: false },
+        Limits::SHORT,
+    );
+    roll_back.undo = Undo::Impossible {
+        why: "what it wrote is gone; its manager may send the whole transaction again".into(),
+    };
+    roll_back.expectations = vec![Expectation {
+        claim: format!("{literal} is not prepared any more"),
+        sql: format!(
+            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts WHERE gid = {literal})"
+        ),
+        within_ms: 5_000,
+    }];
+    Ok(runbook(
+        &ACTION,
+        format!("Roll back prepared transaction {literal} of role {}", prepared.role),
+        "it holds its locks until somebody finishes it, also across a restart",
+        Loss {
+            n_rows: None,
+            explain: format!(
+                "what {literal} wrote; ask its transaction manager first: if it has decided to \
+                 commit, COMMIT PREPARED {literal} frees the locks as well"
+            ),
+        },
+        vec![roll_back],
+    ))
+}
