@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use pgward_model::prelude::*;
 use pgward_sql::Read;
-use pgward_sql::frameworks::{Migration, Role, Script, recognise};
+use pgward_sql::frameworks::{Framework, Migration, Role, Script, recognise};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -64,9 +64,11 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
             for files in by_chain(path)?.into_values() {
                 let scripts: Vec<Script> =
                     files.iter().map(|f| read_file(f)).collect::<Result<_, _>>()?;
-                let migrations = (recognise(&scripts).chain)(&scripts);
+                let framework = recognise(&scripts);
+                let migrations = (framework.chain)(&scripts);
                 tell_left_out(&migrations);
-                let files = with_strays(migrations).into_par_iter().map(read).collect();
+                let runs = with_strays(migrations).into_par_iter();
+                let files = runs.map(|m| read(framework, m)).collect();
                 chains.push(Chain { files, partial: false });
             }
         } else {
@@ -135,15 +137,19 @@ fn tell_left_out(migrations: &[Migration]) {
 
 /// Frameworks know files by their names; what is named otherwise is read as it is.
 fn in_order_given(given: &[Script]) -> Vec<Read> {
-    if given.iter().all(|s| s.path.ends_with(".sql")) {
-        return (recognise(given).chain)(given).into_par_iter().map(read).collect();
+    if given.iter().all(|s| is_sql(Path::new(&s.path))) {
+        let framework = recognise(given);
+        let chain = (framework.chain)(given).into_par_iter();
+        return chain.map(|m| read(framework, m)).collect();
     }
     given.par_iter().map(|s| pgward_sql::read_actions(&s.path, &s.text)).collect()
 }
 
-fn read(migration: Migration) -> Read {
+fn read(framework: &Framework, migration: Migration) -> Read {
     let mut read = pgward_sql::read_actions(&migration.path, &migration.text);
     read.file.inside = Some(migration.inside(&read.file));
+    read.file.framework = Some(framework.id.to_owned());
+    read.file.refused = migration.refused.map(|why| format!("{}: {why}", framework.title));
     read
 }
 
@@ -165,8 +171,13 @@ fn by_chain(dir: &str) -> anyhow::Result<BTreeMap<PathBuf, Vec<String>>> {
     let mut n_files = 0;
     let visible =
         |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().to_string_lossy().starts_with('.');
-    for entry in walkdir::WalkDir::new(dir).max_depth(DEPTH_MAX).into_iter().filter_entry(visible) {
-        let entry = entry.with_context(|| format!("{dir}: cannot be read"))?;
+    let walk = walkdir::WalkDir::new(dir).max_depth(DEPTH_MAX).follow_links(true);
+    for entry in walk.into_iter().filter_entry(|e| visible(e) && !is_met_again(dir, e)) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) if leads_nowhere(&error) => continue,
+            Err(error) => return Err(error).with_context(|| format!("{dir}: cannot be read")),
+        };
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy());
         if !entry.file_type().is_file() {
             continue;
@@ -175,7 +186,7 @@ fn by_chain(dir: &str) -> anyhow::Result<BTreeMap<PathBuf, Vec<String>>> {
             beside.push(path.to_owned());
             continue;
         }
-        if path.extension().is_none_or(|e| e != "sql") {
+        if !is_sql(path) {
             continue;
         }
         n_files += 1;
@@ -185,7 +196,9 @@ fn by_chain(dir: &str) -> anyhow::Result<BTreeMap<PathBuf, Vec<String>>> {
         chains.entry(chain_of(path)).or_default().push(path.display().to_string());
     }
     if chains.is_empty() {
-        bail!("{dir}: no file ends in .sql here; give the files or another directory");
+        bail!(
+            "{dir}: no file ends in .sql, .psql or .pgsql here; give the files or another directory"
+        );
     }
     for (root, files) in &mut chains {
         files.sort_by_cached_key(|f| (key(f), f.clone()));
@@ -193,6 +206,32 @@ fn by_chain(dir: &str) -> anyhow::Result<BTreeMap<PathBuf, Vec<String>>> {
         files.extend(near.map(|b| b.display().to_string()));
     }
     Ok(chains)
+}
+
+/// Is it a file of SQL by its name?
+fn is_sql(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+    ["sql", "psql", "pgsql"].iter().any(|e| extension.eq_ignore_ascii_case(e))
+}
+
+/// A link to a folder of the same tree, or to one that holds it: what lies there is read where it
+/// lies.
+fn is_met_again(dir: &str, entry: &walkdir::DirEntry) -> bool {
+    let is_link = entry.depth() > 0 && entry.path_is_symlink() && entry.file_type().is_dir();
+    let real = |path: &Path| std::fs::canonicalize(path).ok().filter(|_| is_link);
+    match (real(Path::new(dir)), real(entry.path())) {
+        (Some(top), Some(to)) => to.starts_with(&top) || top.starts_with(&to),
+        _ => false,
+    }
+}
+
+/// A link that leads back above itself, or to nothing where its name promises no SQL.
+fn leads_nowhere(error: &walkdir::Error) -> bool {
+    let dangles = |path: &Path| {
+        path.symlink_metadata().is_ok_and(|m| m.is_symlink())
+            && std::fs::metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+    };
+    error.loop_ancestor().is_some() || error.path().is_some_and(|p| dangles(p) && !is_sql(p))
 }
 
 /// Where each migration has a directory of its own, or each direction has one, the directory

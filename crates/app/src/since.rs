@@ -1,6 +1,7 @@
 //! `--since`: which of the files a commit does not have as they are now, asked of git.
 
 use anyhow::{Context, bail};
+use pgward_lint::SinceRevision;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,7 @@ use std::process::Command;
 ///
 /// # Errors
 /// No git, no repository, a file outside of it, no such revision, no common ancestor.
-pub fn changed(revision: &str, files: &[String]) -> anyhow::Result<BTreeSet<String>> {
+pub fn changed(revision: &str, files: &[String]) -> anyhow::Result<SinceRevision> {
     let folder = folder_of(files);
     let top = git(&folder, &["rev-parse", "--show-toplevel"])
         .with_context(|| format!("--since {revision}: {} is in no repository", folder.display()))?;
@@ -26,24 +27,26 @@ pub fn changed(revision: &str, files: &[String]) -> anyhow::Result<BTreeSet<Stri
              (fetch more of the history)"
         )
     })?;
-    let diff =
-        ["diff", "--name-only", "-z", "--no-renames", "--diff-filter=d", line(&parted), "--"];
+    let diff = |filter| ["diff", "--name-only", "-z", "--no-renames", filter, line(&parted), "--"];
     let new = ["ls-files", "--others", "-z", "--"];
-    let mut paths = BTreeSet::new();
-    for arguments in [&diff[..], &new[..]] {
+    let names = |arguments: &[&str]| -> anyhow::Result<BTreeSet<PathBuf>> {
         let names = git(&top, arguments).with_context(|| format!("--since {revision}"))?;
-        let names = names.split('\0').filter(|name| !name.is_empty());
-        paths.extend(names.map(|name| top.join(name)));
-    }
-    let mut changed = BTreeSet::new();
+        Ok(names.split('\0').filter(|name| !name.is_empty()).map(|n| top.join(n)).collect())
+    };
+    let edited = names(&diff("--diff-filter=ad"))?;
+    let mut added = names(&diff("--diff-filter=A"))?;
+    added.extend(names(&new)?);
+    let mut changed = SinceRevision { revision: revision.to_owned(), ..SinceRevision::default() };
     for file in files {
         let path = std::fs::canonicalize(file).unwrap_or_default();
         if file != "-" && !path.starts_with(&top) {
             bail!("--since {revision}: {file} is not in the repository {}", top.display());
         }
         // A changed submodule is named as a whole.
-        if file == "-" || path.ancestors().any(|part| paths.contains(part)) {
-            changed.insert(file.clone());
+        if file == "-" || path.ancestors().any(|part| added.contains(part)) {
+            changed.added.insert(file.clone());
+        } else if path.ancestors().any(|part| edited.contains(part)) {
+            changed.edited.insert(file.clone());
         }
     }
     Ok(changed)

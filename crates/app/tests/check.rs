@@ -271,6 +271,88 @@ fn only_what_changed_since_a_commit_is_judged() {
     assert!(output.status.code() == Some(2) && error.contains("git cannot be started"), "{error}");
 }
 
+#[test]
+fn an_old_migration_is_not_edited_and_a_new_one_comes_last() {
+    let up = |table: &str| format!("-- +goose Up\nCREATE TABLE {table} (a int);\n");
+    let dir =
+        with(&[("m/1_a.sql", &up("a")), ("m/3_c.sql", &up("c")), ("m/seed.sql", "SELECT 1;")]);
+    let dir = dir.path();
+    git(dir, &["init", "-q", "-b", "main"]);
+    git(dir, &["add", "."]);
+    git(dir, &["commit", "-q", "-m", "first"]);
+    std::fs::write(dir.join("m/4_d.sql"), up("d")).unwrap();
+    let check = ["check", "m", "--since", "main", "--format", "json"];
+    let fine = json(dir, &check, 0);
+    assert!(lints(&fine).iter().all(|(lint, _)| !lint.starts_with("migration_")));
+    std::fs::write(dir.join("m/2_b.sql"), up("b")).unwrap();
+    std::fs::write(dir.join("m/1_a.sql"), up("other")).unwrap();
+    std::fs::write(dir.join("m/seed.sql"), "SELECT 2;").unwrap();
+    let mut told = lints(&json(dir, &check, 1));
+    told.retain(|(lint, _)| lint.starts_with("migration_"));
+    let expected = [("migration_edited", "m/1_a.sql"), ("migration_out_of_order", "m/2_b.sql")];
+    assert_eq!(told, expected.map(|(lint, file)| (lint.to_owned(), file.to_owned())));
+}
+
+#[test]
+fn every_file_of_sql_below_a_folder_is_read() {
+    let drop = |table: &str| format!("DROP TABLE {table};\n");
+    let shared = with(&[("5.sql", &drop("e")), ("more/6.sql", &drop("f"))]);
+    let dir = with(&[("m/1.SQL", &drop("a")), ("m/2.psql", &drop("b")), ("m/3.pgsql", &drop("c"))]);
+    let link = |to: &Path, name: &str| {
+        std::os::unix::fs::symlink(to, dir.path().join(name)).unwrap();
+    };
+    link(&shared.path().join("5.sql"), "m/5.sql");
+    link(&shared.path().join("more"), "m/more");
+    // Each of these leads nowhere, or where we have been.
+    link(dir.path(), "m/above");
+    link(&dir.path().join("m"), "m/same");
+    link(Path::new("/no/such/place"), "m/gone");
+    let report = json(dir.path(), &["check", "m", "--format", "json"], 1);
+    let mut dropped: Vec<String> = lints(&report)
+        .into_iter()
+        .filter(|(lint, _)| lint == "drop_table")
+        .map(|(_, file)| file)
+        .collect();
+    dropped.sort();
+    assert_eq!(dropped, ["m/1.SQL", "m/2.psql", "m/3.pgsql", "m/5.sql", "m/more/6.sql"]);
+    link(Path::new("/no/such/place"), "m/7.sql");
+    fails(dir.path(), &["check", "m"], &["m/7.sql"]);
+}
+
+#[test]
+fn what_the_migration_tool_would_refuse_is_told() {
+    let dir = with(&[
+        ("m/1_a.sql", "-- +goose Up\nCREATE TABLE a (b int);\n"),
+        ("m/2_b.sql", "CREATE TABLE c (d int);\n"),
+    ]);
+    let report = json(dir.path(), &["check", "m", "--format", "json"], 1);
+    assert!(has(&report, "framework_refuses", "m/2_b.sql"), "{:#?}", lints(&report));
+    assert!(!has(&report, "framework_refuses", "m/1_a.sql"), "{:#?}", lints(&report));
+    let shown = told(dir.path(), &["check", "m"], 1);
+    assert!(shown.contains("refused by goose"), "{shown}");
+}
+
+#[test]
+fn apply_judges_by_the_same_configuration() {
+    let options = ServerOptions::new(installation::installation()).set("fsync", "off");
+    let server = PrivateServer::create(&options).unwrap();
+    let session = Session::connect(&server.target(), Purpose::Private).unwrap();
+    let setup = "CREATE ROLE deploy LOGIN PASSWORD 'deploy';
+                 GRANT CREATE ON SCHEMA public TO deploy;";
+    session.simple(setup).unwrap();
+    let url = format!("postgres://deploy:deploy@127.0.0.1:{}/postgres", server.port());
+    let dir = with(&[("1.sql", "CREATE TABLE :prefix (a bigint PRIMARY KEY);\n")]);
+    let apply = ["apply", "1.sql", "--database", &url, "--dry-run", "--without", "rehearsal"];
+    assert!(told(dir.path(), &apply, 1).contains("unset_variable"));
+    let config = "[check]\nvars = { prefix = \"orders\" }\n";
+    std::fs::write(dir.path().join("pgward.toml"), config).unwrap();
+    told(dir.path(), &apply, 0);
+    std::fs::write(dir.path().join("other.toml"), "[check]\nvras = {}\n").unwrap();
+    let other = [&apply[..], &["--config", "other.toml"]].concat();
+    fails(dir.path(), &other, &["other.toml:2:1", "did you mean `vars`?"]);
+    server.stop();
+}
+
 /// The root of the repository.
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))

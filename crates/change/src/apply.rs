@@ -8,6 +8,7 @@ use crate::plan::{self, Plan, Planned, Unit};
 use crate::rows::{self, RowsRule};
 use crate::undo::{self, Hands};
 use crate::workload::{self, Inside};
+use pgward_lint::FileOptions;
 use pgward_model::prelude::*;
 use pgward_pg::error::Error as PgError;
 use pgward_pg::guarded::{self, Context, Moment, StepReport};
@@ -24,12 +25,19 @@ pub struct ApplyOptions {
     pub without: BTreeSet<Layer>,
     /// Values of the change's variables: the same as given to the gate.
     pub vars: BTreeMap<String, String>,
+    /// What `pgward.toml` says of single files: the same as given to the gate.
+    pub files: BTreeMap<String, FileOptions>,
     pub rows: RowsRule,
 }
 
 impl From<&GateOptions> for ApplyOptions {
     fn from(gate: &GateOptions) -> Self {
-        ApplyOptions { without: gate.without.clone(), vars: gate.vars.clone(), rows: gate.rows }
+        ApplyOptions {
+            without: gate.without.clone(),
+            vars: gate.vars.clone(),
+            files: gate.files.clone(),
+            rows: gate.rows,
+        }
     }
 }
 
@@ -131,7 +139,7 @@ pub fn apply(
     if let Some(layer) = gate.stopped_by {
         return Err(Error::GateClosed { change_id: change.id.clone(), layer: layer.id() });
     }
-    let sent = gate::rendered(change, &options.vars);
+    let sent = gate::rendered(change, &options.vars, &options.files);
     let plan = plan::plan(&sent);
     let mut run = Run::begin(change, &sent, &plan, gate, production, options)?;
     let stopped = run.all_units()?;

@@ -34,12 +34,14 @@ pub struct GateOptions {
 
 /// The change as it would be sent: given variables replaced, unset ones as the tool that
 /// replaces them would leave them. It keeps the id of what was written.
-pub fn rendered(change: &Change, vars: &BTreeMap<String, String>) -> Change {
-    rendered_by(change, &Options { vars: vars.clone(), ..Options::default() })
-}
-
-/// As [`rendered`], where files have values of their own.
-fn rendered_by(change: &Change, options: &Options) -> Change {
+///
+/// `files` may have values of their own.
+pub fn rendered(
+    change: &Change,
+    vars: &BTreeMap<String, String>,
+    files: &BTreeMap<String, FileOptions>,
+) -> Change {
+    let options = Options { vars: vars.clone(), files: files.clone(), ..Options::default() };
     let sent = |f: &ChangeFile| {
         let text = pgward_sql::template::render(&f.text, &options.vars_of(&f.path));
         pgward_sql::read(&f.path, &text)
@@ -66,7 +68,7 @@ pub fn gate(
         only: options.only.clone(),
         ..Options::default()
     };
-    let sent = rendered_by(change, &lint);
+    let sent = rendered(change, &options.vars, &options.files);
     let plan = plan::plan(&sent);
     lint.transaction_per_file = plan.one_transaction_a_file();
     let mut gate = Gate {

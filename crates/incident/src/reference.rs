@@ -152,6 +152,8 @@ mod tests {
             relations: vec![relation("accounts", 9.0), events],
             objects: Vec::new(),
             statements: Vec::new(),
+            search_path: Vec::new(),
+            histories: None,
         });
         judge(&case)
     }

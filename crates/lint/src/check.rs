@@ -2,8 +2,10 @@
 
 use crate::Options;
 use crate::allow;
+use crate::blocks;
 use crate::context::{Context, Site};
 use crate::lints::LINTS;
+use crate::standing::Standing;
 use pgward_model::prelude::*;
 use pgward_sql::action::Action;
 use pgward_sql::{Chain, Read};
@@ -28,8 +30,10 @@ pub struct Judged {
 /// As [`check`], with what was silenced or lowered: the files go to production together.
 pub fn judge(change: &Change, catalog: Option<&Catalog>, options: &Options) -> Judged {
     let mut chain = Chain::new(catalog);
-    let cx = Context::new(&change.files, &[], catalog, &mut chain, options);
-    let judged = judged(&cx);
+    let paths = change.files.iter().map(|f| f.path.as_str()).collect();
+    let standing = Standing::of(paths, catalog, options);
+    let mut cx = Context::new(&change.files, &[], catalog, &mut chain, options, &standing);
+    let judged = judged(&mut cx);
     let statements = cx.sites.into_iter().map(|site| done(site).said).collect();
     Judged { statements, ..judged }
 }
@@ -42,14 +46,16 @@ pub fn judge_chain(files: &[Read], live: Option<&Catalog>, options: &Options) ->
         false => Chain::new(live),
     };
     let (mut before, mut after) = (begin(), begin());
+    let paths = files.iter().map(|r| r.file.path.as_str()).collect();
+    let standing = Standing::of(paths, live, options);
     let mut all = Judged::default();
     for Read { file, actions } in files {
         before.begin_file();
         after.begin_file();
         let known = (live.is_some() || after.is_whole()).then(|| before.catalog());
         let (file, read) = (std::slice::from_ref(file), std::slice::from_ref(actions));
-        let cx = Context::new(file, read, known, &mut after, options);
-        let mut here = judged(&cx);
+        let mut cx = Context::new(file, read, known, &mut after, options, &standing);
+        let mut here = judged(&mut cx);
         if live.is_none() {
             // The state comes from the text of other files, not from a server.
             here.findings.iter_mut().for_each(|f| f.layer = Layer::Static);
@@ -58,10 +64,11 @@ pub fn judge_chain(files: &[Read], live: Option<&Catalog>, options: &Options) ->
         all.findings.append(&mut here.findings);
         all.silenced.append(&mut here.silenced);
         let done: Vec<Done> = cx.sites.into_iter().map(done).collect();
-        for Done { said, actions, unread } in done {
+        for Done { said, actions, unread, stays } in done {
             match unread {
                 Some(text) => before.run_unread(&text),
-                None => before.learn_all(&actions),
+                None if stays => before.learn_all(&actions),
+                None => {}
             }
             all.statements.push(said);
         }
@@ -70,7 +77,7 @@ pub fn judge_chain(files: &[Read], live: Option<&Catalog>, options: &Options) ->
 }
 
 /// Findings alone.
-fn judged(cx: &Context<'_>) -> Judged {
+fn judged(cx: &mut Context<'_>) -> Judged {
     let mut judged = Judged::default();
     for lint in LINTS {
         let mut here = Vec::new();
@@ -79,6 +86,7 @@ fn judged(cx: &Context<'_>) -> Judged {
         let silenced = &mut judged.silenced;
         judged.findings.extend(here.filter_map(|f| allow::answered(cx, lint, f, silenced)));
     }
+    blocks::point_into(cx, &mut judged.findings);
     let place = |file: &str| cx.files.iter().position(|f| f.path == file);
     judged.findings.sort_by_key(|f| {
         let severity = std::cmp::Reverse(f.severity);
@@ -94,6 +102,8 @@ struct Done {
     actions: Vec<Action>,
     /// The text of one that was not understood.
     unread: Option<String>,
+    /// No ROLLBACK takes it back.
+    stays: bool,
 }
 
 fn done(site: Site<'_>) -> Done {
@@ -106,7 +116,8 @@ fn done(site: Site<'_>) -> Done {
     };
     let is_unread = site.statement.kind == StatementKind::Unparsed;
     let unread = is_unread.then(|| site.statement.text.clone());
-    Done { said, actions: site.actions, unread }
+    let stays = site.taken_back.is_none();
+    Done { said, actions: site.actions, unread, stays }
 }
 
 /// Why not all of its effects are told.

@@ -1,6 +1,7 @@
 //! What a lint sees: every statement understood once, with its place in the change and,
 //! where there is one, the live catalog.
 
+use crate::standing::Standing;
 use crate::{Lint, Options};
 use pgward_model::prelude::*;
 use pgward_sql::action::Action;
@@ -15,6 +16,8 @@ pub struct Context<'a> {
     pub files: &'a [ChangeFile],
     pub catalog: Option<&'a Catalog>,
     pub options: &'a Options,
+    /// What is known of all files of the chain together.
+    pub standing: &'a Standing<'a>,
     /// Every statement of every file, in order.
     pub sites: Vec<Site<'a>>,
 }
@@ -38,6 +41,8 @@ pub struct Site<'a> {
     pub expected_rows: Option<RangeInclusive<u64>>,
     /// Position among all sites.
     pub index: usize,
+    /// Position of the ROLLBACK that takes it back, so that nothing of it stays.
+    pub taken_back: Option<usize>,
 }
 
 /// A table up to this size is read or written in about 100 ms (at 100 MB/s, a slow disk),
@@ -55,26 +60,20 @@ impl<'a> Context<'a> {
         catalog: Option<&'a Catalog>,
         chain: &mut Chain,
         options: &'a Options,
+        standing: &'a Standing<'a>,
     ) -> Self {
         let mut sites = Vec::new();
         for (n_file, file) in files.iter().enumerate() {
-            let transactions = pgward_sql::splits_transactions(file);
+            let first = sites.len();
+            let inside = inside(file, options);
+            let taken_back = pgward_sql::taken_back(file, &inside);
             // Read only for who has a variable to fill.
             let mut vars = None;
-            let inside = match &file.inside {
-                // Who wraps files himself, or says how they are wrapped, knows better.
-                Some(inside)
-                    if !options.transaction_per_file
-                        && options.transaction_of(&file.path).is_none() =>
-                {
-                    inside.clone()
-                }
-                _ => {
-                    let wrapped = options.wraps(&file.path) && !transactions.own();
-                    transactions.inside.iter().map(|inside| *inside || wrapped).collect()
-                }
-            };
+            let mut before = Vec::new();
             for (i, (written, inside)) in file.statements.iter().zip(inside).enumerate() {
+                // The one that ends first is on top.
+                let begins = taken_back.iter().rev().filter(|range| range.start == i);
+                before.extend(begins.map(|range| (range.end, chain.clone())));
                 let placeholders = template::placeholders(&written.text);
                 let statement = match placeholders.as_slice() {
                     [] => Cow::Borrowed(written),
@@ -89,41 +88,31 @@ impl<'a> Context<'a> {
                 };
                 let known = read.get(n_file).and_then(|f| f.get(i));
                 let actions = match known.filter(|_| placeholders.is_empty()) {
-                    Some(actions) => Cow::Borrowed(actions),
-                    None => Cow::Owned(pgward_sql::actions(&statement)),
+                    Some(actions) => actions.clone(),
+                    None => pgward_sql::actions(&statement),
                 };
-                let in_block = is_block(&statement);
-                let refusal = chain.refusal(&actions).filter(|_| !in_block);
-                // What a function does that the script calls, the script does.
-                let n_written = actions.len();
-                let actions = chain.expanded(&actions);
-                if in_block || actions.len() > n_written {
-                    chain.doubt(&actions);
+                let met = meet(chain, &statement, actions);
+                while let Some((_, state)) = before.pop_if(|(end, _)| *end == i) {
+                    chain.take_back(state);
                 }
-                let known_functions = known_functions(&actions, chain);
-                let effects = match statement.kind {
-                    StatementKind::Unparsed => {
-                        chain.run_unread(&statement.text);
-                        Vec::new()
-                    }
-                    _ => chain.run(&actions),
-                };
+                let of = taken_back.iter().filter(|range| range.contains(&i)).map(|r| r.end).min();
                 sites.push(Site {
                     file,
-                    actions,
-                    known_functions,
-                    effects,
-                    refusal,
+                    actions: met.actions,
+                    known_functions: met.known_functions,
+                    effects: met.effects,
+                    refusal: met.refusal,
                     placeholders,
                     in_transaction: inside,
                     allowances: expect::allowances(file, written),
                     expected_rows: expect::rows(file, written),
-                    index: sites.len(),
+                    index: first + i,
+                    taken_back: of.map(|end| first + end),
                     statement,
                 });
             }
         }
-        Self { files, catalog, options, sites }
+        Self { files, catalog, options, standing, sites }
     }
 
     /// The table of that name in the live catalog.
@@ -198,8 +187,56 @@ impl<'a> Context<'a> {
     }
 }
 
+/// For each statement, is it in a transaction: one of the file, or one that is made around it?
+fn inside(file: &ChangeFile, options: &Options) -> Vec<bool> {
+    // Who wraps files himself, or says how they are wrapped, knows better than the framework.
+    let is_said = options.transaction_per_file || options.transaction_of(&file.path).is_some();
+    match &file.inside {
+        Some(inside) if !is_said => inside.clone(),
+        _ => {
+            let transactions = pgward_sql::splits_transactions(file);
+            let wrapped = options.wraps(&file.path) && !transactions.own();
+            transactions.inside.iter().map(|inside| *inside || wrapped).collect()
+        }
+    }
+}
+
+/// A statement as it meets what those before it have left.
+struct Met {
+    actions: Vec<Action>,
+    known_functions: Vec<Relation>,
+    effects: Vec<Effect>,
+    refusal: Option<Refusal>,
+}
+
+/// Takes the chain through a statement.
+fn meet(chain: &mut Chain, statement: &Statement, mut actions: Vec<Action>) -> Met {
+    chain.resolve(&mut actions);
+    let in_block = is_block(statement);
+    let refusal = chain.refusal(&actions).filter(|_| !in_block);
+    // What a function does that the script calls, the script does.
+    let n_written = actions.len();
+    let mut actions = chain.expanded(&actions);
+    let calls = actions.len() > n_written;
+    if calls {
+        chain.resolve(&mut actions);
+    }
+    if in_block || calls {
+        chain.doubt(&actions);
+    }
+    let known_functions = known_functions(&actions, chain);
+    let effects = match statement.kind {
+        StatementKind::Unparsed => {
+            chain.run_unread(&statement.text);
+            Vec::new()
+        }
+        _ => chain.run(&actions),
+    };
+    Met { actions, known_functions, effects, refusal }
+}
+
 /// What a `DO` block says it may do or not: it has conditions and handlers.
-fn is_block(statement: &Statement) -> bool {
+pub(crate) fn is_block(statement: &Statement) -> bool {
     statement.text.split_whitespace().next().is_some_and(|w| w.eq_ignore_ascii_case("do"))
 }
 

@@ -1,12 +1,14 @@
 //! Says what is dangerous in a change before it runs, one file per lint.
 
 mod allow;
+mod blocks;
 mod check;
 mod columns;
 mod context;
 mod fix;
 mod indexes;
 pub mod lints;
+mod standing;
 mod tables;
 mod transaction;
 mod users;
@@ -48,6 +50,7 @@ impl Lint {
 
 /// A piece of SQL and whether the lint must say something about it; run as a test.
 pub struct Example {
+    /// One file, or several, each behind a line `-- file PATH`.
     pub sql: &'static str,
     /// Statements that make the catalog it is checked against; empty: no catalog.
     pub catalog: &'static str,
@@ -68,6 +71,19 @@ pub struct Options {
     pub partial: bool,
     /// Paths of the files to be judged; the others only make what these meet. `None`: all.
     pub only: Option<BTreeSet<String>>,
+    /// What git says of the files, where it was asked.
+    pub git: Option<SinceRevision>,
+}
+
+/// What has become of files since a revision.
+#[derive(Debug, Clone, Default)]
+pub struct SinceRevision {
+    /// As given.
+    pub revision: String,
+    /// Paths of files that it did not have.
+    pub added: BTreeSet<String>,
+    /// Paths of files that it had with another text.
+    pub edited: BTreeSet<String>,
 }
 
 /// What is said of one file by those who keep it.

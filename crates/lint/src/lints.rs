@@ -20,6 +20,7 @@ mod change_without_join;
 mod change_without_where;
 mod char_type;
 mod column_twice_in_key;
+mod comment_unknown;
 mod concurrently_if_not_exists;
 mod concurrently_in_transaction;
 mod concurrently_on_partitioned;
@@ -57,6 +58,7 @@ mod enum_value_used_early;
 mod extension_update;
 mod foreign_key_types_differ;
 mod foreign_key_without_index;
+mod framework_refuses;
 mod function_replaced;
 mod grant_broad;
 mod identity_always;
@@ -74,6 +76,9 @@ mod lock_timeout_not_shorter;
 mod locks_many_tables;
 mod loop_in_one_transaction;
 mod many_indexes;
+mod migration_edited;
+mod migration_half_applied;
+mod migration_out_of_order;
 mod name_too_long;
 mod nested_transaction;
 mod not_understood;
@@ -135,6 +140,7 @@ pub static LINTS: &[&Lint] = &[
     &change_without_where::LINT,
     &char_type::LINT,
     &column_twice_in_key::LINT,
+    &comment_unknown::LINT,
     &concurrently_if_not_exists::LINT,
     &concurrently_in_transaction::LINT,
     &concurrently_on_partitioned::LINT,
@@ -172,6 +178,7 @@ pub static LINTS: &[&Lint] = &[
     &extension_update::LINT,
     &foreign_key_types_differ::LINT,
     &foreign_key_without_index::LINT,
+    &framework_refuses::LINT,
     &function_replaced::LINT,
     &grant_broad::LINT,
     &identity_always::LINT,
@@ -189,6 +196,9 @@ pub static LINTS: &[&Lint] = &[
     &locks_many_tables::LINT,
     &loop_in_one_transaction::LINT,
     &many_indexes::LINT,
+    &migration_edited::LINT,
+    &migration_half_applied::LINT,
+    &migration_out_of_order::LINT,
     &name_too_long::LINT,
     &nested_transaction::LINT,
     &not_understood::LINT,

@@ -4,14 +4,16 @@ use crate::context::{Context, Site};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter, CreateTable, NewConstraint};
 
-/// Everything the change does before the statement.
+/// Everything that the change has done when the statement begins.
 pub(crate) fn before<'a>(cx: &'a Context, site: &Site) -> impl Iterator<Item = &'a Action> {
-    cx.sites.iter().take(site.index).flat_map(|s| &s.actions)
+    let at = site.index;
+    let done = cx.sites.iter().take(at);
+    done.filter(move |s| s.taken_back.is_none_or(|end| end >= at)).flat_map(|s| &s.actions)
 }
 
-/// Everything the change does.
+/// Everything that the change leaves done.
 pub(crate) fn everywhere<'a>(cx: &'a Context) -> impl Iterator<Item = &'a Action> {
-    cx.sites.iter().flat_map(|s| &s.actions)
+    cx.sites.iter().filter(|s| s.taken_back.is_none()).flat_map(|s| &s.actions)
 }
 
 /// The CREATE TABLE of the same change.
@@ -20,7 +22,8 @@ pub(crate) fn definition<'a>(
     site: &Site,
     relation: &Relation,
 ) -> Option<&'a CreateTable> {
-    cx.sites.iter().take(site.index + 1).flat_map(|s| &s.actions).find_map(|a| match a {
+    let own = cx.sites.get(site.index).into_iter().flat_map(|s| &s.actions);
+    before(cx, site).chain(own).find_map(|a| match a {
         Action::CreateTable(t) if t.relation.same_as(relation) => Some(t),
         _ => None,
     })
@@ -70,7 +73,9 @@ pub(crate) fn column_type(
     relation: &Relation,
     column: &str,
 ) -> Option<String> {
-    let here = cx.sites.iter().take(site.index + 1).rev();
+    let at = site.index;
+    let stays = |s: &&Site| s.taken_back.is_none_or(|end| end > at);
+    let here = cx.sites.iter().take(at + 1).filter(stays).rev();
     let here = here.flat_map(|s| s.actions.iter().rev());
     let mut said = here.filter_map(|a| match a {
         Action::CreateTable(t) if t.relation.same_as(relation) => {

@@ -7,6 +7,8 @@ use pgward_lint::lints::LINTS;
 use pgward_lint::{Example, Lint, Options, check, judge_chain};
 use pgward_model::prelude::*;
 use pgward_pg::catalog;
+use pgward_sql::frameworks::{Script, recognise};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[test]
@@ -75,14 +77,36 @@ fn catalog_of(server: &pgward_pg::server::PrivateServer, name: &str, setup: &str
     found.expect("the catalog is read").expect("scans are counted within 20 s")
 }
 
+/// The files of an example, and what a framework says of them where their text shows which it is.
+fn change_of(sql: &str) -> Change {
+    let scripts: Vec<Script> = match sql.strip_prefix("-- file ") {
+        Some(rest) => rest.split("-- file ").map(named).collect(),
+        None => vec![Script { path: "example.sql".to_owned(), text: sql.to_owned() }],
+    };
+    let framework = recognise(&scripts);
+    let refused: BTreeMap<String, &str> = (framework.chain)(&scripts)
+        .into_iter()
+        .filter_map(|m| Some((m.path, m.refused?)))
+        .collect();
+    let read = |script: &Script| {
+        let why = refused.get(&script.path).map(|why| format!("{}: {why}", framework.title));
+        ChangeFile { refused: why, ..pgward_sql::read(&script.path, &script.text) }
+    };
+    pgward_sql::change(scripts.iter().map(read).collect())
+}
+
+fn named(text: &str) -> Script {
+    let (path, text) = text.split_once('\n').unwrap();
+    Script { path: path.to_owned(), text: text.to_owned() }
+}
+
 fn run(lint: &Lint, example: &Example, catalog: Option<&Catalog>) -> Option<String> {
-    let change = pgward_sql::change(vec![pgward_sql::read("example.sql", example.sql)]);
-    let all = check(&change, catalog, &Options::default());
+    let all = check(&change_of(example.sql), catalog, &Options::default());
     let mut found: Vec<&Finding> = all.iter().filter(|f| f.lint == lint.id).collect();
     found.sort_by_key(|f| std::cmp::Reverse(f.severity));
     let severities: Vec<Severity> = found.iter().map(|f| f.severity).collect();
     let well_made = found.iter().all(|f| {
-        f.file == "example.sql"
+        f.file.ends_with(".sql")
             && !f.evidence().is_empty()
             && !f.message.ends_with('.')
             && (f.layer == Layer::Static || catalog.is_some())

@@ -16,6 +16,33 @@ pub struct Catalog {
     pub objects: Vec<ObjectInfo>,
     /// Statements that ran lately, most total time first.
     pub statements: Vec<StatementTraffic>,
+    /// Schemas in which a name without one is looked for, first to last; empty: not known, then
+    /// `public` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub search_path: Vec<String>,
+    /// What migration tools say they have carried out; `None`: not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histories: Option<Vec<MigrationHistory>>,
+}
+
+/// What one migration tool keeps of its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationHistory {
+    /// `golang_migrate`, `flyway`, `sqlx`, ...
+    pub tool: String,
+    pub table: Relation,
+    /// golang-migrate keeps only the last one.
+    pub migrations: Vec<AppliedMigration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedMigration {
+    /// As the tool writes it.
+    pub version: String,
+    /// Of the file as it was, where the tool keeps one.
+    pub checksum: Option<String>,
+    /// It was begun and not ended.
+    pub failed: bool,
 }
 
 /// A table, partitioned table, materialized view or foreign table.
@@ -67,6 +94,11 @@ impl RelationInfo {
             constraints: Vec::new(),
             partition: None,
         }
+    }
+
+    /// Its index of that name.
+    pub fn index(&self, name: &str) -> Option<&IndexInfo> {
+        self.indexes.iter().find(|i| i.name == name)
     }
 }
 
@@ -142,22 +174,29 @@ pub struct StatementTraffic {
 }
 
 impl Catalog {
-    /// The relation of that name; an empty schema matches any, `public` first.
-    pub fn relation(&self, name: &Relation) -> Option<&RelationInfo> {
-        let mut same = self.relations.iter().filter(|r| r.relation.same_as(name));
-        let first = same.next()?;
-        if first.relation.schema == "public" || !name.schema.is_empty() {
-            return Some(first);
+    /// Where the search path has this schema, from 0; `None`: nowhere. Temporary tables go first.
+    pub fn place(&self, schema: &str) -> Option<usize> {
+        match self.search_path.as_slice() {
+            _ if schema == "pg_temp" => Some(0),
+            [] => (schema == "public").then_some(1),
+            path => path.iter().position(|s| s == schema).map(|at| at + 1),
         }
-        same.find(|r| r.relation.schema == "public").or(Some(first))
     }
 
-    /// The index of that name and the table it belongs to.
+    /// The relation of that name. One without a schema is the first that the search path finds,
+    /// or else any of that name: another role may have another path.
+    pub fn relation(&self, name: &Relation) -> Option<&RelationInfo> {
+        let same = self.relations.iter().filter(|r| r.relation.same_as(name));
+        same.min_by_key(|r| self.place(&r.relation.schema).unwrap_or(usize::MAX))
+    }
+
+    /// The index of that name and the table it belongs to; found as [`Catalog::relation`] is.
     pub fn index(&self, name: &Relation) -> Option<(&RelationInfo, &IndexInfo)> {
-        self.relations
-            .iter()
-            .filter(|r| name.schema.is_empty() || r.relation.schema == name.schema)
-            .find_map(|r| r.indexes.iter().find(|i| i.name == name.name).map(|i| (r, i)))
+        let of_schema =
+            |r: &&RelationInfo| name.schema.is_empty() || r.relation.schema == name.schema;
+        let own = |r| RelationInfo::index(r, &name.name).map(|i| (r, i));
+        let same = self.relations.iter().filter(of_schema).filter_map(own);
+        same.min_by_key(|(r, _)| self.place(&r.relation.schema).unwrap_or(usize::MAX))
     }
 
     /// Tables with a foreign key that points to `name`.

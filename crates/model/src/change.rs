@@ -23,6 +23,12 @@ pub struct ChangeFile {
     /// own included; `None`: whoever runs it sends what the text says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inside: Option<Vec<bool>>,
+    /// Which framework would not run the file, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Id of the framework that runs the file, where one is recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framework: Option<String>,
 }
 
 /// What the guard says of a change, layer by layer.

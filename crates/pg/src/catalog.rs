@@ -14,6 +14,7 @@ use std::collections::HashMap;
 pub fn read(session: &Session) -> Result<Catalog, Error> {
     let mut catalog = schema(session)?;
     catalog.statements = statements(session)?;
+    catalog.histories = Some(crate::applied::read(session)?);
     Ok(catalog)
 }
 
@@ -73,7 +74,20 @@ pub fn schema(session: &Session) -> Result<Catalog, Error> {
         relations,
         objects: objects(session)?,
         statements: Vec::new(),
+        search_path: search_path(session)?,
+        histories: None,
     })
+}
+
+/// As this session finds names: `"$user"` resolved, schemas that are not there left out. Empty
+/// where it looks into the system's alone, as a watching session does.
+fn search_path(session: &Session) -> Result<Vec<String>, Error> {
+    session.query_one(
+        "SELECT coalesce(pg_catalog.array_agg(s ORDER BY n), '{}')::text[]
+         FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS p (s, n)
+         WHERE s <> 'pg_catalog'",
+        &[],
+    )
 }
 
 /// A number that changes whenever a user's relation, column, index or function does;

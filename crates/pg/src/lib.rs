@@ -1,5 +1,6 @@
 //! The only door to PostgreSQL: sessions, queries, the log reader, guarded steps, private servers.
 
+pub mod applied;
 pub mod catalog;
 pub mod clock;
 pub mod error;

@@ -6,6 +6,7 @@
 
 mod learn;
 mod refuse;
+mod resolve;
 
 use crate::action::{Action, Alter, CreateTable, Drop, NewDefault};
 use crate::effects::{self, Created};
@@ -25,8 +26,10 @@ pub struct Chain {
     whole: bool,
     /// Something was named that nothing before has made.
     missed: bool,
-    /// First of `search_path`, where unqualified names are made.
-    schema: String,
+    /// `search_path` as a file finds it.
+    given_path: Vec<String>,
+    /// What SET LOCAL has put aside until the transaction ends.
+    outer_path: Option<Vec<String>>,
     newest_oid: u32,
     /// Functions and procedures that were made on the way.
     functions: BTreeMap<Relation, Function>,
@@ -71,13 +74,17 @@ impl Chain {
             relations: Vec::new(),
             objects: Vec::new(),
             statements: Vec::new(),
+            search_path: Vec::new(),
+            histories: None,
         };
+        let catalog = live.cloned().unwrap_or_else(empty);
         Chain {
-            catalog: live.cloned().unwrap_or_else(empty),
+            given_path: catalog.search_path.clone(),
+            outer_path: None,
+            catalog,
             made: BTreeSet::new(),
             whole: live.is_some(),
             missed: false,
-            schema: "public".to_owned(),
             newest_oid: u32::MAX / 2,
             functions: BTreeMap::new(),
             domains: BTreeSet::new(),
@@ -103,7 +110,16 @@ impl Chain {
         self.whole |= !self.made.is_empty() && !self.missed;
         self.made.clear();
         self.utc = false;
-        "public".clone_into(&mut self.schema);
+        self.forget_session();
+    }
+
+    /// What was done since `before` is taken back, as by ROLLBACK; what was learnt of how much
+    /// is not known stays.
+    pub fn take_back(&mut self, before: Chain) {
+        let missed = self.missed;
+        *self = before;
+        self.missed |= missed;
+        self.whole &= !missed;
     }
 
     /// Is all there that there is? Else what is not known may exist all the same.
@@ -399,8 +415,13 @@ impl Chain {
     }
 
     fn view(&self, relation: &Relation) -> Option<&ObjectInfo> {
-        let spelled = [relation.quoted(), format!("{}.{}", self.schema, relation.quoted())];
-        self.catalog.objects.iter().find(|o| spelled.contains(&o.identity))
+        let spelled = relation.quoted();
+        let of_any = |o: &&ObjectInfo| match o.identity.strip_suffix(&spelled) {
+            Some("") => true,
+            Some(schema) => relation.schema.is_empty() && self.finds(schema),
+            None => false,
+        };
+        self.catalog.objects.iter().find(of_any)
     }
 }
 

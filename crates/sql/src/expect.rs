@@ -1,6 +1,7 @@
 //! What the author declares in comments directly before a statement.
 
 use crate::lex::{TokenKind, tokens};
+use crate::split::Lines;
 use pgward_model::prelude::*;
 use std::ops::RangeInclusive;
 
@@ -30,6 +31,39 @@ pub fn allowances(file: &ChangeFile, statement: &Statement) -> Vec<Allowance> {
             }
         })
         .collect()
+}
+
+/// Words that may stand behind `pgward:`.
+pub const WORDS: [&str; 2] = ["allow", "expect"];
+
+/// A comment for pgward that says nothing to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misread {
+    /// The comment.
+    pub span: Span,
+    /// What is not known: the first word, or all where it is about rows.
+    pub word: String,
+    /// It expects rows, but in no number.
+    pub about_rows: bool,
+}
+
+/// Comments that begin with `pgward:` and go on with what is not known, wherever they stand.
+pub fn misread(file: &ChangeFile) -> Vec<Misread> {
+    if !file.text.contains("pgward:") {
+        return Vec::new();
+    }
+    let lines = Lines::new(&file.text);
+    let comments = tokens(&file.text).into_iter().filter(|t| t.kind == TokenKind::Comment);
+    let found = comments.filter_map(|t| {
+        let said = declaration(file.text.get(t.start..t.end)?)?;
+        let word = said.split_whitespace().next().unwrap_or("").trim_end_matches(':').to_owned();
+        let about_rows = word == "expect";
+        let known = word == "allow" || about_rows && parse_rows(&said).is_some();
+        let word = if about_rows { said } else { word };
+        let span = lines.span(t.start, t.end);
+        (!known).then_some(Misread { span, word, about_rows })
+    });
+    found.collect()
 }
 
 /// The text after `pgward:` of each comment between the statement before and this one.

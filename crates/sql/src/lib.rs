@@ -6,6 +6,7 @@ mod effects;
 pub mod expect;
 mod fingerprint;
 pub mod frameworks;
+pub mod history;
 mod lex;
 mod predicate;
 mod split;
@@ -19,6 +20,7 @@ use effects::Created;
 use pgward_model::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use understand::Understood;
 
 pub use chain::{Chain, Refusal};
@@ -51,7 +53,8 @@ fn read_after(path: &str, text: &str, created: &mut Created) -> Read {
     let all = split::pieces(text).into_iter().map(|piece| statement(text, &piece, created));
     let (statements, actions) = all.unzip();
     let (path, text) = (path.to_owned(), text.to_owned());
-    Read { file: ChangeFile { path, text, statements, inside: None }, actions }
+    let file = ChangeFile { path, text, statements, inside: None, refused: None, framework: None };
+    Read { file, actions }
 }
 
 /// Files that go to production together. Relations that an earlier file creates are not
@@ -61,6 +64,8 @@ pub fn change(files: Vec<ChangeFile>) -> Change {
     let id = change_id(&files);
     let read = |file: ChangeFile| ChangeFile {
         inside: file.inside,
+        refused: file.refused,
+        framework: file.framework,
         ..read_after(&file.path, &file.text, &mut created).file
     };
     Change { id, files: files.into_iter().map(read).collect() }
@@ -131,6 +136,29 @@ fn understood(text: &str) -> Option<Understood> {
 /// What a statement asks for, in few words; empty where it is not understood.
 pub fn actions(statement: &Statement) -> Vec<Action> {
     understood(&statement.text).map(|u| u.actions).unwrap_or_default()
+}
+
+/// A statement inside of a DO block.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inner {
+    /// In the file.
+    pub span: Span,
+    pub actions: Vec<Action>,
+    /// By the text alone.
+    pub effects: Vec<Effect>,
+}
+
+/// The statements inside of a DO block.
+pub fn inner_statements(file: &ChangeFile, block: &Statement) -> Vec<Inner> {
+    let lines = split::Lines::new(&file.text);
+    let from = block.span.start;
+    let steps = understand::placed_steps(&block.text).into_iter();
+    let inner = steps.map(|(at, actions)| Inner {
+        span: lines.span(from + at.start, from + at.end),
+        effects: effects::effects(&actions, &Created::default()),
+        actions,
+    });
+    inner.collect()
 }
 
 /// Every relation a statement touches, by name, without CTEs; empty where it does not parse.
@@ -251,6 +279,72 @@ pub fn splits_transactions(file: &ChangeFile) -> Transactions {
     found
 }
 
+/// Statements that leave nothing, each range up to the ROLLBACK or ROLLBACK TO that takes it back.
+///
+/// `inside` says of each statement of the file whether it is in a transaction, whoever began it.
+pub fn taken_back(file: &ChangeFile, inside: &[bool]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut begun = 0;
+    // Names, and the statement that sets each.
+    let mut savepoints: Vec<(String, usize)> = Vec::new();
+    for (i, s) in file.statements.iter().enumerate() {
+        if !inside.get(i).copied().unwrap_or(false) {
+            begun = i;
+            savepoints.clear();
+        }
+        match s.kind {
+            StatementKind::Commit | StatementKind::Rollback => {
+                if s.kind == StatementKind::Rollback {
+                    found.push(begun..i);
+                }
+                begun = i + 1;
+                savepoints.clear();
+            }
+            StatementKind::Other => match savepoint(&s.text) {
+                Some((Savepoint::Set, name)) => savepoints.push((name, i)),
+                Some((verb, name)) => {
+                    let Some(at) = savepoints.iter().rposition(|(n, _)| *n == name) else {
+                        continue;
+                    };
+                    if let (Savepoint::BackTo, Some((_, set))) = (verb, savepoints.get(at)) {
+                        found.push(set + 1..i);
+                    }
+                    savepoints.truncate(if verb == Savepoint::BackTo { at + 1 } else { at });
+                }
+                None => {}
+            },
+            _ => {}
+        }
+    }
+    found.retain(|range| !range.is_empty());
+    found
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Savepoint {
+    Set,
+    Release,
+    BackTo,
+}
+
+/// What a statement does with which savepoint; `None` for any other.
+fn savepoint(text: &str) -> Option<(Savepoint, String)> {
+    let verb = lex::words(text.get(..text.len().min(20)).unwrap_or("")).into_iter().next()?;
+    let verb = match verb.as_str() {
+        "savepoint" => Savepoint::Set,
+        "release" => Savepoint::Release,
+        "rollback" | "abort" => Savepoint::BackTo,
+        _ => return None,
+    };
+    let last = lex::tokens(text).pop()?;
+    let name = text.get(last.start..last.end)?;
+    let name = match last.kind {
+        lex::TokenKind::QuotedIdent => name.trim_matches('"').to_owned(),
+        _ => name.to_lowercase(),
+    };
+    Some((verb, name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,6 +397,28 @@ mod tests {
     }
 
     #[test]
+    fn statements_of_a_block_have_their_own_places() {
+        let file = read(
+            "t.sql",
+            "SELECT 1;\nDO $x$\nDECLARE n int;\nBEGIN\n  DROP TABLE a; DROP TABLE b;\n  \
+             SELECT count(*) INTO n\n  FROM c;\n  EXECUTE 'TRUNCATE z';\nEND $x$;",
+        );
+        let found = inner_statements(&file, &file.statements[1]);
+        let told: Vec<(u32, u32, &str)> = found
+            .iter()
+            .filter(|i| !i.actions.is_empty())
+            .map(|i| (i.span.line, i.span.column, &file.text[i.span.start..i.span.end]))
+            .collect();
+        let expected = [
+            (5, 3, "DROP TABLE a"),
+            (5, 17, "DROP TABLE b"),
+            (6, 3, "SELECT count(*) INTO n"),
+            (8, 11, "'TRUNCATE z'"),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
     fn some_statements_must_run_alone() {
         for alone in [
             "CREATE INDEX CONCURRENTLY i ON a (b)",
@@ -333,6 +449,29 @@ mod tests {
         assert_eq!(names, ["b", "d", "s.a"]);
         assert_eq!(relations("DROP TABLE x, y").len(), 2);
         assert_eq!(relations("no sql"), []);
+    }
+
+    #[test]
+    fn what_a_rollback_takes_back_ends_at_its_begin_or_savepoint() {
+        let ranges = |file: &ChangeFile, inside: &[bool]| -> Vec<(usize, usize)> {
+            taken_back(file, inside).into_iter().map(|r| (r.start, r.end)).collect()
+        };
+        let check = |text: &str, expected: &[(usize, usize)]| {
+            let file = read("t.sql", text);
+            let inside = splits_transactions(&file).inside;
+            assert_eq!(ranges(&file, &inside), expected, "{text}");
+        };
+        check("SELECT 0; BEGIN; SELECT 2; SELECT 3; ROLLBACK; SELECT 5;", &[(1, 4)]);
+        check("BEGIN; SELECT 1; COMMIT; SELECT 3; ROLLBACK;", &[]);
+        check(
+            "BEGIN; SAVEPOINT a; SELECT 2; SAVEPOINT b; SELECT 4; ROLLBACK TO SAVEPOINT \"a\"; \
+             SELECT 6; COMMIT;",
+            &[(2, 5)],
+        );
+        check("BEGIN; SAVEPOINT a; SELECT 2; RELEASE a; ROLLBACK TO a; COMMIT;", &[]);
+        check("BEGIN; SAVEPOINT a; SELECT 2; ROLLBACK TO a; ROLLBACK;", &[(2, 3), (0, 4)]);
+        let wrapped = read("t.sql", "SELECT 0; ROLLBACK; SELECT 2;");
+        assert_eq!(ranges(&wrapped, &[true, true, false]), [(0, 1)]);
     }
 
     #[test]

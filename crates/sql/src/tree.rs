@@ -21,7 +21,9 @@ pub(crate) fn parse_all(sql: &str) -> Option<Vec<NodeEnum>> {
 }
 
 pub(crate) fn relation(range: &protobuf::RangeVar) -> Relation {
-    Relation::new(range.schemaname.clone(), range.relname.clone())
+    let is_temporary = range.relpersistence == "t" && range.schemaname.is_empty();
+    let schema = if is_temporary { "pg_temp" } else { range.schemaname.as_str() };
+    Relation::new(schema, range.relname.clone())
 }
 
 pub(crate) fn some_relation(range: Option<&protobuf::RangeVar>) -> Relation {

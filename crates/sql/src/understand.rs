@@ -32,7 +32,7 @@ pub(crate) fn understand(node: &NodeEnum, text: &str) -> Understood {
     Understood { kind, actions }
 }
 
-pub(crate) use block::{COMPUTED, body};
+pub(crate) use block::{COMPUTED, body, placed_steps};
 pub(crate) use rows::called;
 
 pub(crate) type Found = Option<(StatementKind, Vec<Action>)>;

@@ -1,13 +1,14 @@
 //! `pgward apply`: takes a change to production through the gate.
 
 use super::{Database, Exit, Programs, VaultDir, layer, variable};
-use crate::face;
 use crate::files::{read_change, sources};
+use crate::{config, face};
 use pgward_change::{ApplyOptions, GateOptions, Outcome, apply, gate};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
 use pgward_render::view;
 use pgward_sandbox::clone::CloneOptions;
+use std::path::PathBuf;
 
 /// Take a change to production: check, rehearse, then run it under limits with its undo
 ///
@@ -22,6 +23,9 @@ pub struct Apply {
     /// Stop before production: print what would run, with limits and undo
     #[arg(long)]
     dry_run: bool,
+    /// Configuration; otherwise the nearest pgward.toml above the files
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Value of a template variable
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     vars: Vec<(String, String)>,
@@ -41,10 +45,13 @@ impl Apply {
     pub fn run(self) -> anyhow::Result<Exit> {
         let target = self.database.target()?;
         let change = read_change(&self.files)?;
+        let paths: Vec<String> = change.files.iter().map(|f| f.path.clone()).collect();
+        let files = config::of_files(self.config.as_deref(), &paths)?;
         let session = Session::connect(&target, Purpose::Inspect)?;
         let options = GateOptions {
             without: self.without.iter().copied().collect(),
             vars: self.vars.iter().cloned().collect(),
+            files,
             vault: self.vault.backups()?,
             clone: self.programs.fitting(session.major())?.map(CloneOptions::new),
             ..GateOptions::default()

@@ -105,11 +105,13 @@ impl Check {
     /// What the command line, `pgward.toml` and git say of the files.
     fn options<'a>(&self, files: impl Iterator<Item = &'a ChangeFile>) -> anyhow::Result<Options> {
         let paths: Vec<String> = files.map(|f| f.path.clone()).collect();
-        let only = self.since.as_deref().map(|rev| since::changed(rev, &paths)).transpose()?;
+        let git = self.since.as_deref().map(|rev| since::changed(rev, &paths)).transpose()?;
+        let only = git.as_ref().map(|git| git.added.union(&git.edited).cloned().collect());
         Ok(Options {
             vars: self.vars.iter().cloned().collect(),
             files: config::of_files(self.config.as_deref(), &paths)?,
             only,
+            git,
             ..Options::default()
         })
     }

@@ -57,18 +57,14 @@ impl Chain {
                 let zone = value.as_deref().unwrap_or("").trim_matches('\'').to_lowercase();
                 self.utc = ["utc", "gmt", "etc/utc", "uct", "zulu"].contains(&zone.as_str());
             }
-            Action::Set { name, value: Some(value), .. } if name == "search_path" => {
-                let first = value.split(',').next().unwrap_or("").trim().trim_matches(['"', '\'']);
-                let usable = !first.is_empty() && !first.starts_with('$') && first != "pg_catalog";
-                self.schema = if usable { first } else { "public" }.to_owned();
+            Action::Set { name, value, local } if name == "search_path" || name.is_empty() => {
+                self.set_path(value.as_deref(), *local);
+            }
+            Action::Transaction(Transaction::Commit | Transaction::Rollback) => {
+                self.end_local_path();
             }
             _ => {}
         }
-    }
-
-    pub(super) fn placed(&self, relation: &Relation) -> Relation {
-        let schema = if relation.schema.is_empty() { &self.schema } else { &relation.schema };
-        Relation::new(schema.clone(), relation.name.clone())
     }
 
     /// A new relation without columns; `None` when it is there already.
@@ -87,7 +83,11 @@ impl Chain {
         if t.temporary || !t.inherits.is_empty() || !t.like.is_empty() {
             self.doubtful.insert(t.relation.name.clone());
         }
-        let Some(at) = self.make(&t.relation, if t.partitioned { 'p' } else { 'r' }) else {
+        let relation = match t.temporary {
+            true => Relation::new("pg_temp", t.relation.name.clone()),
+            false => t.relation.clone(),
+        };
+        let Some(at) = self.make(&relation, if t.partitioned { 'p' } else { 'r' }) else {
             return;
         };
         let parents = t.like.iter().chain(&t.inherits).chain(&t.partition_of);

@@ -180,7 +180,15 @@ impl Chain {
         if self.knows(relation) || self.doubts(&relation.name) || of_system {
             return None;
         }
-        refusal("42P01", format!("{relation} does not exist"))
+        let elsewhere: Vec<&str> = self.schemas_of(&relation.name).into_iter().collect();
+        if elsewhere.is_empty() {
+            return refusal("42P01", format!("{relation} does not exist"));
+        }
+        // Whoever runs the files may have a search path of his own.
+        let is_live = self.catalog.server_version > 0;
+        let (schema, name) = (elsewhere.join(" and "), &relation.name);
+        let why = format!("{name} lies in {schema}, where the search path does not look");
+        refusal("42P01", why).filter(|_| is_live)
     }
 
     fn lacks_column(&self, relation: &Relation, column: &str) -> Option<Refusal> {

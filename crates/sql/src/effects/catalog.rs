@@ -490,6 +490,8 @@ mod tests {
             relations,
             objects: Vec::new(),
             statements: Vec::new(),
+            search_path: Vec::new(),
+            histories: None,
         };
         effects_with(crate::read("t.sql", sql).statements.first().unwrap(), &catalog)
     }

@@ -2,20 +2,60 @@
 
 use super::{Found, understand as understand_statement};
 use crate::action::{Action, Transaction};
+use crate::lex::{Token, TokenKind, tokens};
 use crate::tree::{constant, parse_one};
 use pg_query::NodeEnum;
 use pgward_model::prelude::*;
 use serde_json::Value;
+use std::ops::Range;
 
 pub(super) fn understand(node: &NodeEnum, text: &str) -> Found {
     let NodeEnum::DoStmt(_) = node else { return None };
-    let mut actions = Vec::new();
-    match pg_query::parse_plpgsql(text) {
-        Ok(tree) => walk(&tree, &mut actions),
-        Err(error) => actions.push(Action::Unknown { why: format!("the block: {error}") }),
-    }
+    let actions = match steps(text) {
+        Ok(steps) => steps.into_iter().flat_map(|s| s.actions).collect(),
+        Err(error) => vec![Action::Unknown { why: format!("the block: {error}") }],
+    };
     let kind = strongest_kind(&actions);
     Some((kind, actions))
+}
+
+/// A statement inside of a block.
+pub(crate) struct Step {
+    /// Of the body, from 1.
+    line: usize,
+    /// As the block has it; for EXECUTE the expression behind it.
+    written: String,
+    pub(crate) actions: Vec<Action>,
+}
+
+/// The statements of a DO block, or of the function that a CREATE FUNCTION in PL/pgSQL makes.
+fn steps(text: &str) -> Result<Vec<Step>, pg_query::Error> {
+    let mut steps = Vec::new();
+    walk(&pg_query::parse_plpgsql(text)?, 1, &mut steps);
+    Ok(steps)
+}
+
+/// The statements inside of a DO block and where they stand in its text, in bytes; none where it
+/// is not understood.
+pub(crate) fn placed_steps(text: &str) -> Vec<(Range<usize>, Vec<Action>)> {
+    let token = |t: &Token| matches!(t.kind, TokenKind::Literal);
+    let Some(body) = tokens(text).into_iter().find(token) else { return Vec::new() };
+    let place = |step: &Step| {
+        let line = text.get(body.start..body.end)?.split_inclusive('\n').take(step.line - 1);
+        let from = body.start + line.map(str::len).sum::<usize>();
+        let rest = text.get(from..body.end)?;
+        let (at, len) = match rest.find(&step.written) {
+            Some(at) => (at, step.written.len()),
+            // The parser has blanked a part of it: an INTO.
+            None => {
+                let line = rest.lines().next()?;
+                (line.len() - line.trim_start().len(), line.trim().len())
+            }
+        };
+        Some(from + at..from + at + len)
+    };
+    let steps = steps(text).unwrap_or_default();
+    steps.into_iter().filter_map(|step| Some((place(&step)?, step.actions))).collect()
 }
 
 /// CREATE FUNCTION: the object, and where to find what a call will do.
@@ -49,8 +89,8 @@ pub(crate) fn body(text: &str) -> Vec<Action> {
     let language = option(&f, "language").and_then(constant).unwrap_or_default().to_lowercase();
     let mut actions = Vec::new();
     match language.as_str() {
-        "plpgsql" => match pg_query::parse_plpgsql(text) {
-            Ok(tree) => walk(&tree, &mut actions),
+        "plpgsql" => match steps(text) {
+            Ok(steps) => actions.extend(steps.into_iter().flat_map(|s| s.actions)),
             Err(error) => actions.push(Action::Unknown { why: format!("the body: {error}") }),
         },
         "sql" => {
@@ -114,21 +154,29 @@ fn strongest_kind(actions: &[Action]) -> StatementKind {
     }
 }
 
-fn walk(value: &Value, actions: &mut Vec<Action>) {
+fn walk(value: &Value, line: usize, steps: &mut Vec<Step>) {
     match value {
-        Value::Array(items) => items.iter().for_each(|v| walk(v, actions)),
+        Value::Array(items) => items.iter().for_each(|v| walk(v, line, steps)),
         Value::Object(map) => {
             for (key, inner) in map {
+                let own = inner.get("lineno").and_then(Value::as_u64);
+                let line = own.map_or(line, |l| usize::try_from(l).unwrap_or(1).max(1));
+                let mut step = |written: Option<&Value>, take: fn(&str, &mut Vec<Action>)| {
+                    let written = written.and_then(Value::as_str).unwrap_or("").to_owned();
+                    let mut actions = Vec::new();
+                    take(&written, &mut actions);
+                    steps.push(Step { line, written, actions });
+                };
                 match key.as_str() {
                     "PLpgSQL_stmt_dynexecute" | "PLpgSQL_stmt_dynfors" => {
-                        dynamic(inner.pointer("/query/PLpgSQL_expr/query"), actions);
-                        walk_without(inner, "query", actions);
+                        step(inner.pointer("/query/PLpgSQL_expr/query"), dynamic);
+                        walk_without(inner, "query", line, steps);
                     }
-                    "PLpgSQL_stmt_commit" | "PLpgSQL_stmt_rollback" => {
+                    "PLpgSQL_stmt_commit" | "PLpgSQL_stmt_rollback" => step(None, |_, actions| {
                         actions.push(Action::Transaction(Transaction::Commit));
-                    }
-                    "PLpgSQL_expr" => nested(inner, actions),
-                    _ => walk(inner, actions),
+                    }),
+                    "PLpgSQL_expr" => step(inner.get("query"), nested),
+                    _ => walk(inner, line, steps),
                 }
             }
         }
@@ -136,15 +184,17 @@ fn walk(value: &Value, actions: &mut Vec<Action>) {
     }
 }
 
-fn walk_without(value: &Value, without: &str, actions: &mut Vec<Action>) {
+fn walk_without(value: &Value, without: &str, line: usize, steps: &mut Vec<Step>) {
     if let Value::Object(map) = value {
-        map.iter().filter(|(k, _)| *k != without).for_each(|(_, v)| walk(v, actions));
+        map.iter().filter(|(k, _)| *k != without).for_each(|(_, v)| walk(v, line, steps));
     }
 }
 
 /// A statement or an expression; an expression is what SELECT would compute.
-fn nested(expr: &Value, actions: &mut Vec<Action>) {
-    let Some(query) = expr.get("query").and_then(Value::as_str) else { return };
+fn nested(query: &str, actions: &mut Vec<Action>) {
+    if query.is_empty() {
+        return;
+    }
     // Assignments (`x := …`) have their own modes; what stands behind the sign is computed.
     let computed = query.split_once(":=").map_or(query, |(_, value)| value);
     let parsed = parse_one(query).or_else(|| parse_one(&format!("SELECT {computed}")));
@@ -231,8 +281,10 @@ fn formatted(pattern: &str, args: &[pg_query::Node]) -> Option<String> {
 
 /// `EXECUTE` of a text whose words are constant says what it does, if not always to which
 /// relation; a text that is computed as a whole does not.
-fn dynamic(query: Option<&Value>, actions: &mut Vec<Action>) {
-    let Some(expression) = query.and_then(Value::as_str) else { return };
+fn dynamic(expression: &str, actions: &mut Vec<Action>) {
+    if expression.is_empty() {
+        return;
+    }
     let text = parse_one(&format!("SELECT {expression}")).and_then(|node| match node {
         NodeEnum::SelectStmt(s) => match &s.target_list.first()?.node {
             Some(NodeEnum::ResTarget(t)) => spelled(t.val.as_deref()?),

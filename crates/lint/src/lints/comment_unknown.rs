@@ -1,0 +1,85 @@
+//! A comment meant for pgward that it does not know.
+
+use crate::context::Context;
+use crate::{Example, Lint};
+use pgward_model::prelude::*;
+use pgward_sql::expect::{self, Misread};
+
+pub(super) static LINT: Lint = Lint {
+    id: "comment_unknown",
+    severity: Severity::Warning,
+    title: "a comment for pgward that says nothing to it",
+    harm: "what its author wanted to allow or to expect is neither allowed nor expected",
+    instead: "write `-- pgward: allow LINT REASON` or `-- pgward: expect rows N`, `<= N`, `N..M`",
+    source: "README, On your own database",
+    guards_rows: false,
+    examples: &[
+        Example {
+            sql: "-- pgward: alow drop_table moved to the archive\nDROP TABLE a;",
+            catalog: "",
+            finds: &[Severity::Warning],
+        },
+        Example {
+            sql: "-- pgward: expect row 5\nDELETE FROM a WHERE b = 1;",
+            catalog: "",
+            finds: &[Severity::Warning],
+        },
+        Example {
+            sql: "-- pgward: expect rows few\nDELETE FROM a WHERE b = 1;",
+            catalog: "",
+            finds: &[Severity::Warning],
+        },
+        Example {
+            sql: "SELECT 1;\n-- pgward: ignore drop_table\n",
+            catalog: "",
+            finds: &[Severity::Warning],
+        },
+        Example {
+            sql: "-- pgward: expect rows 1..50\nDELETE FROM a WHERE b = 1;",
+            catalog: "",
+            finds: &[],
+        },
+        Example {
+            sql: "-- pgward: allow drop_table moved to the archive\nDROP TABLE a;",
+            catalog: "",
+            finds: &[],
+        },
+        Example {
+            sql: "-- checked with pgward: nothing to say\nSELECT 1;",
+            catalog: "",
+            finds: &[],
+        },
+    ],
+    check,
+};
+
+/// How alike a word must be to be offered, from 0 to 1: `ignore` is as unlike `allow` as it is
+/// unlike `expect`.
+const ALIKE_MIN: f64 = 0.75;
+
+fn check(cx: &Context, found: &mut Vec<Finding>) {
+    for file in cx.files {
+        for Misread { span, word, about_rows } in expect::misread(file) {
+            let message = match nearest(&word) {
+                _ if about_rows => format!("`{word}` gives no number of rows"),
+                Some(known) => format!("`{word}` is no word for pgward; did you mean {known}?"),
+                None => format!("`{word}` is no word for pgward"),
+            };
+            let source = Source::new(SourceKind::Statement, &file.path);
+            let evidence = Evidence::stated(LINT.harm, source);
+            let warning = Severity::Warning;
+            let mut finding =
+                Finding::new(LINT.id, Layer::Static, warning, span, message, evidence)
+                    .fix(LINT.instead, None);
+            finding.file.clone_from(&file.path);
+            found.push(finding);
+        }
+    }
+}
+
+fn nearest(word: &str) -> Option<&'static str> {
+    let alike = |known: &str| strsim::jaro_winkler(&word.to_lowercase(), known);
+    let all = expect::WORDS.iter().map(|known| (alike(known), *known));
+    let best = all.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 >= ALIKE_MIN).then_some(best.1)
+}
