@@ -130,7 +130,10 @@ impl Run<'_> {
                     (Vec::new(), None)
                 }
                 StatementKind::Unparsed => (Vec::new(), Some("not understood, not run".to_owned())),
-                _ => self.statement(statement, &template::render(&statement.text, &known), back)?,
+                _ => {
+                    let sent = template::render(&statement.text, &known);
+                    self.statement(statement, &without_reader(sent), back)?
+                }
             };
             let Span { line, column, .. } = statement.span;
             let file = file.path.clone();
@@ -531,6 +534,21 @@ fn waits_for_input(text: &str) -> bool {
             .any(|w| matches!(w, [from, stdin] if from == "FROM" && stdin == "STDIN"))
 }
 
+/// `COPY … TO STDOUT`, which nobody here reads, writes to nowhere under the same locks.
+fn without_reader(text: String) -> String {
+    const OUT: &str = "stdout";
+    let lower = text.to_ascii_lowercase();
+    let before = lower.rfind(OUT).map(|at| (at, lower.get(..at).unwrap_or("").trim_end()));
+    match before.filter(|(_, before)| before.starts_with("copy") && before.ends_with("to")) {
+        Some((at, _)) => {
+            let mut text = text;
+            text.replace_range(at..at + OUT.len(), "'/dev/null'");
+            text
+        }
+        None => text,
+    }
+}
+
 /// `role "app" does not exist` → `app`.
 fn missing_role(error: &PgError) -> Option<String> {
     if error.sqlstate() != Some("42704") {
@@ -557,6 +575,18 @@ mod tests {
         ]);
         assert!(said.indexed.contains("t") && said.verified.contains("u"));
         assert!(said.validated.contains("c") && said.rewritten.len() == 1);
+    }
+
+    #[test]
+    fn what_is_copied_out_goes_nowhere() {
+        for (text, sent) in [
+            ("COPY t TO STDOUT", "COPY t TO '/dev/null'"),
+            ("copy (select 'stdout') to stdout csv", "copy (select 'stdout') to '/dev/null' csv"),
+            ("COPY t TO '/x/stdout'", "COPY t TO '/x/stdout'"),
+            ("SELECT 'a to stdout'", "SELECT 'a to stdout'"),
+        ] {
+            assert_eq!(without_reader(text.to_owned()), sent);
+        }
     }
 
     #[test]

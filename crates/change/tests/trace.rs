@@ -31,7 +31,9 @@ DROP TABLE orders;
 ROLLBACK;
 ALTER TABLE orders ADD COLUMN note text;
 DROP TABLE orders;
-CREATE TABLE fresh (id int REFERENCES users (id));";
+CREATE TABLE fresh (id int REFERENCES users (id));
+COPY (SELECT * FROM users) TO STDOUT (FORMAT csv);
+SELECT 1;";
 
 fn installation() -> tools::Installation {
     match std::env::var_os("PGWARD_TEST_POSTGRES") {
@@ -95,6 +97,8 @@ fn each_statement_is_told_as_the_server_did_it() {
             "17: orders ACCESS EXCLUSIVE",
             "18: orders ACCESS EXCLUSIVE Table, users ACCESS EXCLUSIVE",
             "19: fresh ACCESS EXCLUSIVE new, users SHARE ROW EXCLUSIVE",
+            "20: users ACCESS SHARE",
+            "21: ",
         ]
     );
 }
