@@ -311,6 +311,110 @@ fn a_domain_with_a_rule_is_proven_for_each_row() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+const PARTS: &str = "
+CREATE TABLE base (id int, note text);
+CREATE TABLE heir (more int) INHERITS (base);
+CREATE TABLE grandheir () INHERITS (heir);
+CREATE TABLE pk (id int PRIMARY KEY);
+CREATE TABLE events (id int, kind int REFERENCES pk) PARTITION BY LIST (id);
+CREATE TABLE low PARTITION OF events FOR VALUES IN (1);
+CREATE TABLE high PARTITION OF events FOR VALUES IN (2, 3) PARTITION BY LIST (id);
+CREATE TABLE high2 PARTITION OF high FOR VALUES IN (2);
+CREATE TABLE rest PARTITION OF events DEFAULT PARTITION BY LIST (id);
+CREATE TABLE rest9 PARTITION OF rest FOR VALUES IN (9);
+CREATE TABLE loose (id int, kind int) PARTITION BY LIST (id);
+CREATE TABLE loose5 PARTITION OF loose FOR VALUES IN (5);
+CREATE TABLE days (day date) PARTITION BY RANGE (day);
+CREATE TABLE checked (day date NOT NULL CHECK (day >= '2026-01-01' AND day < '2027-01-01'));
+CREATE TABLE unchecked (day date NOT NULL CHECK (day >= '2026-01-01'));
+CREATE INDEX events_kind ON events (kind);
+CREATE INDEX low_id ON low (id);
+INSERT INTO pk VALUES (1);
+INSERT INTO events VALUES (1, 1), (2, 1), (9, 1);
+INSERT INTO base VALUES (1, 'a'); INSERT INTO heir VALUES (2, 'b', 2);
+";
+
+const ON_PARTS: &[&str] = &[
+    "ALTER TABLE base ADD COLUMN x int",
+    "ALTER TABLE base ADD COLUMN x float DEFAULT random()",
+    "ALTER TABLE base ALTER COLUMN id TYPE bigint",
+    "ALTER TABLE base ALTER COLUMN id SET NOT NULL",
+    "ALTER TABLE base ALTER COLUMN id SET DEFAULT 3",
+    "ALTER TABLE base ADD CHECK (id > 0)",
+    "ALTER TABLE ONLY base ADD CHECK (id > 0) NO INHERIT",
+    "ALTER TABLE base ADD PRIMARY KEY (id)",
+    "ALTER TABLE base ADD UNIQUE (id)",
+    "ALTER TABLE base ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE base RENAME COLUMN note TO text",
+    "ALTER TABLE heir NO INHERIT base",
+    "LOCK TABLE base",
+    "TRUNCATE base",
+    "DROP TABLE base CASCADE",
+    "CREATE INDEX ON base (id)",
+    "ALTER TABLE events ADD CHECK (id > 0)",
+    "ALTER TABLE events ALTER COLUMN kind TYPE bigint",
+    "ALTER TABLE ONLY events ALTER COLUMN kind SET DEFAULT 2",
+    "ALTER TABLE events ATTACH PARTITION loose FOR VALUES IN (5)",
+    "ALTER TABLE events DETACH PARTITION high",
+    "ALTER TABLE days ATTACH PARTITION checked FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+    "ALTER TABLE days ATTACH PARTITION unchecked FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+    "ALTER TABLE days ATTACH PARTITION unchecked DEFAULT",
+    "CREATE TABLE six PARTITION OF events FOR VALUES IN (6)",
+    "CREATE INDEX ON events (id)",
+    "DROP INDEX events_kind",
+    "DROP TABLE events",
+    "LOCK TABLE events IN SHARE MODE",
+];
+
+/// Partitions and heirs are locked with their parent; a chain of migrations follows them.
+#[test]
+fn what_is_done_to_a_table_is_done_to_its_parts() {
+    let server = common::server();
+    let worker = common::database(&server, "parts", PARTS);
+    let watcher = common::session(&server, "parts");
+    let catalog = pgward_pg::catalog::read(&watcher).unwrap();
+    let mut wrong = Vec::new();
+    for sql in ON_PARTS {
+        let mut chain = pgward_sql::Chain::new(Some(&catalog));
+        let statement = pgward_sql::read("t.sql", sql).statements.remove(0);
+        let claimed = chain.run(&pgward_sql::actions(&statement));
+        let seen = observe(&worker, &watcher, sql).unwrap();
+        let said = |begin: &str, name: &str| {
+            let mark = format!("table \"{name}\"");
+            seen.notices.iter().any(|n| n.starts_with(begin) && n.contains(&mark))
+        };
+        // A key is proven without naming its table, and so is what a default partition holds.
+        let is_silent = sql.starts_with("CREATE TABLE")
+            || seen.notices.iter().any(|n| n.starts_with("validating foreign"));
+        for (name, mode) in &seen.locks {
+            let claim = claimed.iter().find(|e| e.relation.name == *name);
+            let is_table = matches!(seen.kinds[name].as_str(), "r" | "p");
+            let is_new = claim.is_some_and(|e| !e.existed_before);
+            if !is_table || is_new || (claim.is_none() && *mode < LockMode::Share) {
+                continue;
+            }
+            let did = (
+                *mode,
+                seen.rewritten.contains(name) && !sql.starts_with("TRUNCATE"),
+                said("building", name) && !seen.rewritten.contains(name),
+                said("verifying", name),
+            );
+            let claim = claim.map(|e| {
+                let scans = if is_silent { did.3 } else { e.scans };
+                (e.lock, e.rewrites, e.builds_index && !seen.rewritten.contains(name), scans)
+            });
+            if claim != Some(did) {
+                wrong.push(format!("{sql}\n    {name}: claimed {claim:?}, did {did:?}"));
+            }
+        }
+        let taken = |e: &&Effect| seen.locks.contains_key(&e.relation.name);
+        for e in claimed.iter().filter(|e| e.existed_before && !taken(e)) {
+            wrong.push(format!("{sql}\n    {}: claimed {}, took none", e.relation, e.lock));
+        }
+    }
+    assert!(wrong.is_empty(), "{} claims differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 fn claims(sql: &str, catalog: &Catalog) -> Vec<Effect> {
     let file = pgward_sql::read("t.sql", sql);
     assert_eq!(file.statements.len(), 1, "{sql}");

@@ -71,6 +71,9 @@ pub struct RelationInfo {
     /// Of which table it is a partition.
     #[serde(default)]
     pub partition: Option<PartitionInfo>,
+    /// Tables whose columns it has by INHERITS: what is done to them is done to it.
+    #[serde(default)]
+    pub inherits: Vec<Relation>,
 }
 
 impl RelationInfo {
@@ -93,12 +96,23 @@ impl RelationInfo {
             indexes: Vec::new(),
             constraints: Vec::new(),
             partition: None,
+            inherits: Vec::new(),
         }
     }
 
     /// Its index of that name.
     pub fn index(&self, name: &str) -> Option<&IndexInfo> {
         self.indexes.iter().find(|i| i.name == name)
+    }
+
+    /// Is it a partition of that table, or does it inherit from it?
+    pub fn is_part_of(&self, parent: &Relation) -> bool {
+        self.partition.as_ref().is_some_and(|p| p.parent.same_as(parent)) || self.is_heir_of(parent)
+    }
+
+    /// Has it columns of that table by INHERITS?
+    pub fn is_heir_of(&self, parent: &Relation) -> bool {
+        self.inherits.iter().any(|p| p.same_as(parent))
     }
 }
 

@@ -17,7 +17,15 @@ SELECT
     coalesce(s.n_tup_del, 0),
     pn.nspname::text,
     p.relname::text,
-    coalesce(pt.partdefid = c.oid, false)
+    coalesce(pt.partdefid = c.oid, false),
+    ARRAY(
+        SELECT hn.nspname || '.' || h.relname
+        FROM pg_catalog.pg_inherits hi
+        JOIN pg_catalog.pg_class h ON h.oid = hi.inhparent
+        JOIN pg_catalog.pg_namespace hn ON hn.oid = h.relnamespace
+        WHERE hi.inhrelid = c.oid AND NOT c.relispartition
+        ORDER BY hi.inhseqno
+    )
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid

@@ -179,6 +179,7 @@ fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {
             let parent: Option<(String, String)> =
                 get::<Option<String>>(row, 13)?.zip(get(row, 14)?);
             let is_default = get(row, 15)?;
+            let inherits: Vec<String> = get(row, 16)?;
             Ok(RelationInfo {
                 oid: get(row, 0)?,
                 relation: Relation::new(get::<String>(row, 1)?, get::<String>(row, 2)?),
@@ -199,6 +200,7 @@ fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {
                     parent: Relation::new(schema, name),
                     is_default,
                 }),
+                inherits: named(&inherits),
             })
         })
         .collect()
@@ -214,14 +216,16 @@ fn objects(session: &Session) -> Result<Vec<ObjectInfo>, Error> {
                 kind: get(row, 0)?,
                 identity: get(row, 1)?,
                 definition: get(row, 2)?,
-                uses: uses
-                    .iter()
-                    .filter_map(|u| u.split_once('.'))
-                    .map(|(s, n)| Relation::new(s, n))
-                    .collect(),
+                uses: named(&uses),
             })
         })
         .collect()
+}
+
+/// `schema.name` each.
+fn named(list: &[String]) -> Vec<Relation> {
+    let parts = list.iter().filter_map(|name| name.split_once('.'));
+    parts.map(|(schema, name)| Relation::new(schema, name)).collect()
 }
 
 fn letter(text: &str) -> char {

@@ -33,6 +33,8 @@ pub enum Action {
         relation: Relation,
         kind: String,
         if_exists: bool,
+        /// ONLY: without its partitions and heirs.
+        only: bool,
         command: Alter,
     },
     RenameColumn {
@@ -355,6 +357,8 @@ pub enum Alter {
     AttachPartition {
         partition: Relation,
         is_default: bool,
+        /// The values that FOR VALUES names.
+        bounds: Vec<String>,
     },
     DetachPartition {
         partition: Relation,

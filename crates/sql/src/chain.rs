@@ -8,7 +8,7 @@ mod learn;
 mod refuse;
 mod resolve;
 
-use crate::action::{Action, Alter, CreateTable, Drop, NewDefault};
+use crate::action::{Action, Alter, CreateIndex, CreateTable, Drop, NewDefault};
 use crate::effects::{self, Created};
 use crate::understand::{COMPUTED, body};
 use pgward_model::prelude::*;
@@ -185,21 +185,29 @@ impl Chain {
         }
     }
 
-    /// Actions with those of each called function behind its call, as deep as they go.
+    /// Actions with those of each called function behind its first call, as deep as they go:
+    /// what it does again takes no other lock.
     pub fn expanded(&self, actions: &[Action]) -> Vec<Action> {
         let mut found = Vec::new();
-        self.expand(actions, &mut found, 0);
+        self.expand(actions, &mut found, 0, &mut BTreeSet::new());
         found
     }
 
-    fn expand(&self, actions: &[Action], found: &mut Vec<Action>, depth: usize) {
+    fn expand<'a>(
+        &'a self,
+        actions: &[Action],
+        found: &mut Vec<Action>,
+        depth: usize,
+        seen: &mut BTreeSet<&'a str>,
+    ) {
         for action in actions {
             found.push(action.clone());
             if let Action::Call { function, .. } = action
                 && let Some(known) = self.function(function)
+                && seen.insert(&known.text)
             {
                 match depth < CALLS_MAX {
-                    true => self.expand(&body(&known.text), found, depth + 1),
+                    true => self.expand(&body(&known.text), found, depth + 1, seen),
                     false => found.push(Action::Unknown {
                         why: format!("{} calls too deep to follow", function.quoted()),
                     }),
@@ -236,7 +244,7 @@ impl Chain {
         let actions = std::slice::from_ref(action);
         let mut found = effects::effects(actions, &Created::default());
         effects::sharpen(actions, &self.catalog, &mut found);
-        found.extend(self.partitions_too(action, &found));
+        found.extend(self.parts_too(action, &found));
         self.sharpen(action, &mut found);
         let mut named = found.iter().filter(|e| !makes(action, &e.relation));
         let unknown = named.any(|e| !self.knows(&e.relation) && !is_computed(&e.relation));
@@ -286,7 +294,8 @@ impl Chain {
             };
             let known_parts =
                 self.catalog.server_version > 0 || self.catalog.relations.iter().any(parts);
-            if info.kind == 'p' && known_parts {
+            let only = matches!(action, Action::Alter { only: true, .. });
+            if info.kind == 'p' && (known_parts || only) {
                 // Rows and their indexes are in the partitions.
                 effect.rewrites = false;
                 effect.scans = false;
@@ -350,41 +359,117 @@ impl Chain {
         }
     }
 
-    /// What is done to a partitioned table is done to its partitions.
-    fn partitions_too(&self, action: &Action, found: &[Effect]) -> Vec<Effect> {
-        let spreads = match action {
-            Action::Alter { command, .. } => !matches!(
-                command,
-                Alter::AttachPartition { .. }
-                    | Alter::DetachPartition { .. }
-                    | Alter::SetOwner { .. }
-                    | Alter::RowSecurity { .. }
-            ),
-            Action::CreateIndex(i) => !i.only,
-            Action::RenameColumn { .. } | Action::Truncate { .. } => true,
-            Action::Drop(d) => d.kind == "table",
-            Action::Vacuum { .. } | Action::Analyze { .. } => true,
-            _ => false,
-        };
+    /// What is done to a partitioned table is done to its partitions, and much of what is done to
+    /// any table to those that inherit from it.
+    fn parts_too(&self, action: &Action, found: &[Effect]) -> Vec<Effect> {
+        let (spreads, to_heirs) = self.spreads(action);
         if !spreads {
             return Vec::new();
         }
-        let named = found.iter().map(|e| e.relation.clone());
+        let goes_on = |at: &Relation| match action {
+            Action::Alter { relation, command: Alter::AttachPartition { .. }, .. } => {
+                !at.same_as(relation)
+            }
+            Action::Alter { command: Alter::DetachPartition { partition, .. }, .. } => {
+                at.same_as(partition)
+            }
+            Action::CreateTable(CreateTable { relation, partition_of: Some(parent), .. }) => {
+                !at.same_as(relation) && !at.same_as(parent)
+            }
+            _ => true,
+        };
+        // A foreign key locks the partitions at its other end too, but not those who inherit.
+        let is_own = |e: &Effect| match action {
+            Action::Alter { relation, .. } => e.relation.same_as(relation),
+            _ => true,
+        };
+        let named = effects::merge(found.to_vec()).into_iter().filter(|e| goes_on(&e.relation));
+        let mut next: Vec<(Effect, bool)> = named.map(|e| (e.clone(), is_own(&e))).collect();
         let mut seen: BTreeSet<Relation> = BTreeSet::new();
-        let mut next: Vec<(Relation, Effect)> = named.zip(found.iter().cloned()).collect();
         let mut spread = Vec::new();
-        while let Some((parent, effect)) = next.pop() {
-            let is_child =
-                |r: &&RelationInfo| r.partition.as_ref().is_some_and(|p| p.parent.same_as(&parent));
-            for child in self.catalog.relations.iter().filter(is_child) {
-                if seen.insert(child.relation.clone()) {
-                    let of_child = Effect { relation: child.relation.clone(), ..effect.clone() };
-                    next.push((child.relation.clone(), of_child.clone()));
-                    spread.push(of_child);
+        while let Some((effect, own)) = next.pop() {
+            let is_part = |r: &&RelationInfo| {
+                let heir = r.is_heir_of(&effect.relation);
+                r.is_part_of(&effect.relation) && (!heir || (to_heirs && own))
+            };
+            for part in self.catalog.relations.iter().filter(is_part) {
+                if seen.insert(part.relation.clone()) {
+                    let copied = Effect { relation: part.relation.clone(), ..effect.clone() };
+                    spread.extend(match own {
+                        true => self.on_part(action, &copied, part),
+                        false => vec![copied.clone()],
+                    });
+                    next.push((copied, own));
                 }
             }
         }
         spread
+    }
+
+    /// Is the action carried on to partitions, and to heirs too?
+    /// Source: `ATPrepCmd` in the server's source.
+    fn spreads(&self, action: &Action) -> (bool, bool) {
+        match action {
+            Action::Alter { only: true, .. } => (false, false),
+            Action::Alter { relation, command, .. } => match command {
+                Alter::SetOwner { .. } | Alter::RowSecurity { .. } => (false, false),
+                Alter::AddColumn { .. }
+                | Alter::DropColumn { .. }
+                | Alter::SetType { .. }
+                | Alter::SetDefault { .. }
+                | Alter::SetNotNull { .. }
+                | Alter::DropNotNull { .. } => (true, true),
+                Alter::AddConstraint(c) => (true, matches!(c.kind, 'c' | 'n' | 'p')),
+                Alter::DropConstraint { name, .. } | Alter::ValidateConstraint { name } => {
+                    let known = self.catalog.relation(relation).map(|info| &info.constraints);
+                    let own = known.and_then(|all| all.iter().find(|c| c.name == *name));
+                    (true, own.is_none_or(|c| c.kind == 'c'))
+                }
+                _ => (true, false),
+            },
+            Action::CreateIndex(i) => (!i.only, false),
+            Action::RenameColumn { .. } | Action::Truncate { .. } | Action::Lock { .. } => {
+                (true, true)
+            }
+            Action::Drop(d) => (d.kind == "table" || d.kind == "index", d.cascade),
+            Action::CreateTable(t) => (t.partition_of.is_some(), false),
+            Action::Vacuum { .. } | Action::Analyze { .. } => (true, false),
+            _ => (false, false),
+        }
+    }
+
+    /// What the action does to a partition or an heir; `copied` is what it does to its parent.
+    fn on_part(&self, action: &Action, copied: &Effect, part: &RelationInfo) -> Vec<Effect> {
+        match action {
+            Action::Alter { command, kind, if_exists, .. }
+                if !matches!(
+                    command,
+                    Alter::AttachPartition { .. } | Alter::DetachPartition { .. }
+                ) && kind == "table" =>
+            {
+                // An heir has no key of its parent's, but never NULL where there is one.
+                let by_key = match command {
+                    Alter::AddConstraint(c) if c.kind == 'p' && part.partition.is_none() => {
+                        c.columns.first().map(|k| Alter::SetNotNull { column: k.clone() })
+                    }
+                    _ => None,
+                };
+                let own = [Action::Alter {
+                    relation: part.relation.clone(),
+                    kind: kind.clone(),
+                    if_exists: *if_exists,
+                    only: true,
+                    command: by_key.unwrap_or_else(|| command.clone()),
+                }];
+                let mut found = effects::effects(&own, &Created::default());
+                effects::sharpen(&own, &self.catalog, &mut found);
+                found
+            }
+            Action::CreateIndex(i) if has_index(part, i) => {
+                vec![Effect { builds_index: false, ..copied.clone() }]
+            }
+            _ => vec![copied.clone()],
+        }
     }
 
     fn knows(&self, relation: &Relation) -> bool {
@@ -423,6 +508,17 @@ impl Chain {
         };
         self.catalog.objects.iter().find(of_any)
     }
+}
+
+/// Has the partition such an index already, which becomes part of that of its parent?
+fn has_index(part: &RelationInfo, new: &CreateIndex) -> bool {
+    let predicate = new.predicate.as_deref().unwrap_or("");
+    part.indexes.iter().any(|i| {
+        i.valid
+            && i.columns == new.columns
+            && (i.unique || !new.unique)
+            && i.definition.split_once(" WHERE ").map_or("", |(_, p)| p) == predicate
+    })
 }
 
 /// Does the command make a timestamp a timestamptz, or the other way, and nothing else?
@@ -584,12 +680,124 @@ mod tests {
     }
 
     #[test]
+    fn bodies_in_sql_are_followed() {
+        let make = "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC
+                DELETE FROM users WHERE id = 1; SELECT count(*) FROM orders; END;
+            CREATE FUNCTION g() RETURNS int LANGUAGE sql RETURN (SELECT max(id) FROM users) + f();";
+        assert_eq!(
+            last(&[USERS, "CREATE TABLE orders (id int)", make, "SELECT g()"]),
+            ["users ROW EXCLUSIVE", "orders ACCESS SHARE"]
+        );
+    }
+
+    #[test]
+    fn functions_that_call_each_other_over_and_over_are_followed_once() {
+        let calls = "PERFORM f(); PERFORM f(); PERFORM g(); ".repeat(9);
+        let make = |name: &str, does: &str| {
+            format!(
+                "CREATE FUNCTION {name}() RETURNS void LANGUAGE plpgsql \
+                 AS $$ BEGIN {does} {calls} END $$;"
+            )
+        };
+        let both = make("f", "TRUNCATE users;") + &make("g", "");
+        assert_eq!(last(&[USERS, &both, "SELECT g()"]), ["users ACCESS EXCLUSIVE builds"]);
+    }
+
+    #[test]
     fn partitions_are_locked_with_their_parent() {
         let parts = "CREATE TABLE events (id int, day date) PARTITION BY RANGE (day);
             CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')";
         assert_eq!(
             last(&[parts, "ALTER TABLE events ADD COLUMN note text"]),
             ["events ACCESS EXCLUSIVE", "events_1 ACCESS EXCLUSIVE"]
+        );
+    }
+
+    #[test]
+    fn a_partition_is_locked_with_all_below_it() {
+        let parts = "CREATE TABLE kinds (id int PRIMARY KEY);
+            CREATE TABLE events (id int, kind int REFERENCES kinds) PARTITION BY LIST (id);
+            CREATE TABLE rest PARTITION OF events DEFAULT PARTITION BY LIST (id);
+            CREATE TABLE rest_1 PARTITION OF rest FOR VALUES IN (1);
+            CREATE TABLE two (id int, kind int) PARTITION BY LIST (id);
+            CREATE TABLE two_1 PARTITION OF two FOR VALUES IN (2)";
+        let mut found = last(&[parts, "ALTER TABLE events ATTACH PARTITION two FOR VALUES IN (2)"]);
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "events SHARE UPDATE EXCLUSIVE",
+                "kinds SHARE ROW EXCLUSIVE",
+                "rest ACCESS EXCLUSIVE",
+                "rest_1 ACCESS EXCLUSIVE scans",
+                "two ACCESS EXCLUSIVE",
+                "two_1 ACCESS EXCLUSIVE scans",
+            ]
+        );
+        assert_eq!(
+            last(&[parts, "CREATE INDEX e ON events (id)", "DROP INDEX e"]),
+            [
+                "e ACCESS EXCLUSIVE",
+                "events ACCESS EXCLUSIVE",
+                "rest ACCESS EXCLUSIVE",
+                "rest_1 ACCESS EXCLUSIVE",
+            ]
+        );
+        let own = "CREATE INDEX one ON rest_1 (id)";
+        assert_eq!(
+            last(&[parts, own, "CREATE INDEX e ON events (id)"]),
+            ["events SHARE", "rest SHARE", "rest_1 SHARE"]
+        );
+    }
+
+    #[test]
+    fn a_check_of_the_bounds_proves_them() {
+        let parts = "CREATE TABLE events (day date NOT NULL) PARTITION BY RANGE (day);
+            CREATE TABLE old PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+            CREATE TABLE new (day date NOT NULL)";
+        let attach = "ALTER TABLE events ATTACH PARTITION new
+            FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')";
+        let check = "ALTER TABLE new ADD CHECK (day >= '2026-01-01' AND day < '2027-01-01')";
+        let other = "ALTER TABLE new ADD CHECK (day >= '2026-01-01')";
+        let scans = |check: &str| {
+            last(&[parts, check, attach]).contains(&"new ACCESS EXCLUSIVE scans".to_owned())
+        };
+        assert!(!scans(check));
+        assert!(scans(other) && scans(&format!("{check} NOT VALID")));
+    }
+
+    #[test]
+    fn what_is_done_to_a_table_is_done_to_its_heirs() {
+        let heirs = "CREATE TABLE base (id int, note text);
+            CREATE TABLE heir (more int) INHERITS (base);
+            CREATE TABLE late (id int, note text);
+            ALTER TABLE late INHERIT heir";
+        let all =
+            |does: &str| ["base", "heir", "late"].map(|t| format!("{t} ACCESS EXCLUSIVE{does}"));
+        let did = |sql: &str| {
+            let mut found = last(&[heirs, sql]);
+            found.sort();
+            found
+        };
+        assert_eq!(did("ALTER TABLE base ALTER note TYPE varchar(9)"), all(" rewrites"));
+        assert_eq!(did("ALTER TABLE base ADD CHECK (id > 0)"), all(" scans"));
+        assert_eq!(did("LOCK TABLE base"), all(""));
+        assert_eq!(did("DROP TABLE base CASCADE"), all(""));
+        let base = |does: &str| [format!("base ACCESS EXCLUSIVE{does}")];
+        assert_eq!(did("ALTER TABLE ONLY base ADD CHECK (id > 0) NO INHERIT"), base(" scans"));
+        assert_eq!(did("ALTER TABLE base ENABLE ROW LEVEL SECURITY"), base(""));
+        assert_eq!(did("ALTER TABLE base ADD UNIQUE (id)"), base(" builds"));
+        assert_eq!(did("CREATE INDEX ON base (id)"), ["base SHARE builds"]);
+    }
+
+    #[test]
+    fn a_key_without_columns_points_to_the_primary_key() {
+        let orders = "CREATE TABLE orders (user_id int REFERENCES users)";
+        let mut found = last(&[USERS, orders, "ALTER TABLE users ALTER id TYPE bigint"]);
+        found.sort();
+        assert_eq!(
+            found,
+            ["orders ACCESS EXCLUSIVE scans", "users ACCESS EXCLUSIVE rewrites builds"]
         );
     }
 

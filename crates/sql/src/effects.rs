@@ -107,21 +107,27 @@ fn makes(action: &Action, relation: &Relation) -> bool {
 
 /// One entry per relation and thing destroyed; every entry knows all of its relation.
 pub(crate) fn merge(found: Vec<Effect>) -> Vec<Effect> {
-    let mut merged: Vec<Effect> = Vec::new();
+    let mut sums: BTreeMap<&Relation, (Effect, Vec<&Destroys>)> = BTreeMap::new();
     for e in &found {
-        let whole = found.iter().filter(|o| o.relation == e.relation);
-        let mut sum = e.clone();
-        for other in whole.clone() {
-            sum.lock = sum.lock.max(other.lock);
-            sum.rewrites |= other.rewrites;
-            sum.scans |= other.scans;
-            sum.builds_index |= other.builds_index;
-            sum.existed_before &= other.existed_before;
+        let (sum, gone) = sums.entry(&e.relation).or_insert_with(|| (e.clone(), Vec::new()));
+        sum.lock = sum.lock.max(e.lock);
+        sum.rewrites |= e.rewrites;
+        sum.scans |= e.scans;
+        sum.builds_index |= e.builds_index;
+        sum.existed_before &= e.existed_before;
+        if !gone.contains(&&e.destroys) {
+            gone.push(&e.destroys);
         }
-        let destroys_something = whole.clone().any(|o| o.destroys != Destroys::Nothing);
-        let idle = e.destroys == Destroys::Nothing && destroys_something;
-        if !idle && !merged.contains(&sum) {
-            merged.push(sum);
+    }
+    let mut merged = Vec::new();
+    for e in &found {
+        let Some((sum, gone)) = sums.get_mut(&e.relation) else { continue };
+        if gone.iter().any(|d| **d != Destroys::Nothing) {
+            gone.retain(|d| **d != Destroys::Nothing);
+        }
+        if let Some(at) = gone.iter().position(|d| **d == e.destroys) {
+            gone.remove(at);
+            merged.push(Effect { destroys: e.destroys.clone(), ..sum.clone() });
         }
     }
     merged

@@ -63,6 +63,7 @@ pub fn has_semicolon(rest: &str) -> bool {
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let mut found: Vec<Token> = Vec::new();
     let mut statement_from = 0;
+    let mut data_may_end = true; // once there is no end mark, there is none further down
     let mut at = 0;
     while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
         if c.is_whitespace() {
@@ -72,15 +73,25 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
         let (kind, end) = token_at(text, at, c);
         found.push(Token { kind, start: at, end });
         at = end;
-        if kind != TokenKind::Semicolon {
-            continue;
-        }
-        let statement = found.get(statement_from..).unwrap_or(&[]);
-        if reads_copy_data(text, statement)
-            && let Some((start, end)) = copy_data(text, at)
-        {
-            found.push(Token { kind: TokenKind::CopyData, start, end });
-            at = end;
+        let written = |t: &Token| text.get(t.start..t.end).unwrap_or("");
+        let reads_data = match kind {
+            TokenKind::Semicolon => {
+                let statement = found.get(statement_from..).unwrap_or(&[]).iter();
+                reads_copy_data(statement.filter(|t| t.kind == TokenKind::Word).map(written))
+            }
+            TokenKind::Meta => {
+                let command = found.last().map_or("", written);
+                reads_copy_data(command.trim_start_matches('\\').split_whitespace())
+            }
+            _ => continue,
+        };
+        if data_may_end && reads_data {
+            if let Some((start, end)) = copy_data(text, at) {
+                found.push(Token { kind: TokenKind::CopyData, start, end });
+                at = end;
+            } else {
+                data_may_end = false;
+            }
         }
         statement_from = found.len();
     }
@@ -188,17 +199,17 @@ fn line_end(text: &str, at: usize) -> usize {
     text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |n| at + n)
 }
 
-/// `COPY … FROM STDIN`: what follows on the next lines is data.
-fn reads_copy_data(text: &str, statement: &[Token]) -> bool {
-    let words = statement.iter().filter(|t| t.kind == TokenKind::Word);
-    let mut words = words.map(|t| text.get(t.start..t.end).unwrap_or(""));
+/// `COPY … FROM STDIN`, by the words of a statement or of a psql command: what follows on the
+/// next lines is data.
+fn reads_copy_data<'a>(mut words: impl Iterator<Item = &'a str>) -> bool {
     if !words.next().is_some_and(|w| w.eq_ignore_ascii_case("copy")) {
         return false;
     }
     let mut from = false;
     words.any(|word| {
         let was_from = std::mem::replace(&mut from, word.eq_ignore_ascii_case("from"));
-        was_from && word.eq_ignore_ascii_case("stdin")
+        // The grammar takes one for the other.
+        was_from && ["stdin", "stdout"].iter().any(|s| word.eq_ignore_ascii_case(s))
     })
 }
 

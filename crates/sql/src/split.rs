@@ -2,6 +2,7 @@
 
 use crate::lex::{Token, TokenKind, tokens};
 use pgward_model::prelude::*;
+use std::cell::Cell;
 
 /// One statement of a file, not yet understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,19 +100,27 @@ fn meta_kind(command: &str) -> Option<PieceKind> {
 pub(crate) struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
+    /// A place and its column: the next one asked for is mostly behind it, on the same line, and
+    /// a line may hold a whole dump.
+    last: Cell<(usize, usize)>,
 }
 
 impl<'a> Lines<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-        Self { text, starts: starts.collect() }
+        Self { text, starts: starts.collect(), last: Cell::new((0, 1)) }
     }
 
     /// Line and column of a place, both from 1; columns count characters.
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
         let line = self.starts.partition_point(|s| *s <= start);
         let line_start = line.checked_sub(1).and_then(|l| self.starts.get(l)).unwrap_or(&0);
-        let column = self.text.get(*line_start..start).unwrap_or("").chars().count() + 1;
+        let (from, counted) = match self.last.get() {
+            (place, column) if (*line_start..=start).contains(&place) => (place, column),
+            _ => (*line_start, 1),
+        };
+        let column = self.text.get(from..start).unwrap_or("").chars().count() + counted;
+        self.last.set((start, column));
         Span {
             start,
             end,
@@ -157,6 +166,10 @@ mod tests {
     fn psql_commands_and_copy_data_are_no_statements() {
         check("\\set ON_ERROR_STOP on\nSELECT 1 \\g\nSELECT 2;\n", &["SELECT 1", "SELECT 2"]);
         check("COPY t FROM stdin;\n1;\t'\n\\.\nSELECT 2;", &["COPY t FROM stdin", "SELECT 2"]);
+        check(
+            "\\copy t from stdin csv\n1;'\n\\.\nTABLE t",
+            &["\\copy t from stdin csv", "TABLE t"],
+        );
         check("\\i other.sql\nSELECT 1", &["\\i other.sql", "SELECT 1"]);
     }
 
@@ -166,5 +179,12 @@ mod tests {
         let span = pieces(text)[0].span;
         assert_eq!((span.line, span.column), (2, 3));
         assert_eq!(&text[span.start..span.end], "SELECT 1");
+        let text = "SELECT 'é'; SELECT 2;\nSELECT 3; SELECT 4";
+        let all = pieces(text);
+        let places: Vec<_> = all.iter().map(|p| (p.span.line, p.span.column)).collect();
+        assert_eq!(places, [(1, 1), (1, 13), (2, 1), (2, 11)]);
+        let lines = Lines::new(text);
+        let at = |start: usize| (lines.span(start, start).line, lines.span(start, start).column);
+        assert_eq!((at(33), at(13), at(0)), ((2, 11), (1, 13), (1, 1)), "in any order");
     }
 }

@@ -51,7 +51,7 @@ fn psql_marks() -> &'static Regex {
     static MARKS: OnceLock<Regex> = OnceLock::new();
     MARKS.get_or_init(|| {
         let letters = r"[0-9A-Za-z_[^\x00-\x7F]]"; // those of other scripts by their bytes
-        Regex::new(&format!(r#":(?:'({letters}+)'|"({letters}+)"|([A-Za-z_]{letters}*))"#))
+        Regex::new(&format!(r#"^:(?:'({letters}+)'|"({letters}+)"|([A-Za-z_]{letters}*))"#))
             .expect("the expression is a constant and was tested")
     })
 }
@@ -66,7 +66,8 @@ pub fn placeholders(text: &str) -> Vec<Placeholder> {
     let mut found = Vec::new();
     for hit in marks().captures_iter(text) {
         let (Some(whole), Some(name)) = (hit.get(0), hit.get(1).or(hit.get(2))) else { continue };
-        let inside = all.iter().find(|t| t.start <= whole.start() && whole.start() < t.end);
+        let next = all.get(all.partition_point(|t| t.end <= whole.start()));
+        let inside = next.filter(|t| t.start <= whole.start());
         let place = match inside.map(|t| t.kind) {
             Some(TokenKind::Comment | TokenKind::CopyData) => continue,
             Some(TokenKind::Literal) => Place::Constant,
@@ -115,20 +116,19 @@ fn psql_variables(text: &str, lines: &Lines) -> Vec<Placeholder> {
                     skip_to = token.end + 1;
                     continue;
                 }
-                let Some(hit) = psql_marks().captures_at(text, token.start) else { continue };
+                let rest = text.get(token.start..).unwrap_or("");
+                let Some(hit) = psql_marks().captures(rest) else { continue };
                 let (Some(whole), Some(name)) =
                     (hit.get(0), hit.get(1).or(hit.get(2)).or(hit.get(3)))
                 else {
                     continue;
                 };
-                if whole.start() == token.start {
-                    found.push(Placeholder {
-                        name: name.as_str().to_owned(),
-                        span: lines.span(whole.start(), whole.end()),
-                        style: Style::Psql,
-                        place: Place::Code,
-                    });
-                }
+                found.push(Placeholder {
+                    name: name.as_str().to_owned(),
+                    span: lines.span(token.start, token.start + whole.end()),
+                    style: Style::Psql,
+                    place: Place::Code,
+                });
             }
             _ => {}
         }

@@ -97,8 +97,10 @@ impl Chain {
             parent: self.catalog.relation(p).map_or_else(|| self.placed(p), |i| i.relation.clone()),
             is_default: t.is_default,
         });
+        let heir_of = t.inherits.iter().map(|p| self.placed_known(p)).collect();
         let Some(info) = self.catalog.relations.get_mut(at) else { return };
         info.partition = partition;
+        info.inherits = heir_of;
         for parent in inherited {
             info.columns.extend(parent.columns);
             if t.partition_of.is_some() {
@@ -111,6 +113,7 @@ impl Chain {
         for constraint in &t.constraints {
             add_constraint(info, constraint);
         }
+        self.name_referenced(&t.relation);
     }
 
     fn create_view(&mut self, relation: &Relation, reads: &[Relation]) {
@@ -155,6 +158,28 @@ impl Chain {
     }
 
     fn create_index(&mut self, i: &CreateIndex) {
+        self.add_index(i);
+        let mut above: Vec<Relation> = match self.catalog.relation(&i.table) {
+            Some(info) if !i.only => vec![info.relation.clone()],
+            _ => Vec::new(),
+        };
+        while let Some(parent) = above.pop() {
+            let is_part = |r: &&RelationInfo| {
+                r.partition.as_ref().is_some_and(|p| p.parent == parent) && !super::has_index(r, i)
+            };
+            let parts = self.catalog.relations.iter().filter(is_part).map(|r| r.relation.clone());
+            for part in parts.collect::<Vec<_>>() {
+                self.add_index(&CreateIndex {
+                    table: part.clone(),
+                    name: String::new(),
+                    ..i.clone()
+                });
+                above.push(part);
+            }
+        }
+    }
+
+    fn add_index(&mut self, i: &CreateIndex) {
         let mut made = None;
         self.change(&i.table, |info| {
             let name = match i.name.as_str() {
@@ -190,7 +215,16 @@ impl Chain {
 
     fn alter(&mut self, relation: &Relation, command: &Alter) {
         match command {
-            Alter::AttachPartition { partition, is_default } => {
+            Alter::Inherit { parent, adds } => {
+                let parent = self.placed_known(parent);
+                self.change(relation, |info| {
+                    info.inherits.retain(|p| *p != parent);
+                    if *adds {
+                        info.inherits.push(parent);
+                    }
+                });
+            }
+            Alter::AttachPartition { partition, is_default, .. } => {
                 let parent = self.catalog.relation(relation).map(|i| i.relation.clone());
                 self.change(partition, |info| {
                     info.partition =
@@ -201,8 +235,44 @@ impl Chain {
                 self.change(partition, |info| info.partition = None);
                 self.doubtful.insert(partition.name.clone());
             }
-            command => self.change(relation, |info| alter_table(info, command)),
+            command => {
+                self.change(relation, |info| alter_table(info, command));
+                self.name_referenced(relation);
+            }
         }
+    }
+
+    /// `REFERENCES users` points to the primary key of `users`.
+    fn name_referenced(&mut self, relation: &Relation) {
+        const UNSAID: &str = "()";
+        let Some(info) = self.catalog.relation(relation) else { return };
+        let unsaid = |c: &&ConstraintInfo| c.kind == 'f' && c.definition.contains(UNSAID);
+        let to = info.constraints.iter().filter(unsaid).filter_map(|c| c.references.clone());
+        let keys: Vec<(Relation, String)> = to
+            .filter_map(|to| {
+                let indexes = &self.catalog.relation(&to)?.indexes;
+                let key = indexes.iter().find(|i| i.primary)?;
+                let columns: Vec<String> = key.columns.iter().map(|k| quote_ident(k)).collect();
+                Some((to, format!("({})", columns.join(", "))))
+            })
+            .collect();
+        self.change(relation, |info| {
+            for (to, key) in keys {
+                let same =
+                    |c: &&mut ConstraintInfo| c.kind == 'f' && c.references.as_ref() == Some(&to);
+                info.constraints
+                    .iter_mut()
+                    .filter(same)
+                    .for_each(|c| c.definition = c.definition.replace(UNSAID, &key));
+            }
+        });
+    }
+
+    /// Where the relation is, or would be.
+    fn placed_known(&self, relation: &Relation) -> Relation {
+        self.catalog
+            .relation(relation)
+            .map_or_else(|| self.placed(relation), |i| i.relation.clone())
     }
 
     /// A CHECK of a table of which nothing else is known.
@@ -329,6 +399,11 @@ impl Chain {
         match d.kind.as_str() {
             "table" | "foreign table" | "materialized view" => {
                 for name in &d.names {
+                    let is_heir = |r: &&RelationInfo| d.cascade && r.is_heir_of(name);
+                    let heirs = self.catalog.relations.iter().filter(is_heir);
+                    for heir in heirs.map(|r| r.relation.clone()).collect::<Vec<_>>() {
+                        self.drop_table(&heir);
+                    }
                     self.drop_table(name);
                 }
             }
@@ -360,17 +435,27 @@ impl Chain {
 
     fn drop_table(&mut self, name: &Relation) {
         let Some(gone) = self.catalog.relation(name).map(|i| i.relation.clone()) else { return };
-        self.catalog.relations.retain(|r| {
-            r.relation != gone && r.partition.as_ref().is_none_or(|p| p.parent != gone)
-        });
-        for info in &mut self.catalog.relations {
-            info.constraints.retain(|c| c.references.as_ref() != Some(&gone));
+        let mut going = vec![gone];
+        while let Some(gone) = going.pop() {
+            let is_part = |p: &PartitionInfo| p.parent == gone;
+            let parts = self.catalog.relations.iter().filter(|r| r.relation != gone);
+            let parts = parts.filter(|r| r.partition.as_ref().is_some_and(is_part));
+            going.extend(parts.map(|r| r.relation.clone()));
+            self.catalog.relations.retain(|r| r.relation != gone);
+            self.forget(&gone);
         }
-        let views = self.catalog.objects.iter().filter(|o| is_view(o) && o.uses.contains(&gone));
+    }
+
+    /// What else knows of a table that is gone.
+    fn forget(&mut self, gone: &Relation) {
+        for info in &mut self.catalog.relations {
+            info.constraints.retain(|c| c.references.as_ref() != Some(gone));
+        }
+        let views = self.catalog.objects.iter().filter(|o| is_view(o) && o.uses.contains(gone));
         let views: Vec<String> = views.map(|v| v.identity.clone()).collect();
         views.iter().for_each(|view| self.drop_view(view));
-        self.catalog.objects.retain(|o| !o.uses.contains(&gone) && o.identity != gone.quoted());
-        self.made.remove(&gone);
+        self.catalog.objects.retain(|o| !o.uses.contains(gone) && o.identity != gone.quoted());
+        self.made.remove(gone);
     }
 
     /// A view goes, and with it every view that reads it: without CASCADE there is none.

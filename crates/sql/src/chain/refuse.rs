@@ -28,7 +28,7 @@ impl Chain {
             Action::CreateIndex(i) => self.refuses_index(i),
             // ALTER TABLE may also name a sequence, which are not kept here.
             Action::Alter { command: Alter::SetOwner { .. }, .. } => None,
-            Action::Alter { relation, kind, if_exists: false, command } if kind == "table" => {
+            Action::Alter { relation, kind, if_exists: false, command, .. } if kind == "table" => {
                 // The commands of one ALTER TABLE may depend on each other.
                 self.refuses_missing(relation)
                     .or_else(|| self.refuses_command(relation, command).filter(|_| !of_one_table))

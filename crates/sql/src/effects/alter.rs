@@ -94,7 +94,8 @@ fn of_add_column(relation: &Relation, column: &NewColumn) -> Vec<Effect> {
     let proves_key = inline(&['f']) && column.says_default;
     let mut found = vec![Effect {
         rewrites: column.default.rewrites(),
-        scans: inline(&['c']) || unset_not_null || proves_key,
+        // A row that is written anew is checked on the way, but for its keys.
+        scans: proves_key || (!column.default.rewrites() && (inline(&['c']) || unset_not_null)),
         // A heap that is written anew needs its indexes anew.
         builds_index: inline(&['p', 'u', 'x']) || column.default.rewrites(),
         ..effect(relation, LockMode::AccessExclusive)

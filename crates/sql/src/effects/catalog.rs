@@ -79,6 +79,7 @@ fn refine(action: &Action, catalog: &Catalog, found: &mut [Effect]) {
             e.scans = proves_not_null(info, column); // what was promised is proven again
         }
         Alter::SetNotNull { column } if proves_not_null(info, column) => e.scans = false,
+        Alter::AttachPartition { .. } => refine_attach(command, catalog, info, found),
         Alter::AddConstraint(c) if c.kind == 'p' => {
             let columns = match &c.using_index {
                 Some(name) => info
@@ -93,6 +94,37 @@ fn refine(action: &Action, catalog: &Catalog, found: &mut [Effect]) {
         }
         _ => {}
     }
+}
+
+/// A table is not read when a CHECK says that its rows fit, nor when it takes all that its
+/// parent gets because there is no other partition.
+fn refine_attach(command: &Alter, catalog: &Catalog, parent: &RelationInfo, found: &mut [Effect]) {
+    let Alter::AttachPartition { partition, is_default, bounds } = command else { return };
+    let Some(info) = catalog.relation(partition) else { return };
+    let has_others = || catalog.relations.iter().any(|r| r.is_part_of(&parent.relation));
+    let takes_all = *is_default && catalog.server_version > 0 && !has_others();
+    if takes_all || proves_bounds(info, bounds) {
+        found.iter_mut().filter(|e| e.relation == *partition).for_each(|e| e.scans = false);
+    }
+}
+
+/// Does a validated CHECK name every bound, of a column that is never NULL? Whether its
+/// conditions are those of the bounds is not computed.
+fn proves_bounds(info: &RelationInfo, bounds: &[String]) -> bool {
+    let says = |check: &str, bound: &String| match bound.starts_with('\'') {
+        true => check.contains(bound.as_str()),
+        false => names(check, bound.trim_start_matches('-')),
+    };
+    let is_never_null = |check: &str| {
+        let whole = || check.to_lowercase().contains(" is not null");
+        info.columns.iter().any(|c| names(check, &c.name) && (c.not_null || whole()))
+    };
+    !bounds.is_empty()
+        && info
+            .constraints
+            .iter()
+            .filter(|c| c.kind == 'c' && c.validated)
+            .any(|c| bounds.iter().all(|b| says(&c.definition, b)) && is_never_null(&c.definition))
 }
 
 /// Is it a virtual generated column, which has nothing in the heap (since 18)?
@@ -225,17 +257,19 @@ fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
         Action::CreateTable(t) => {
             let mut found = of_default(t.partition_of.as_ref(), catalog);
             found.iter_mut().for_each(|e| e.scans = !t.is_default);
+            found.extend(t.partition_of.iter().flat_map(|parent| of_cloned_keys(parent, catalog)));
             found
         }
         Action::Alter { relation, command: Alter::AttachPartition { partition, .. }, .. } => {
-            let mut found = of_default(Some(relation), catalog);
-            found.iter_mut().for_each(|e| e.scans = true);
-            found.extend(of_missing_indexes(relation, partition, catalog));
-            found
+            of_attached(relation, partition, catalog)
         }
         Action::Alter {
             relation, command: Alter::DetachPartition { concurrently, .. }, ..
-        } if !concurrently => of_default(Some(relation), catalog),
+        } if !concurrently => {
+            let mut found = of_default(Some(relation), catalog);
+            found.extend(of_cloned_keys(relation, catalog)); // its own from now on
+            found
+        }
         Action::Truncate { relations, cascade: true } => reach(relations, catalog)
             .into_iter()
             .map(|r| Effect {
@@ -337,7 +371,15 @@ fn of_schemas(d: &Drop, catalog: &Catalog) -> Vec<Effect> {
         destroys: Destroys::Table,
         ..effect(&r.relation, LockMode::AccessExclusive)
     };
-    catalog.relations.iter().filter(gone).map(table).collect()
+    let tables = catalog.relations.iter().filter(gone).map(table);
+    let views = catalog.objects.iter().filter(|o| is_view(&o.kind)).filter_map(|view| {
+        let name = identity(&view.identity)?;
+        d.names.iter().any(|n| n.name == name.schema).then(|| Effect {
+            destroys: Destroys::Object(format!("{} {}", view.kind, view.identity)),
+            ..effect(&name, LockMode::AccessExclusive)
+        })
+    });
+    tables.chain(views).collect()
 }
 
 /// The default partition must not hold what a new partition takes.
@@ -360,6 +402,25 @@ fn of_missing_indexes(parent: &Relation, partition: &Relation, catalog: &Catalog
     let lock = LockMode::AccessExclusive;
     let built = Effect { builds_index: true, ..effect(&own.relation, lock) };
     missing.then_some(built).into_iter().collect()
+}
+
+fn of_attached(parent: &Relation, partition: &Relation, catalog: &Catalog) -> Vec<Effect> {
+    let mut found = of_default(Some(parent), catalog);
+    found.iter_mut().for_each(|e| e.scans = true);
+    found.extend(of_missing_indexes(parent, partition, catalog));
+    let keys = of_cloned_keys(parent, catalog);
+    if !keys.is_empty() {
+        found.push(Effect { scans: true, ..effect(partition, LockMode::AccessExclusive) });
+    }
+    found.extend(keys);
+    found
+}
+
+/// A partition gets each foreign key of its parent, which locks the table at the other end.
+fn of_cloned_keys(parent: &Relation, catalog: &Catalog) -> Vec<Effect> {
+    let keys = catalog.relation(parent).into_iter().flat_map(|info| &info.constraints);
+    let keys = keys.filter(|c| c.kind == 'f').filter_map(|c| c.references.as_ref());
+    keys.map(|to| effect(to, LockMode::ShareRowExclusive)).collect()
 }
 
 /// Tables with a column of the domain: each is read under SHARE (`validateDomainCheckConstraint`

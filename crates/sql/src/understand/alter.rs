@@ -23,6 +23,7 @@ pub(super) fn understand(node: &NodeEnum) -> Found {
             relation: relation.clone(),
             kind: kind.clone(),
             if_exists: a.missing_ok,
+            only: a.relation.as_ref().is_some_and(|r| !r.inh),
             command,
         })
         .collect();
@@ -74,6 +75,7 @@ fn storage_command(cmd: &protobuf::AlterTableCmd) -> Alter {
         (AtAttachPartition, Some(NodeEnum::PartitionCmd(p))) => Alter::AttachPartition {
             partition: some_relation(p.name.as_ref()),
             is_default: p.bound.as_ref().is_some_and(|b| b.is_default),
+            bounds: p.bound.as_ref().map(bounds).unwrap_or_default(),
         },
         (AtDetachPartition, Some(NodeEnum::PartitionCmd(p))) => Alter::DetachPartition {
             partition: some_relation(p.name.as_ref()),
@@ -115,6 +117,15 @@ fn storage_command(cmd: &protobuf::AlterTableCmd) -> Alter {
         ) => Alter::RowSecurity { what: what() },
         _ => Alter::Other { what: what() },
     }
+}
+
+/// Every value that FOR VALUES names; those without an end have none.
+fn bounds(bound: &protobuf::PartitionBoundSpec) -> Vec<String> {
+    let all = bound.listdatums.iter().chain(&bound.lowerdatums).chain(&bound.upperdatums);
+    let is_end = |n: &&Node| {
+        !matches!(&n.node, Some(NodeEnum::ColumnRef(_) | NodeEnum::PartitionRangeDatum(_)))
+    };
+    all.filter(is_end).map(expression_text).collect()
 }
 
 fn set_type(column: String, def: Option<&Node>) -> Alter {

@@ -5,6 +5,7 @@ use crate::action::{Action, Transaction};
 use crate::lex::{Token, TokenKind, tokens};
 use crate::tree::{constant, parse_one};
 use pg_query::NodeEnum;
+use pg_query::protobuf::{ResTarget, SelectStmt};
 use pgward_model::prelude::*;
 use serde_json::Value;
 use std::ops::Range;
@@ -83,8 +84,10 @@ pub(crate) fn body(text: &str) -> Vec<Action> {
     let Some(NodeEnum::CreateFunctionStmt(f)) = parse_one(text) else {
         return unknown("the function is not understood");
     };
-    if f.sql_body.is_some() {
-        return unknown("the body of a function in BEGIN ATOMIC is not looked into");
+    if let Some(body) = f.sql_body.as_deref() {
+        let mut actions = Vec::new();
+        of_sql_body(body, text, &mut actions);
+        return actions;
     }
     let language = option(&f, "language").and_then(constant).unwrap_or_default().to_lowercase();
     let mut actions = Vec::new();
@@ -105,6 +108,25 @@ pub(crate) fn body(text: &str) -> Vec<Action> {
         other => return unknown(&format!("a function in {other} is not looked into")),
     }
     actions
+}
+
+/// `RETURN …`, or the statements of BEGIN ATOMIC in their lists.
+fn of_sql_body(node: &pg_query::Node, text: &str, actions: &mut Vec<Action>) {
+    let statement = match &node.node {
+        Some(NodeEnum::List(list)) => {
+            return list.items.iter().for_each(|item| of_sql_body(item, text, actions));
+        }
+        // What SELECT would compute.
+        Some(NodeEnum::ReturnStmt(r)) => {
+            let target = ResTarget { val: r.returnval.clone(), ..ResTarget::default() };
+            let target = NodeEnum::ResTarget(Box::new(target));
+            let target_list = vec![pg_query::Node { node: Some(target) }];
+            &NodeEnum::SelectStmt(Box::new(SelectStmt { target_list, ..SelectStmt::default() }))
+        }
+        Some(statement) => statement,
+        None => return,
+    };
+    actions.extend(understand_statement(statement, text).actions);
 }
 
 fn option<'a>(

@@ -259,12 +259,14 @@ pub(super) fn change(node: &NodeEnum) -> Found {
             relation: some_relation(p.table.as_ref()),
             kind: "policy".to_owned(),
             if_exists: false,
+            only: false,
             command: crate::action::Alter::RowSecurity { what: "ALTER POLICY".to_owned() },
         }),
         NodeEnum::AlterSeqStmt(s) => ddl(Action::Alter {
             relation: some_relation(s.sequence.as_ref()),
             kind: "sequence".to_owned(),
             if_exists: s.missing_ok,
+            only: false,
             command: crate::action::Alter::Other { what: "ALTER SEQUENCE".to_owned() },
         }),
         NodeEnum::AlterOwnerStmt(o) => one(
