@@ -55,6 +55,27 @@ def of_pgfence(text):
     return found
 
 
+def of_eugene(text):
+    found, decoder, at = [], json.JSONDecoder(), text.find("{")
+    while at >= 0:
+        script, end = decoder.raw_decode(text, at)
+        for statement in script["statements"]:
+            found += [(script["name"], True)] * len(statement["triggered_rules"])
+        at = text.find("{", end)
+    return found
+
+
+def why_absent(name):
+    """What an installer said last, if it was asked."""
+    try:
+        with open(os.path.join(os.environ["PEERS_CACHE"], name + ".log")) as log:
+            lines = [line.strip() for line in log if line.strip()]
+    except (KeyError, OSError):
+        return "not here"
+    told = [line for line in lines if line.lower().startswith(("error", "npm err"))] or lines[-1:]
+    return "not installable: " + (told[0] if told else "its installer says nothing")[:80]
+
+
 def main():
     pgward, folder = sys.argv[1], sys.argv[2]
     statements = truth.run(pgward, "trace", folder)["statements"]
@@ -67,6 +88,7 @@ def main():
         ("squawk", ["squawk", "--reporter", "json", *files], of_squawk),
         ("safemigrate-lint", ["safemigrate-lint", *files], of_safemigrate),
         ("pgfence", ["pgfence", "analyze", "--format", "sql", "--output", "json", *files], of_pgfence),
+        ("eugene", ["eugene", "lint", "-a", "-s", "none", "-f", "json", *files], of_eugene),
     ]
     n_heavy = sum(heavy.values())
     print(f"{len(files)} files, {n_heavy} with a heavy hazard")
@@ -75,11 +97,13 @@ def main():
     print(row.format(*head))
     for name, command, read in peers:
         if shutil.which(command[0]) is None:
-            print(row.format(name, "not here", "", "", "", ""))
+            print(f"{name:18} {'–':>8}  {why_absent(name)}")
             continue
         seconds, out = timed(command)
         try:
             found = [(os.path.normpath(f), strong) for f, strong in read(out.stdout)]
+            if not out.stdout.strip():
+                raise ValueError("no output")
         except (ValueError, KeyError, TypeError) as error:
             said = (out.stderr or str(error)).strip().splitlines() or [str(error)]
             print(f"{name:18} {seconds:8.2f}  gives up: {said[0][:80]}")
