@@ -29,24 +29,32 @@ pub(crate) fn region(span: Span, source: Option<&str>) -> Region {
 fn exact(span: Span, text: &str) -> Option<Region> {
     let written = text.get(span.start..span.end)?.trim_end();
     let n_breaks = written.bytes().filter(|b| *b == b'\n').count() as u32;
-    Some(Region {
-        line: span.line,
-        column: column_after(text.get(..span.start)?)?,
-        end_line: span.line + n_breaks,
-        end_column: column_after(text.get(..span.start + written.len())?)?,
-    })
+    let column = column_after(text.get(..span.start)?)?;
+    let end_column = match n_breaks {
+        0 => column + utf16_units(written),
+        _ => column_after(text.get(..span.start + written.len())?)?,
+    };
+    Some(Region { line: span.line, column, end_line: span.line + n_breaks, end_column })
 }
 
 /// The column that follows a text; a byte order mark has no width.
 fn column_after(text: &str) -> Option<usize> {
     let begin = text.len().saturating_sub(LINE_BYTES_MAX);
-    let near = text.as_bytes().get(begin..)?;
-    let line = match near.iter().rposition(|b| *b == b'\n') {
-        Some(at) => text.get(begin + at + 1..)?,
+    let begin = (begin..=text.len()).find(|at| text.is_char_boundary(*at))?;
+    let near = text.get(begin..)?;
+    let line = match near.rfind('\n') {
+        Some(at) => near.get(at + 1..)?,
         None if begin == 0 => text,
         None => return None,
     };
-    Some(line.strip_prefix('\u{feff}').unwrap_or(line).encode_utf16().count() + 1)
+    Some(utf16_units(line.strip_prefix('\u{feff}').unwrap_or(line)) + 1)
+}
+
+/// Two for each character of four bytes, one for each other one: a few bytes at a time, since
+/// a line with thousands of findings is counted for each of them.
+fn utf16_units(text: &str) -> usize {
+    let begins = text.bytes().filter(|b| *b & 0xC0 != 0x80).count();
+    begins + text.bytes().filter(|b| *b >= 0xF0).count()
 }
 
 /// A path as those take it who know the repository's root: `/` between its parts, no `./`;

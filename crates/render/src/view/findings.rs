@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// Lines of a long statement that are shown.
 const LINES_MAX: usize = 6;
+/// No screen is wider, and a file may be one line with thousands of findings.
+const LINE_CHARS_MAX: usize = 1_000;
 /// Silenced findings that are listed; all of them are in the JSON.
 const SILENCED_MAX: usize = 10;
 
@@ -249,7 +251,9 @@ pub(crate) fn diagnostic(finding: &Finding, sources: &BTreeMap<String, String>) 
         fix: finding.fix.as_ref().map(|fix| DiagnosticFix {
             advice: Text::prose(&fix.advice),
             remove: match (&fix.sql, source) {
-                (Some(_), Some(text)) if fix.place == FixPlace::Instead => lines_of(finding, text),
+                (Some(_), Some(text)) if fix.place == FixPlace::Instead => {
+                    lines_of(finding, text).into_iter().map(str::to_owned).collect()
+                }
                 _ => Vec::new(),
             },
             add: fix.sql.iter().flat_map(|sql| sql.trim_end().lines()).map(str::to_owned).collect(),
@@ -276,11 +280,18 @@ fn note(evidence: &Evidence) -> Note {
 }
 
 /// The whole lines a finding's span touches.
-fn lines_of(finding: &Finding, text: &str) -> Vec<String> {
-    let first = finding.span.line.saturating_sub(1) as usize;
-    let end = text.get(..finding.span.end.min(text.len())).unwrap_or(text);
-    let last = end.trim_end().matches('\n').count().max(first);
-    text.lines().skip(first).take(last + 1 - first).map(str::to_owned).collect()
+fn lines_of<'a>(finding: &Finding, text: &'a str) -> Vec<&'a str> {
+    let (start, end) = (finding.span.start, finding.span.end);
+    let Some(before) = text.get(..start) else { return Vec::new() };
+    let begin = before.rfind('\n').map_or(0, |at| at + 1);
+    let written = text.get(start..end).unwrap_or("").trim_end();
+    let n_lines = written.matches('\n').count() + 1;
+    text.get(begin..).unwrap_or("").lines().take(n_lines).collect()
+}
+
+/// The beginning of a line, as far as any screen shows it.
+fn cut(line: &str) -> String {
+    line.chars().take(LINE_CHARS_MAX).collect()
 }
 
 fn place(finding: &Finding, source: Option<&str>, label: Text) -> Option<Place> {
@@ -288,13 +299,13 @@ fn place(finding: &Finding, source: Option<&str>, label: Text) -> Option<Place> 
         return None;
     }
     let all = source.map(|text| lines_of(finding, text)).unwrap_or_default();
-    let shown = all.iter().take(LINES_MAX).cloned();
-    let first = all.first().map_or(0, |l| l.trim_end().chars().count());
+    let shown = all.iter().take(LINES_MAX).map(|line| cut(line));
+    let first = all.first().map_or(0, |l| cut(l.trim_end()).chars().count());
     let from = (finding.span.column.saturating_sub(1) as usize).min(first);
     let n_chars = source
         .and_then(|text| text.get(finding.span.start..finding.span.end))
         .and_then(|text| text.lines().next())
-        .map_or(0, |line| line.trim_end().chars().count());
+        .map_or(0, |line| cut(line.trim_end()).chars().count());
     Some(Place {
         file: if finding.file == "-" { "<stdin>".to_owned() } else { finding.file.clone() },
         line: finding.span.line,

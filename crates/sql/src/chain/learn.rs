@@ -165,7 +165,8 @@ impl Chain {
         };
         while let Some(parent) = above.pop() {
             let is_part = |r: &&RelationInfo| {
-                r.partition.as_ref().is_some_and(|p| p.parent == parent) && !super::has_index(r, i)
+                r.partition.as_ref().is_some_and(|p| p.parent == parent)
+                    && !super::parts::has_index(r, i)
             };
             let parts = self.catalog.relations.iter().filter(is_part).map(|r| r.relation.clone());
             for part in parts.collect::<Vec<_>>() {
