@@ -11,11 +11,11 @@ const FORMAT: u32 = 1;
 const BYTES_MAX: u64 = 1 << 30;
 
 #[derive(Serialize)]
-struct File<'a> {
+struct File {
     /// Which format this is; also by what such a file is known.
     pgward_catalog: u32,
     #[serde(flatten)]
-    catalog: &'a Catalog,
+    catalog: Catalog,
 }
 
 #[derive(Deserialize)]
@@ -23,11 +23,15 @@ struct Head {
     pgward_catalog: u32,
 }
 
-/// The catalog as JSON on one line.
+/// The catalog as JSON on one line; what open transactions run stands in it without constants.
 ///
 /// # Errors
 /// Never, unless a number in it is none.
-pub fn written(catalog: &Catalog) -> anyhow::Result<String> {
+pub fn written(mut catalog: Catalog) -> anyhow::Result<String> {
+    let open = catalog.conditions.iter_mut().flat_map(|c| &mut c.transactions);
+    for transaction in open.flatten() {
+        transaction.statement = pgward_sql::shape(&transaction.statement);
+    }
     Ok(serde_json::to_string(&File { pgward_catalog: FORMAT, catalog })?)
 }
 

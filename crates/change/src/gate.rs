@@ -85,6 +85,7 @@ pub fn gate(
             findings: Vec::new(),
             silenced: Vec::new(),
             catalog: None,
+            conditions: None,
             since: None,
             rehearsal: None,
             runbook: None,
@@ -94,6 +95,7 @@ pub fn gate(
     if gate.report.stopped_by.is_none() {
         let session = Session::connect(production, Purpose::Inspect)?;
         let catalog = pgward_pg::catalog::read(&session)?;
+        gate.report.conditions = catalog.conditions.as_ref().map(ConditionsRead::of);
         gate.layer(Layer::Catalog, |g| g.look_at_catalog(&session, &catalog))?;
         if gate.report.stopped_by.is_none() {
             gate.layer(Layer::Rehearsal, |g| g.rehearse(&session, &catalog))?;

@@ -154,6 +154,7 @@ mod tests {
             statements: Vec::new(),
             search_path: Vec::new(),
             histories: None,
+            conditions: None,
         });
         judge(&case)
     }

@@ -1,5 +1,6 @@
 //! What a database holds: relations with their sizes, indexes, constraints and traffic.
 
+use crate::conditions::Conditions;
 use crate::name::Relation;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct Catalog {
     /// What migration tools say they have carried out; `None`: not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histories: Option<Vec<MigrationHistory>>,
+    /// What surrounds a change; `None`: not looked at, or in a file of an older program.
+    #[serde(default)]
+    pub conditions: Option<Conditions>,
 }
 
 /// What one migration tool keeps of its work.
@@ -185,6 +189,9 @@ pub struct StatementTraffic {
     pub role: String,
     pub calls: i64,
     pub total_ms: f64,
+    /// Since when `calls` are counted; `None`: unknown.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
 }
 
 impl Catalog {

@@ -1,7 +1,9 @@
 //! A change: the unit that goes to production.
 
+use crate::conditions::Conditions;
 use crate::finding::{Finding, Layer, Silenced};
 use crate::runbook::{Runbook, Undo};
+use crate::sample::Gap;
 use crate::statement::{Statement, StatementEffects};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,9 @@ pub struct GateReport {
     /// The kept catalog that stood for the live one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<KeptCatalog>,
+    /// What of the live server's conditions the lints could ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<ConditionsRead>,
     /// Files that were read for what they make and not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
@@ -84,6 +89,24 @@ pub struct KeptCatalog {
     pub taken_at: Timestamp,
     /// Between `taken_at` and the check.
     pub age_s: f64,
+}
+
+/// Which conditions were read, and which were not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConditionsRead {
+    /// Parts of [`Conditions`](crate::conditions::Conditions).
+    pub read: Vec<String>,
+    /// Parts that could not be read, and what would cure it.
+    pub gaps: Vec<Gap>,
+}
+
+impl ConditionsRead {
+    pub fn of(conditions: &Conditions) -> ConditionsRead {
+        ConditionsRead {
+            read: conditions.read().into_iter().map(str::to_owned).collect(),
+            gaps: conditions.gaps.clone(),
+        }
+    }
 }
 
 /// A change of which only the files touched since a commit are judged.

@@ -5,6 +5,7 @@ pub mod alert;
 pub mod answer;
 pub mod catalog;
 pub mod change;
+pub mod conditions;
 pub mod event;
 pub mod evidence;
 pub mod finding;
@@ -28,6 +29,7 @@ pub mod prelude {
     pub use crate::answer::*;
     pub use crate::catalog::*;
     pub use crate::change::*;
+    pub use crate::conditions::*;
     pub use crate::event::*;
     pub use crate::evidence::*;
     pub use crate::finding::*;

@@ -1,27 +1,31 @@
 //! Reads the catalog of a database into words.
 
 use crate::clock;
+use crate::conditions;
 use crate::error::Error;
 use crate::session::{Session, get};
 use pgward_model::prelude::*;
 use std::collections::HashMap;
 
-/// The whole catalog with the traffic of statements, where `pg_stat_statements` is there.
-/// Some ten milliseconds per thousand relations; not for a one-second timer.
+/// The whole catalog with the traffic of statements, where `pg_stat_statements` is there, and the
+/// conditions around it. Some ten milliseconds per thousand relations; not for a one-second timer.
 ///
 /// # Errors
-/// [`Error::Query`], among others 55P03 while DDL waits or runs on a view's table.
+/// [`Error::Query`]; [`Error::CatalogLocked`] while DDL waits or runs on a table with an index or a
+/// view, and names who holds it.
 pub fn read(session: &Session) -> Result<Catalog, Error> {
-    let mut catalog = schema(session)?;
+    let conditions = conditions::read(session)?;
+    let mut catalog = schema(session).map_err(|error| locked(error, &conditions))?;
     catalog.statements = statements(session)?;
     catalog.histories = Some(crate::applied::read(session)?);
+    catalog.conditions = Some(conditions);
     Ok(catalog)
 }
 
-/// The catalog without the traffic of statements.
+/// The catalog without the traffic of statements and without conditions.
 ///
 /// # Errors
-/// As [`read`].
+/// [`Error::Query`], among others 55P03 while DDL waits or runs on a table with an index or a view.
 pub fn schema(session: &Session) -> Result<Catalog, Error> {
     let mut relations = relations(session)?;
     let position: HashMap<u32, usize> =
@@ -76,6 +80,7 @@ pub fn schema(session: &Session) -> Result<Catalog, Error> {
         statements: Vec::new(),
         search_path: search_path(session)?,
         histories: None,
+        conditions: None,
     })
 }
 
@@ -88,6 +93,31 @@ fn search_path(session: &Session) -> Result<Vec<String>, Error> {
          WHERE s <> 'pg_catalog'",
         &[],
     )
+}
+
+/// Who keeps us from the catalog, where that is why it could not be read.
+fn locked(error: Error, conditions: &Conditions) -> Error {
+    if error.sqlstate() != Some("55P03") {
+        return error;
+    }
+    let exclusive = |locks: &[TableLock]| {
+        let mut locks = locks.iter().filter(|l| l.mode == LockMode::AccessExclusive);
+        locks.next().map(|l| l.relation.to_string())
+    };
+    let prepared = conditions.prepared.iter().flatten().filter_map(|t| {
+        let table = exclusive(&t.locks)?;
+        let age = human_duration(t.age_s);
+        Some(format!("{table} is locked by transaction {}, prepared {age} ago", t.gid))
+    });
+    let open = conditions.transactions.iter().flatten().filter_map(|t| {
+        let (table, age) = (exclusive(&t.locks)?, human_duration(t.age_s));
+        let OpenTransaction { pid, role, application, state, .. } = t;
+        let who = format!("pid {pid} ({role}, {application}, {state})");
+        Some(format!("{table} is locked by {who} for {age}"))
+    });
+    let by = prepared.chain(open).next();
+    let by = by.unwrap_or_else(|| "DDL runs on a table, or waits for one".to_owned());
+    Error::CatalogLocked { by, source: Box::new(error) }
 }
 
 /// A number that changes whenever a user's relation, column, index or function does;
@@ -125,6 +155,7 @@ pub fn fingerprint(session: &Session) -> Result<i64, Error> {
 pub fn statements(session: &Session) -> Result<Vec<StatementTraffic>, Error> {
     let sql = include_str!("../queries/statement_traffic.sql");
     let Some(sql) = on_statements(session, sql)? else { return Ok(Vec::new()) };
+    let since = conditions::statements_since(session)?;
     session
         .query(&sql, &[])?
         .iter()
@@ -135,6 +166,7 @@ pub fn statements(session: &Session) -> Result<Vec<StatementTraffic>, Error> {
                 role: get(row, 2)?,
                 calls: get(row, 3)?,
                 total_ms: get(row, 4)?,
+                since,
             })
         })
         .collect()

@@ -38,6 +38,12 @@ pub enum Error {
         #[source]
         source: tokio_postgres::Error,
     },
+    #[error("the catalog cannot be read now, since {by}")]
+    CatalogLocked {
+        by: String,
+        #[source]
+        source: Box<Error>,
+    },
     #[error("{path}: {what}")]
     File {
         path: PathBuf,
@@ -103,6 +109,7 @@ impl Error {
             Error::Connect { source, .. }
             | Error::Query { source, .. }
             | Error::Column { source, .. } => source.code().map(|c| c.code()),
+            Error::CatalogLocked { source, .. } => source.sqlstate(),
             _ => None,
         }
     }
@@ -144,6 +151,9 @@ impl Error {
             Error::ConnectTimeout { .. } => {
                 Some("check host and port, and that no firewall drops the packets".to_owned())
             }
+            Error::CatalogLocked { .. } => Some(
+                "any change would wait there too: let it end, or end it, then try again".to_owned(),
+            ),
             Error::WaitersBehind { .. } => {
                 Some("try again when fewer transactions run, or take the change apart".to_owned())
             }

@@ -3,6 +3,7 @@
 pub mod applied;
 pub mod catalog;
 pub mod clock;
+pub mod conditions;
 pub mod error;
 pub mod guarded;
 pub mod install;

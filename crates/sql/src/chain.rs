@@ -77,6 +77,7 @@ impl Chain {
             statements: Vec::new(),
             search_path: Vec::new(),
             histories: None,
+            conditions: None,
         };
         let catalog = live.cloned().unwrap_or_else(empty);
         Chain {

@@ -17,12 +17,14 @@ use std::path::PathBuf;
 
 /// A fixed statement may show another fix; the lints have no longer chains of them.
 const FIX_ROUNDS_MAX: usize = 4;
+/// Who stood in the way this long ago may have left: ordinary transactions last seconds.
+const CONDITIONS_PASS_S: f64 = 300.0;
 
 /// Say what a change will do, before it is done
 ///
-/// Reads the text alone; with --database the live catalog too, or with --catalog one that
-/// `pgward catalog` has written; with --rehearse also runs it on a private clone. Writes nothing
-/// to the database.
+/// Reads the text alone; with --database the live catalog too, and what surrounds the change: old
+/// transactions, replicas, slots, free disk, sequences. With --catalog one that `pgward catalog`
+/// has written; with --rehearse also runs it on a private clone. Writes nothing to the database.
 #[derive(clap::Args)]
 pub struct Check {
     /// SQL files in their order, a directory, or - for standard input
@@ -92,7 +94,7 @@ impl Check {
         let chains = files::chains(&self.files)?;
         let all = || chains.iter().flat_map(Chain::files);
         let options = self.options(all())?;
-        let kept = self.catalog.as_deref().map(kept::read).transpose()?;
+        let kept = self.catalog.as_deref().map(kept::read).transpose()?.map(as_of_now);
         let (mut report, statements) = match (kept, self.database.given()?) {
             (Some(catalog), _) => self.offline_report(&chains, Some(&catalog), &options),
             (None, None) => self.offline_report(&chains, None, &options),
@@ -197,6 +199,7 @@ impl Check {
             silenced: judged.silenced,
             coverage: Some(Coverage::of(&judged.statements)),
             catalog: kept.map(|catalog| self.age_of(catalog)),
+            conditions: kept.and_then(|c| c.conditions.as_ref()).map(ConditionsRead::of),
             since: None,
             rehearsal: None,
             runbook: None,
@@ -212,6 +215,16 @@ impl Check {
             age_s: clock::now().duration_since(catalog.taken_at).as_secs_f64().max(0.0),
         }
     }
+}
+
+/// A kept catalog without the conditions that have passed since it was written.
+fn as_of_now(catalog: Catalog) -> Catalog {
+    let age_s = clock::now().duration_since(catalog.taken_at).as_secs_f64();
+    let conditions = catalog.conditions.map(|c| match age_s > CONDITIONS_PASS_S {
+        true => c.lasting(),
+        false => c,
+    });
+    Catalog { conditions, ..catalog }
 }
 
 /// What `--format json` prints.

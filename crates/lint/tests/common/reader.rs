@@ -83,6 +83,7 @@ fn print(chain: &[Read], judged: Judged) {
         findings: judged.findings,
         silenced: judged.silenced,
         catalog: None,
+        conditions: None,
         since: None,
         rehearsal: None,
         runbook: None,

@@ -4,7 +4,9 @@ use super::words::{day_and_clock, evidence_text};
 use crate::document::*;
 use crate::place::path;
 use jiff::tz::TimeZone;
-use pgward_model::change::{Coverage, GateReport, KeptCatalog, LayerRun, Rehearsal, Since};
+use pgward_model::change::{
+    ConditionsRead, Coverage, GateReport, KeptCatalog, LayerRun, Rehearsal, Since,
+};
 use pgward_model::evidence::{human, human_duration};
 use pgward_model::prelude::{
     Evidence, Finding, FixPlace, Severity, Silenced, SilencedBy, SourceKind,
@@ -53,6 +55,7 @@ pub fn gate(report: &GateReport, sources: &BTreeMap<String, String>) -> Document
     rows.extend(report.layers.iter().map(|run| layer_row(run, report)));
     rows.extend(report.coverage.iter().map(coverage_row));
     rows.extend(report.catalog.iter().map(catalog_row));
+    rows.extend(report.conditions.iter().map(conditions_row));
     rows.extend(report.since.iter().map(since_row));
     rows.extend(silenced_rows(&report.silenced));
     document.push(Block::Rows(Rows { indent: 0, rows }));
@@ -119,6 +122,24 @@ fn catalog_row(kept: &KeptCatalog) -> Row {
         key: Text::code(&kept.file),
         lines: vec![Text::plain(format!("{} of {at} UTC, {age} old", kept.database))],
     }
+}
+
+/// What the lints could ask of the server as it is now; below it what they could not, and why.
+fn conditions_row(conditions: &ConditionsRead) -> Row {
+    let mut lines = vec![Text::new(conditions.read.join(", "), Tone::Dim)];
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for gap in &conditions.gaps {
+        match by_reason.iter_mut().find(|(why, _)| *why == gap.why) {
+            Some((_, parts)) => parts.push(&gap.sampler),
+            None => by_reason.push((&gap.why, vec![&gap.sampler])),
+        }
+    }
+    lines.extend(by_reason.into_iter().map(|(why, parts)| {
+        Text::new("not ", Tone::Warning)
+            .then(parts.join(", "), Tone::Plain)
+            .then(format!(": {why}"), Tone::Plain)
+    }));
+    Row { label: Text::new("conditions", Tone::Label), key: Text::plain("read"), lines }
 }
 
 fn since_row(since: &Since) -> Row {

@@ -653,6 +653,7 @@ pub(crate) fn gate() -> GateReport {
         findings,
         silenced: Vec::new(),
         catalog: None,
+        conditions: None,
         since: None,
         rehearsal: Some(Rehearsal {
             clone: "backup 20261121T0400".into(),

@@ -553,6 +553,7 @@ mod tests {
             statements: Vec::new(),
             search_path: Vec::new(),
             histories: None,
+            conditions: None,
         };
         effects_with(crate::read("t.sql", sql).statements.first().unwrap(), &catalog)
     }

@@ -17,7 +17,6 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         ..15 => include_str!("../../queries/subscriptions.sql"),
         _ => include_str!("../../queries/subscriptions_15.sql"),
     };
-    let standbys = session.query(include_str!("../../queries/standbys.sql"), &[])?;
     let subscriptions = session.query(subscriptions, &[])?;
     sample.replication = Some(Replication {
         in_recovery: get(row, 0)?,
@@ -26,21 +25,10 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         replay_lag_bytes: get(row, 3)?,
         replay_paused: get(row, 4)?,
         conflicts: get(row, 5)?,
-        standbys: standbys.iter().map(standby).collect::<Result<_, _>>()?,
+        standbys: pgward_pg::conditions::standbys(session)?,
         subscriptions: subscriptions.iter().map(subscription).collect::<Result<_, _>>()?,
     });
     Ok(())
-}
-
-fn standby(row: &Row) -> Result<Standby, Error> {
-    Ok(Standby {
-        name: get(row, 0)?,
-        state: get(row, 1)?,
-        sync_state: get(row, 2)?,
-        sent_lag_bytes: get(row, 3)?,
-        flush_lag_bytes: get(row, 4)?,
-        replay_lag_bytes: get(row, 5)?,
-    })
 }
 
 fn subscription(row: &Row) -> Result<SubscriptionSample, Error> {

@@ -13,7 +13,7 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let session = eyes.session()?;
     let rows = session.query(include_str!("../../queries/wal.sql"), &[])?;
     let Some(row) = rows.first() else { return Ok(()) };
-    let slots = slots(session)?;
+    let slots = pgward_pg::conditions::slots(session)?;
     let mut wal = WalCounters {
         lsn: get::<Option<String>>(row, 0)?.unwrap_or_default(),
         lsn_bytes: get::<Option<f64>>(row, 1)?.unwrap_or(0.0),
@@ -36,22 +36,6 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     }
     sample.wal = Some(wal);
     files.map(|_| ()).map_err(Error::from)
-}
-
-fn slots(session: &Session) -> Result<Vec<SlotSample>, Error> {
-    let rows = session.query(include_str!("../../queries/slots.sql"), &[])?;
-    rows.iter()
-        .map(|row| {
-            Ok(SlotSample {
-                name: get(row, 0)?,
-                kind: get(row, 1)?,
-                active: get(row, 2)?,
-                restart_lsn: get(row, 3)?,
-                retained_bytes: get(row, 4)?,
-                status: get(row, 5)?,
-            })
-        })
-        .collect()
 }
 
 fn checkpoints(session: &Session, wal: &mut WalCounters) -> Result<(), Error> {
