@@ -123,6 +123,12 @@ fn section(lint: &Lint) -> String {
     for found in [true, false] {
         let examples: Vec<&str> =
             lint.examples.iter().filter(|e| e.finds.is_empty() != found).map(|e| e.sql).collect();
+        if examples.is_empty() {
+            text.push_str(
+                "- shown by: `crates/lint/tests/conditions.rs`, on a server in that state\n",
+            );
+            continue;
+        }
         let caption = if found { "Found:" } else { "Fine:" };
         write!(text, "\n{caption}\n\n```sql\n{}\n```\n", examples.join("\n\n")).unwrap();
     }

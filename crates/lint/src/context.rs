@@ -120,6 +120,11 @@ impl<'a> Context<'a> {
         self.catalog?.relation(relation)
     }
 
+    /// What surrounds the change, where the catalog came with it.
+    pub fn conditions(&self) -> Option<&'a Conditions> {
+        self.catalog?.conditions.as_ref()
+    }
+
     /// Could others use the relation before this statement runs? The catalog knows what
     /// `IF NOT EXISTS` finds; without it the text decides.
     pub fn existed(&self, site: &Site, relation: &Relation) -> bool {

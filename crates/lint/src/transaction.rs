@@ -47,3 +47,31 @@ pub(crate) fn may_wait(cx: &Context, site: &Site) -> bool {
     let limits = ["lock_timeout", "statement_timeout"];
     site.stands_alone() && limits.iter().all(|name| setting_at(cx, site, name).is_none())
 }
+
+/// CONCURRENTLY: it lets others work and waits for whoever may still see the old state.
+pub(crate) fn is_concurrent(action: &Action) -> bool {
+    match action {
+        Action::CreateIndex(i) => i.concurrently,
+        Action::Drop(d) => d.concurrently,
+        Action::Reindex { concurrently, .. } => *concurrently,
+        _ => false,
+    }
+}
+
+/// `5s` → 5000. A number alone counts milliseconds.
+pub(crate) fn milliseconds(value: &str) -> Option<f64> {
+    let value = value.trim();
+    let end = value.find(|c: char| c.is_alphabetic()).unwrap_or(value.len());
+    let (number, unit) = value.split_at_checked(end)?;
+    let number: f64 = number.trim().parse().ok()?;
+    let factor = match unit.trim() {
+        "" | "ms" => 1.0,
+        "us" => 0.001,
+        "s" => 1e3,
+        "min" => 6e4,
+        "h" => 3.6e6,
+        "d" => 8.64e7,
+        _ => return None,
+    };
+    Some(number * factor)
+}

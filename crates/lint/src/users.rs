@@ -143,7 +143,7 @@ pub(crate) fn listed(names: &[String]) -> String {
 }
 
 /// The first 80 characters of a statement on one line.
-fn first_words(text: &str) -> String {
+pub(crate) fn first_words(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(80) {
         Some((cut, _)) => format!("{} …", words.get(..cut).unwrap_or("")),

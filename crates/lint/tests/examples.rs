@@ -4,7 +4,7 @@
 mod common;
 
 use pgward_lint::lints::LINTS;
-use pgward_lint::{Example, Lint, Options, check, judge_chain};
+use pgward_lint::{ANOTHER_SESSION, Example, Lint, Options, check, judge_chain};
 use pgward_model::prelude::*;
 use pgward_pg::catalog;
 use pgward_sql::frameworks::{Script, recognise};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 #[test]
 fn examples_find_what_they_say() {
-    let server = common::server();
+    let server = common::server_with_conditions();
     let mut wrong = Vec::new();
     let mut n_databases = 0;
     for lint in LINTS {
@@ -62,7 +62,10 @@ fn what_earlier_files_left_is_held_against_a_later_one() {
 
 /// Fills a database; counters of scans are there once the session that made them is gone.
 fn catalog_of(server: &pgward_pg::server::PrivateServer, name: &str, setup: &str) -> Catalog {
+    let (setup, beside) = setup.split_once(ANOTHER_SESSION).unwrap_or((setup, ""));
     drop(common::database(server, name, setup));
+    let other = common::client(server, name);
+    other.simple(beside).unwrap();
     let session = common::session(server, name);
     let wants_scans = setup.contains("enable_seqscan");
     let found = pgward_pg::clock::poll(
@@ -74,7 +77,12 @@ fn catalog_of(server: &pgward_pg::server::PrivateServer, name: &str, setup: &str
             Ok((scanned || !wants_scans).then_some(catalog))
         },
     );
-    found.expect("the catalog is read").expect("scans are counted within 20 s")
+    let catalog = found.expect("the catalog is read").expect("scans are counted within 20 s");
+    // It outlives its session, and whoever makes a slot waits for it.
+    for t in catalog.conditions.iter().flat_map(|c| c.prepared.iter().flatten()) {
+        session.simple(&format!("ROLLBACK PREPARED {}", quote_literal(&t.gid))).unwrap();
+    }
+    catalog
 }
 
 /// The files of an example, and what a framework says of them where their text shows which it is.

@@ -1,10 +1,9 @@
 //! CONCURRENTLY under a short timeout.
 
 use crate::context::Context;
-use crate::transaction::setting_at;
+use crate::transaction::{is_concurrent, setting_at};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
-use pgward_sql::action::Action;
 
 pub(super) static LINT: Lint = Lint {
     id: "concurrently_under_timeout",
@@ -39,13 +38,7 @@ pub(super) static LINT: Lint = Lint {
 
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
-        let concurrent = site.actions.iter().any(|a| match a {
-            Action::CreateIndex(i) => i.concurrently,
-            Action::Drop(d) => d.concurrently,
-            Action::Reindex { concurrently, .. } => *concurrently,
-            _ => false,
-        });
-        if !concurrent {
+        if !site.actions.iter().any(is_concurrent) {
             continue;
         }
         for name in ["lock_timeout", "statement_timeout"] {

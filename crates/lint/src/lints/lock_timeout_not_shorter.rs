@@ -1,6 +1,7 @@
 //! lock_timeout is not shorter than statement_timeout.
 
 use crate::context::Context;
+use crate::transaction::milliseconds;
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::Action;
@@ -63,22 +64,4 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             }
         }
     }
-}
-
-/// `5s` → 5000. A number alone counts milliseconds.
-fn milliseconds(value: &str) -> Option<f64> {
-    let value = value.trim();
-    let end = value.find(|c: char| c.is_alphabetic()).unwrap_or(value.len());
-    let (number, unit) = value.split_at_checked(end)?;
-    let number: f64 = number.trim().parse().ok()?;
-    let factor = match unit.trim() {
-        "" | "ms" => 1.0,
-        "us" => 0.001,
-        "s" => 1e3,
-        "min" => 6e4,
-        "h" => 3.6e6,
-        "d" => 8.64e7,
-        _ => return None,
-    };
-    Some(number * factor)
 }

@@ -27,6 +27,22 @@ pub(crate) fn server_with(libraries: &str) -> PrivateServer {
     PrivateServer::create(&options).expect("a private server starts")
 }
 
+/// A server whose conditions the examples of lints can stage.
+pub(crate) fn server_with_conditions() -> PrivateServer {
+    let options = ServerOptions::new(installation())
+        .set("fsync", "off")
+        .set("wal_level", "logical")
+        .set("max_prepared_transactions", "20")
+        .set("max_slot_wal_keep_size", "10GB");
+    PrivateServer::create(&options).expect("a private server starts")
+}
+
+/// A client like any other; it stays until it is dropped.
+pub(crate) fn client(server: &PrivateServer, database: &str) -> Session {
+    let target = server.target().with_database(database);
+    Session::connect(&target, Purpose::Application("shop")).expect("a server lets its client in")
+}
+
 /// A new database, filled by `setup`, and a session in it.
 pub(crate) fn database(server: &PrivateServer, name: &str, setup: &str) -> Session {
     let postgres = session(server, "postgres");
