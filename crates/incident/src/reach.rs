@@ -152,6 +152,9 @@ mod tests {
                 object("function", "lib.night()", "SELECT lib.mark(1)"),
             ],
             statements: Vec::new(),
+            search_path: Vec::new(),
+            histories: None,
+            conditions: None,
         }
     }
 

@@ -156,6 +156,9 @@ mod tests {
             relations: vec![orders],
             objects: Vec::new(),
             statements: Vec::new(),
+            search_path: Vec::new(),
+            histories: None,
+            conditions: None,
         });
         assert!(judge(&case).likely().is_some());
         case.window.samples.last_mut().unwrap().changes = vec![ConfigChange {
