@@ -325,6 +325,11 @@ pub(crate) fn regressions(window: &Window) -> Vec<(StatementDelta, StatementDelt
     pairs
 }
 
+/// `10.0.0.1:4000` without the port.
+pub(crate) fn host(client: &str) -> &str {
+    client.rsplit_once(':').map_or(client, |(host, _)| host)
+}
+
 /// Does `sql` name the relation as a word?
 pub(crate) fn mentions(sql: &str, name: &str) -> bool {
     sql.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))

@@ -11,7 +11,7 @@ pub mod forest;
 mod horizon;
 pub mod ledger;
 pub mod postmortem;
-mod reach;
+pub mod reach;
 pub mod recording;
 mod reference;
 pub mod replay;

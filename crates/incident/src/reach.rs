@@ -8,17 +8,17 @@ use std::collections::{BTreeSet, HashSet};
 const DEPTH: usize = 4;
 
 /// A statement and what lies behind it.
-pub(crate) struct Reach {
+pub struct Reach {
     words: HashSet<String>,
     behind: BTreeSet<Relation>,
     /// Functions it calls, itself or by another one, whose text writes rows.
-    pub(crate) writers: Vec<String>,
+    pub writers: Vec<String>,
 }
 
 impl Reach {
     /// By the catalog from before the trouble, else by the present one; without either, the
     /// statement's own words.
-    pub(crate) fn of(case: &Case, statement: &str) -> Reach {
+    pub fn of(case: &Case, statement: &str) -> Reach {
         match case.window.catalog.as_ref().or(case.catalog.as_ref()) {
             Some(catalog) => Reach::within(catalog, statement),
             None => Reach::bare(statement),
@@ -80,7 +80,7 @@ impl Reach {
     }
 
     /// Does it name the relation, or something that reads or writes it?
-    pub(crate) fn touches(&self, relation: &Relation) -> bool {
+    pub fn touches(&self, relation: &Relation) -> bool {
         has(&self.words, &relation.name) || self.behind.iter().any(|r| r.same_as(relation))
     }
 }

@@ -81,7 +81,8 @@ pub fn before_end(cx: &Cx<'_>, relation: &Relation, xid: u64) -> Result<String, 
 
 /// The transaction that did what `mass_write` symptoms of the table have measured: of those
 /// that committed while one was measured, the one with most rows that are still as it left
-/// them, if by the WAL it updated or deleted a tenth of the `n_live` rows itself.
+/// them, if by the WAL it updated or deleted a tenth of the `n_live` rows itself. Rows that are
+/// gone tell nobody: without such a one, the WAL since `from` is asked who took most.
 ///
 /// # Errors
 /// [`Error::Plan`] when no single transaction stands out, or looking takes too long.
@@ -90,6 +91,7 @@ pub fn largest_writer(
     relation: &Relation,
     symptoms: &[&Symptom],
     n_live: f64,
+    from: Option<&str>,
 ) -> Result<Writer, Error> {
     let source = source(cx, "undo_rows")?;
     let refuse = |why: String| Error::Plan { action: "undo_rows", why };
@@ -97,27 +99,35 @@ pub fn largest_writer(
     let place = place.first().ok_or_else(|| refuse(format!("{relation} is not there")))?;
     let (database, oid, relfilenode): (u32, u32, u32) =
         (get(place, 0)?, get(place, 1)?, get(place, 2)?);
-    for (xid, n_rows) in writers(cx, relation)? {
-        let Ok(transaction) = wal::transaction(&source, xid) else { continue };
-        let (wal::Ended::Committed, Some(ended_at)) = (transaction.ended, transaction.ended_at)
-        else {
-            continue;
-        };
+    let judged = |(xid, n_rows): (u64, i64)| -> Option<Writer> {
+        let transaction = wal::transaction(&source, xid).ok()?;
+        let ended_at =
+            transaction.ended_at.filter(|_| transaction.ended == wal::Ended::Committed)?;
         let n_written: u64 = transaction
             .relations
             .iter()
             .filter(|t| (t.database, t.relfilenode) == (database, relfilenode))
             .map(|t| t.updated + t.deleted)
             .sum();
-        if symptoms.iter().any(|s| measured(s, ended_at, n_written, n_live)) {
-            let target_lsn = transaction.before_end(oid).to_string();
-            return Ok(Writer { xid, n_rows, n_written, ended_at, target_lsn });
-        }
+        let target_lsn = transaction.before_end(oid).to_string();
+        let writer = Writer { xid, n_rows, n_written, ended_at, target_lsn };
+        symptoms.iter().any(|s| measured(s, ended_at, n_written, n_live)).then_some(writer)
+    };
+    if let Some(writer) = writers(cx, relation)?.into_iter().find_map(judged) {
+        return Ok(writer);
     }
-    Err(refuse(format!(
-        "no committed transaction in the WAL wrote a tenth of {relation} when it was measured"
-    )))
+    let since = from.and_then(|lsn| lsn.parse().ok()).unwrap_or(source.from);
+    let gone = wal::writers_of(&source.clone().starting_at(since), database, relfilenode)?;
+    let gone = gone.into_iter().take(CANDIDATES_MAX).map(|(xid, _)| (u64::from(xid), 0));
+    gone.into_iter().find_map(judged).ok_or_else(|| {
+        refuse(format!(
+            "no committed transaction in the WAL wrote a tenth of {relation} when it was measured"
+        ))
+    })
 }
+
+/// Transactions that are looked at one after the other.
+const CANDIDATES_MAX: usize = 5;
 
 const PLACE: &str = "
 SELECT (SELECT d.oid FROM pg_catalog.pg_database d

@@ -307,6 +307,28 @@ pub fn old_rows(
     Ok(rows)
 }
 
+/// Transactions, or subtransactions, that updated or deleted rows of one relation, with how many,
+/// most first.
+///
+/// # Errors
+/// As [`transaction`].
+pub fn writers_of(
+    source: &WalSource,
+    database: u32,
+    relfilenode: u32,
+) -> Result<Vec<(u32, u64)>, Error> {
+    let mut rows: BTreeMap<u32, u64> = BTreeMap::new();
+    source.each(&["-r", "Heap"], |record| {
+        if old_row(record, database, relfilenode).is_some() {
+            *rows.entry(record.xid).or_default() += 1;
+        }
+        ControlFlow::Continue(())
+    })?;
+    let mut writers: Vec<(u32, u64)> = rows.into_iter().collect();
+    writers.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    Ok(writers)
+}
+
 /// Records after `after` that touch one block of a relation's main fork, at most 100.
 ///
 /// # Errors

@@ -17,6 +17,9 @@ pub(super) static CAUSE: Cause = Cause {
     judge,
 };
 
+/// Less of the connections is missed by nobody.
+const SLOTS: f64 = 0.05;
+
 /// Failed logins are real or not; whether they explain the harm is another question. Harm
 /// that users feel in sessions they already have (waiting, failing, slow statements) cannot
 /// come from logins that failed.
@@ -62,6 +65,18 @@ fn judge(case: &Case) -> Verdict {
                  ({n_errors} failed statements) is inside sessions that are logged in",
                 human(per_s),
                 strangers.len()
+            ),
+            ..rate
+        });
+    }
+    // A login that is refused holds a connection for less than a second.
+    let slots = recent.iter().rev().find_map(|s| s.database).map(|d| d.slots() as f64);
+    if let Some(slots) = slots.filter(|slots| per_s < SLOTS * slots) {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!(
+                "{n} failed logins of {} roles; of {} connections they hold less than one in twenty",
+                strangers.len(),
+                human(slots)
             ),
             ..rate
         });

@@ -2,7 +2,7 @@
 
 use super::Cause;
 use crate::counted::{Fresh, fresh};
-use crate::facts::{complete, is_login_failure, logged, no_baseline};
+use crate::facts::{complete, host, is_login_failure, logged, no_baseline};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -63,11 +63,6 @@ fn judge(case: &Case) -> Verdict {
     let claim = format!("failed logins of {} roles and addresses", keys.len());
     let total = (sum(|r| r.0), sum(|r| r.1));
     Verdict::Likely(Likely::new(0.7, says, measured(claim, total, logged(first))))
-}
-
-/// `10.0.0.1:4000` without the port.
-fn host(client: &str) -> &str {
-    client.rsplit_once(':').map_or(client, |(host, _)| host)
 }
 
 #[cfg(test)]

@@ -11,13 +11,7 @@ pub(super) static CAUSE: Cause = Cause {
     name: "DDL or maintenance holds a strong lock too long",
     necessary: "the session at the root of the lock queue is active, and runs DDL or holds a table \
                 in a mode that makes writers wait",
-    explains: &[
-        "lock_queue",
-        "throughput_drop",
-        "statement_slow",
-        "connections_near_limit",
-        "sessions_hang",
-    ],
+    explains: &["lock_queue", "throughput_drop", "statement_slow", "connections_near_limit"],
     actions: &["cancel_blocker", "keep_empty_pages"],
     prevention: &[
         "Build indexes CONCURRENTLY and add constraints NOT VALID, then VALIDATE",

@@ -9,13 +9,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "lock_ddl_queue",
     name: "Lock pile-up behind a waiting DDL statement",
     necessary: "a request for a strong table lock is not granted, and others wait for it",
-    explains: &[
-        "lock_queue",
-        "throughput_drop",
-        "statement_slow",
-        "connections_near_limit",
-        "sessions_hang",
-    ],
+    explains: &["lock_queue", "throughput_drop", "statement_slow", "connections_near_limit"],
     actions: &["cancel_waiter"],
     prevention: &[
         "Run every DDL statement with lock_timeout and retries; `pgward apply` does",

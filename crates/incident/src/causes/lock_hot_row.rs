@@ -10,7 +10,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "lock_hot_row",
     name: "Row-lock contention on hot rows",
     necessary: "the blocker changes from second to second",
-    explains: &["lock_queue", "throughput_drop", "statement_slow", "sessions_hang"],
+    explains: &["lock_queue", "throughput_drop", "statement_slow"],
     actions: &[],
     prevention: &["Spread the hot row: shard the counter, or take queue rows with SKIP LOCKED"],
     judge,

@@ -10,7 +10,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "lock_idle_tx",
     name: "Idle-in-transaction session holds locks",
     necessary: "the session at the root of the lock queue is idle in transaction",
-    explains: &["lock_queue", "throughput_drop", "statement_slow", "error_burst", "sessions_hang"],
+    explains: &["lock_queue", "throughput_drop", "statement_slow", "error_burst"],
     actions: &["terminate_blocker"],
     prevention: &[
         "Set idle_in_transaction_session_timeout for the role that ran the script",

@@ -6,7 +6,9 @@ use crate::facts::{
     seconds_of, verb,
 };
 use crate::forest;
+use crate::reach::Reach;
 use pgward_model::prelude::*;
+use std::collections::HashMap;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "schema_data_loss",
@@ -56,6 +58,11 @@ fn judge(case: &Case) -> Verdict {
     let counted = case.window.recent().iter().any(|s| s.tables.is_some());
     if !counted {
         return Verdict::unknown("table counters since the onset");
+    }
+    if seconds_between(case.onset, case.window.now()) < FOLLOWS_S {
+        return Verdict::unknown(
+            "how many rows were written: a session that has just written reports it up to 10 s later",
+        );
     }
     Verdict::ruled_out(
         Evidence::measured(
@@ -135,8 +142,15 @@ fn author<'a>(case: &'a Case, event: &'a DdlEvent) -> (&'a str, &'a str) {
 /// Statements that begin with one of the verbs, as counted last, which nobody had run before the
 /// onset.
 fn new_statements<'a>(case: &'a Case, verbs: &[&str]) -> Vec<&'a StatementCounters> {
-    let counted =
-        |samples: &'a [Sample]| samples.iter().rev().find_map(|s| s.statements.as_deref());
+    let mut all = all_new(case);
+    all.retain(|s| verbs.contains(&verb(&s.text).as_str()));
+    all
+}
+
+fn all_new(case: &Case) -> Vec<&StatementCounters> {
+    fn counted(samples: &[Sample]) -> Option<&[StatementCounters]> {
+        samples.iter().rev().find_map(|s| s.statements.as_deref())
+    }
     let before = counted(case.window.baseline()).unwrap_or_default();
     let now = counted(case.window.recent()).unwrap_or_default();
     let known = |s: &StatementCounters| {
@@ -145,7 +159,7 @@ fn new_statements<'a>(case: &'a Case, verbs: &[&str]) -> Vec<&'a StatementCounte
     let ran = |s: &StatementCounters| {
         !known(s) && before.iter().all(|b| (b.query_id, &b.role) != (s.query_id, &s.role))
     };
-    now.iter().filter(|s| verbs.contains(&verb(&s.text).as_str()) && ran(s)).collect()
+    now.iter().filter(|s| ran(s)).collect()
 }
 
 /// The statement that wrote what was measured, by its own count of rows, and the errors of others
@@ -157,18 +171,18 @@ fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
     let enough = |s: &&&StatementCounters| {
         s.rows as f64 >= 0.5 * n_written && mentions(&s.text, &relation.name)
     };
-    let writer = writers.iter().find(enough)?;
-    let stumbles = |e: &&LogEntry| {
+    let writer = writers.iter().find(enough).copied().or_else(|| hidden(case, relation))?;
+    let mut on_it = names(case, relation);
+    let recent = case.window.recent();
+    let mut failed: Vec<&LogEntry> = recent.iter().flat_map(|s| &s.log).collect();
+    failed.retain(|e| {
         is_statement_error(e)
             && e.role != writer.role
             && seconds_between(symptom.since, e.at) > -FOLLOWS_S
-            && mentions(&e.statement, &relation.name)
-    };
-    let recent = case.window.recent();
-    let failed: Vec<&LogEntry> = recent.iter().flat_map(|s| &s.log).filter(stumbles).collect();
+            && on_it(e)
+    });
     let before = case.window.baseline().iter().flat_map(|s| &s.log);
-    let n_before =
-        before.filter(|e| is_statement_error(e) && mentions(&e.statement, &relation.name));
+    let n_before = before.filter(|e| is_statement_error(e) && on_it(e));
     let per_s = failed.len() as f64 / seconds_of(recent);
     let per_s_before = n_before.count() as f64 / seconds_of(case.window.baseline());
     let example = failed.first().filter(|_| failed.len() >= 3 && per_s > 3.0 * per_s_before)?;
@@ -177,11 +191,12 @@ fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
             && verb(&s.query) == verb(&writer.text)
             && mentions(&s.query, &relation.name)
     });
+    let n =
+        human(if writer.rows as f64 >= 0.5 * n_written { writer.rows as f64 } else { n_written });
     let says = format!(
-        "role {}{} has changed {} rows of {relation}, {}: {}. Since then {} statements on it fail: {} ({})",
+        "role {}{} has changed {n} rows of {relation}, {}: {}. Since then {} statements on it fail: {} ({})",
         writer.role,
         sender.map_or(String::new(), |s| format!(" ({}, pid {})", s.application, s.pid)),
-        human(writer.rows as f64),
         symptom.title,
         cut(sender.map_or(&*writer.text, |s| &s.query), 200),
         failed.len(),
@@ -196,15 +211,19 @@ fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
     )
     .against(per_s_before)
     .at(case.window.now());
-    let rows = Evidence::measured(
-        format!(
-            "rows that one statement of role {} changed: {}",
-            writer.role,
-            cut(&writer.text, 80)
+    let (what, n, unit) = match writer.rows as f64 >= 0.5 * n_written {
+        true => ("rows changed by one statement of", writer.rows, "rows"),
+        false => (
+            "calls of the one new statement that reaches it, through a function, by",
+            writer.calls,
+            "calls",
         ),
-        writer.rows as f64,
-        "rows",
-        sampled("statements: pg_stat_statements.rows"),
+    };
+    let rows = Evidence::measured(
+        format!("{what} role {}: {}", writer.role, cut(&writer.text, 80)),
+        n as f64,
+        unit,
+        sampled("statements: pg_stat_statements"),
     )
     .against(0.0)
     .at(case.window.now());
@@ -216,6 +235,39 @@ fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
             .by(sender.map(|s| s.pid))
             .act(&["undo_rows"]),
     ))
+}
+
+/// The one statement, first run since the onset, that calls a function which writes and reaches the
+/// table: its rows are counted for no statement.
+fn hidden<'a>(case: &'a Case, relation: &Relation) -> Option<&'a StatementCounters> {
+    let calls = all_new(case).into_iter().filter(|s| {
+        let reach = Reach::of(case, &s.text);
+        !reach.writers.is_empty() && reach.touches(relation)
+    });
+    let mut calls = calls.fuse();
+    calls.next().filter(|_| calls.next().is_none())
+}
+
+/// Texts of failing statements that are looked through; the rest differ in their constants.
+const TEXTS_MAX: usize = 50;
+
+/// Does a failing statement name the table, or something that reaches it? What fails by the
+/// thousand is few texts up to their first constant.
+fn names<'a>(case: &'a Case, relation: &'a Relation) -> impl FnMut(&LogEntry) -> bool + 'a {
+    let mut known: HashMap<String, bool> = HashMap::new();
+    move |entry| {
+        let text = entry.statement.split(|c: char| c == '\'' || c.is_ascii_digit()).next();
+        let text = text.unwrap_or("");
+        if let Some(reached) = known.get(text) {
+            return *reached || mentions(&entry.statement, &relation.name);
+        }
+        if known.len() >= TEXTS_MAX {
+            return mentions(&entry.statement, &relation.name);
+        }
+        let reached = Reach::of(case, text).touches(relation);
+        known.insert(text.to_owned(), reached);
+        reached || mentions(&entry.statement, &relation.name)
+    }
 }
 
 /// The counters that tell of a write reach the view after the first statement that fails for it.
@@ -293,10 +345,12 @@ mod tests {
 
     #[test]
     fn likely_ruled_out_and_unknown() {
-        let mut samples = healthy(40);
+        let mut samples = healthy(50);
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::Unknown { .. }));
         samples.last_mut().unwrap().tables = Some(vec![table("orders", 10)]);
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        // A session that has just written has not reported it yet.
+        assert!(matches!(judge(&case(samples.clone(), 40)), Verdict::Unknown { .. }));
         samples.last_mut().unwrap().ddl = vec![ddl(39, "DROP TABLE", "table", "orders")];
         let mut dropped = case(samples, 30);
         let evidence = Evidence::measured("x", 1.0, "rows", Source::new(SourceKind::Ddl, ""));

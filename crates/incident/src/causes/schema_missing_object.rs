@@ -42,7 +42,11 @@ fn judge(case: &Case) -> Verdict {
         return Verdict::unknown(format!("only {n} such errors: a typing mistake leaves as many"));
     }
     let before = |d: &&DdlEvent| d.at <= first.at && removes(d);
-    let named = |d: &&DdlEvent| d.relation.as_ref().is_some_and(|r| names(first, r));
+    let missing = missing_name(first);
+    let named = |d: &&DdlEvent| {
+        d.relation.as_ref().is_some_and(|r| names(first, r))
+            || missing.is_some_and(|name| mentions(&d.statement, name))
+    };
     let blamed: Vec<DdlEvent> = case.ddl.iter().filter(before).filter(named).cloned().collect();
     if blamed.is_empty()
         && let Some(proof) = elsewhere(case, first)
@@ -99,8 +103,7 @@ fn removes(event: &DdlEvent) -> bool {
 /// The relation that is said to be missing stands in some schema, and where names are looked for
 /// was changed.
 fn elsewhere(case: &Case, first: &LogEntry) -> Option<Evidence> {
-    let name = first.message.split('"').nth(1).filter(|_| first.sqlstate == "42P01")?;
-    let name = name.rsplit('.').next().unwrap_or(name);
+    let name = missing_name(first).filter(|_| first.sqlstate == "42P01")?;
     let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref())?;
     let relations = catalog.relations.iter().filter(|r| r.relation.name == name);
     let there: Vec<String> = relations.map(|r| r.relation.to_string()).collect();
@@ -120,6 +123,12 @@ fn elsewhere(case: &Case, first: &LogEntry) -> Option<Evidence> {
         )
         .at(path.at)
     })
+}
+
+/// The name in the message, without its schema.
+fn missing_name(first: &LogEntry) -> Option<&str> {
+    let name = first.message.split('"').nth(1)?;
+    Some(name.rsplit('.').next().unwrap_or(name))
 }
 
 fn names(entry: &LogEntry, relation: &Relation) -> bool {
@@ -146,6 +155,11 @@ mod tests {
         case.ddl = vec![ddl(28, "CREATE INDEX", "index", "orders")];
         assert!(judge(&case).likely().unwrap().ddl.is_empty());
         case.ddl.push(ddl(29, "DROP TABLE", "table", "orders"));
+        assert_eq!(judge(&case).likely().unwrap().ddl.len(), 1);
+        case.ddl.pop();
+        let mut renamed = ddl(29, "ALTER TABLE", "table", "purchases");
+        renamed.statement = "ALTER TABLE orders RENAME TO purchases".into();
+        case.ddl.push(renamed);
         assert_eq!(judge(&case).likely().unwrap().ddl.len(), 1);
         case.ddl.pop();
         let orders = RelationInfo::new(1, Relation::new("store", "orders"), 'r');

@@ -60,6 +60,15 @@ fn judge(case: &Case) -> Verdict {
             ..evidence
         });
     }
+    let written = case.symptoms.iter().find(|s| {
+        s.detector == "mass_write" && s.relations.iter().any(|r| r.same_as(&table.relation))
+    });
+    if let Some(written) = written {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!("{}, and they died just now: {}", evidence.claim, written.title),
+            ..evidence
+        });
+    }
     let workers = newest(case.window.recent(), |s| s.horizon.clone()).map(|h| {
         format!("{} of {} autovacuum workers are at work", h.n_autovacuum, h.autovacuum_max)
     });

@@ -4,6 +4,7 @@
 use super::{Action, Cx, plan as refuse, runbook, step};
 use crate::error::Error;
 use crate::moment::{self, Writer};
+use pgward_incident::reach::Reach;
 use pgward_model::prelude::*;
 use pgward_sql::action::Action as Change;
 use std::collections::BTreeSet;
@@ -29,7 +30,7 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         .filter(|s| s.relations.iter().any(|r| r.same_as(relation)))
         .collect();
     let n_live = case.window.table(relation).map_or(0.0, |t| t.n_live as f64);
-    let culprit = moment::largest_writer(cx, relation, &measured, n_live)?;
+    let culprit = moment::largest_writer(cx, relation, &measured, n_live, before(case))?;
     let loss = match did_it(likely, case, relation, &culprit) {
         Some(how) => {
             Loss { n_rows: Some(0), explain: format!("{how}; newer values of others stay") }
@@ -42,10 +43,16 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         },
     };
     let mut undo = step(
-        format!(
-            "give {} rows of {relation} the values of before transaction {}",
-            culprit.n_rows, culprit.xid
-        ),
+        match culprit.n_rows {
+            0 => format!(
+                "bring {} rows of {relation} back that transaction {} deleted or changed",
+                culprit.n_written, culprit.xid
+            ),
+            n => format!(
+                "give {n} rows of {relation} the values of before transaction {}",
+                culprit.xid
+            ),
+        },
         Act::RestoreRows {
             relation: relation.clone(),
             xid: culprit.xid,
@@ -72,6 +79,12 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         loss,
         vec![undo],
     ))
+}
+
+/// The last WAL position that is known from before the onset.
+fn before(case: &Case) -> Option<&str> {
+    let before = case.window.baseline().iter().rev().filter_map(|s| s.wal.as_ref());
+    before.map(|w| w.lsn.as_str()).find(|lsn| !lsn.is_empty())
 }
 
 /// The session to blame, while it is in a transaction by the last sample: what it holds must be
@@ -142,8 +155,16 @@ fn counted(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> b
         before.iter().any(|b| (b.query_id, &b.role) == (s.query_id, &s.role))
     };
     let now = newest(case.window.recent());
-    let mut writers = now.iter().filter(|s| !known(s) && changes(&s.text, table));
-    let one = writers.next().is_some_and(|s| s.rows.unsigned_abs() == writer.n_written);
+    // A function's rows are counted for no statement: that no other can have done it must do.
+    let calls = |s: &StatementCounters| {
+        let reach = Reach::of(case, &s.text);
+        !reach.writers.is_empty() && reach.touches(table)
+    };
+    let mut writers =
+        now.iter().filter(|s| !known(s)).filter(|s| changes(&s.text, table) || calls(s));
+    let one = writers
+        .next()
+        .is_some_and(|s| s.rows.unsigned_abs() == writer.n_written || !changes(&s.text, table));
     one && writers.next().is_none()
 }
 
