@@ -79,6 +79,11 @@ impl Reach {
         }
     }
 
+    /// Is it a word of the statement itself?
+    pub(crate) fn names(&self, word: &str) -> bool {
+        has(&self.words, word)
+    }
+
     /// Does it name the relation, or something that reads or writes it?
     pub fn touches(&self, relation: &Relation) -> bool {
         has(&self.words, &relation.name) || self.behind.iter().any(|r| r.same_as(relation))
@@ -132,9 +137,6 @@ mod tests {
 
     fn catalog() -> Catalog {
         Catalog {
-            taken_at: Timestamp::UNIX_EPOCH,
-            server_version: 150_018,
-            database: "lib".to_owned(),
             relations: vec![
                 relation("Loan", None),
                 relation("reading", None),
@@ -151,10 +153,7 @@ mod tests {
                 ),
                 object("function", "lib.night()", "SELECT lib.mark(1)"),
             ],
-            statements: Vec::new(),
-            search_path: Vec::new(),
-            histories: None,
-            conditions: None,
+            ..Catalog::new(Timestamp::UNIX_EPOCH, 150_018, "lib")
         }
     }
 

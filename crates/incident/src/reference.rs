@@ -146,15 +146,8 @@ mod tests {
         samples.push(last);
         let mut case = case(samples, 30);
         case.catalog = Some(Catalog {
-            taken_at: at(0),
-            server_version: 150_018,
-            database: "shop".into(),
             relations: vec![relation("accounts", 9.0), events],
-            objects: Vec::new(),
-            statements: Vec::new(),
-            search_path: Vec::new(),
-            histories: None,
-            conditions: None,
+            ..Catalog::new(at(0), 150_018, "shop")
         });
         judge(&case)
     }

@@ -195,6 +195,21 @@ pub struct StatementTraffic {
 }
 
 impl Catalog {
+    /// One that holds nothing yet.
+    pub fn new(taken_at: Timestamp, server_version: u32, database: impl Into<String>) -> Self {
+        Self {
+            taken_at,
+            server_version,
+            database: database.into(),
+            relations: Vec::new(),
+            objects: Vec::new(),
+            statements: Vec::new(),
+            search_path: Vec::new(),
+            histories: None,
+            conditions: None,
+        }
+    }
+
     /// Where the search path has this schema, from 0; `None`: nowhere. Temporary tables go first.
     pub fn place(&self, schema: &str) -> Option<usize> {
         match self.search_path.as_slice() {

@@ -72,15 +72,10 @@ pub fn schema(session: &Session) -> Result<Catalog, Error> {
         with(get(&row, 0)?, &mut |r| r.constraints.push(constraint.clone()));
     }
     Ok(Catalog {
-        taken_at: clock::now(),
-        server_version: session.version(),
-        database: session.target().database().to_owned(),
         relations,
         objects: objects(session)?,
-        statements: Vec::new(),
         search_path: search_path(session)?,
-        histories: None,
-        conditions: None,
+        ..Catalog::new(clock::now(), session.version(), session.target().database())
     })
 }
 

@@ -39,20 +39,28 @@ impl Purpose {
 
     fn settings(self) -> &'static str {
         match self {
-            // Nothing of ours is found by a path that others can put something on.
-            // 100 ms: what bystanders do not notice; 2 s: what one tick may cost at worst.
-            Purpose::Watch => {
-                "-c search_path=pg_catalog -c lock_timeout=100 -c statement_timeout=2000 \
-                 -c idle_in_transaction_session_timeout=5000 -c max_parallel_workers_per_gather=0 \
-                 -c jit=off"
-            }
             Purpose::Inspect => {
                 "-c lock_timeout=100 -c statement_timeout=30000 \
                  -c idle_in_transaction_session_timeout=30000 \
                  -c max_parallel_workers_per_gather=0 -c jit=off"
             }
             Purpose::Act => "-c lock_timeout=2000 -c idle_in_transaction_session_timeout=60000",
-            Purpose::Private | Purpose::Application(_) => "",
+            Purpose::Watch | Purpose::Private | Purpose::Application(_) => "",
+        }
+    }
+
+    /// What it sets for itself once it is connected. What comes with the connection hides in
+    /// `pg_settings` what holds for others; what is set has theirs beside it, in `reset_val`.
+    fn sets(self) -> &'static str {
+        match self {
+            // Nothing of ours is found by a path that others can put something on.
+            // 100 ms: what bystanders do not notice; 2 s: what one tick may cost at worst.
+            Purpose::Watch => {
+                "SET search_path = pg_catalog; SET lock_timeout = 100; \
+                 SET statement_timeout = 2000; SET idle_in_transaction_session_timeout = 5000; \
+                 SET max_parallel_workers_per_gather = 0; SET jit = off"
+            }
+            _ => "",
         }
     }
 
@@ -248,6 +256,10 @@ impl Session {
 
     /// Learns which backend it has, and notes it where it only watches.
     fn introduce(&mut self) -> Result<(), Error> {
+        let sets = self.purpose.sets();
+        if !sets.is_empty() {
+            self.simple(sets)?;
+        }
         let rows = self.query(
             "SELECT a.pid, a.backend_start
              FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a",

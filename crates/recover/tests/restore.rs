@@ -161,6 +161,37 @@ fn a_dropped_table_comes_back_with_all_that_hung_on_it() {
 }
 
 #[test]
+fn a_dropped_partition_comes_back_into_its_table() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
+    let p = production(
+        "CREATE TABLE customers (id int PRIMARY KEY); INSERT INTO customers VALUES (1); \
+         CREATE TABLE orders (id bigint, quarter text, customer int REFERENCES customers, \
+         PRIMARY KEY (id, quarter)) PARTITION BY LIST (quarter); \
+         CREATE TABLE orders_3 PARTITION OF orders FOR VALUES IN ('q3'); \
+         CREATE TABLE orders_4 PARTITION OF orders FOR VALUES IN ('q4'); \
+         CREATE INDEX by_customer ON orders (customer); \
+         INSERT INTO orders SELECT g, 'q' || 3 + g % 2, 1 FROM generate_series(1, 100) g;",
+    );
+    let schema = p.schema();
+    let oid = p.number("SELECT 'orders_4'::regclass::oid::int8") as u32;
+    let file = p.number("SELECT pg_relation_filenode('orders_4')::int8") as u32;
+    p.session.simple("DROP TABLE orders_4").unwrap();
+    p.session.simple("INSERT INTO orders VALUES (200, 'q3', 1)").unwrap();
+
+    // The whole table is locked before the partition is.
+    let dropped = wal::dropper_of(&p.wal(), p.database(), file).unwrap();
+    let side = p.side(Point::BeforeLsn(dropped.before_lock(Some(oid)).to_string()));
+    let lost = [Relation::new("public", "orders_4")];
+    let report = restore::objects(&p.target(), &side, &lost, &Limits::RESTORE).unwrap();
+    assert_eq!(report.rows_restored, 50);
+    assert_eq!(report.notes, [""; 0]);
+    assert_eq!(p.schema(), schema);
+    assert_eq!(p.number("SELECT count(*) FROM orders"), 101);
+}
+
+#[test]
 fn a_row_written_meanwhile_does_not_keep_the_table_away() {
     if installation::lacks(PROGRAMS) {
         return;

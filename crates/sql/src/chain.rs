@@ -68,17 +68,7 @@ const CALLS_MAX: usize = 8;
 impl Chain {
     /// Begins with a live catalog, or with an empty database.
     pub fn new(live: Option<&Catalog>) -> Chain {
-        let empty = || Catalog {
-            taken_at: Timestamp::UNIX_EPOCH,
-            server_version: 0,
-            database: String::new(),
-            relations: Vec::new(),
-            objects: Vec::new(),
-            statements: Vec::new(),
-            search_path: Vec::new(),
-            histories: None,
-            conditions: None,
-        };
+        let empty = || Catalog::new(Timestamp::UNIX_EPOCH, 0, "");
         let catalog = live.cloned().unwrap_or_else(empty);
         Chain {
             given_path: catalog.search_path.clone(),

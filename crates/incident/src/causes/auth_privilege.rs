@@ -139,7 +139,10 @@ fn told(lost: &ConfigChange) -> String {
 fn change(case: &Case, first: Timestamp) -> Option<&DdlEvent> {
     let of_rights = |d: &&DdlEvent| {
         ["GRANT", "REVOKE"].contains(&d.command.as_str())
-            || d.statement.to_ascii_uppercase().contains("OWNER TO")
+            || d.command.ends_with("POLICY")
+            || ["OWNER TO", "ROW LEVEL SECURITY"]
+                .iter()
+                .any(|words| d.statement.to_ascii_uppercase().contains(words))
     };
     let near = |d: &&DdlEvent| (-1.0..BLAMED_S).contains(&seconds_between(d.at, first));
     let mut all = case.ddl.iter().filter(of_rights).filter(near);

@@ -1,7 +1,7 @@
 //! A setting changed, or was written down for the next restart.
 
-use super::Cause;
-use crate::facts::{changes_near, complete, no_baseline, sampled};
+use super::{Cause, plan_missing_index};
+use crate::facts::{changes_near, complete, no_baseline, regressions, sampled};
 use crate::forecast::newest;
 use pgward_model::prelude::*;
 
@@ -44,6 +44,9 @@ fn judge(case: &Case) -> Verdict {
     )
     .against(0.0)
     .at(case.window.now());
+    if let Some(likely) = spoils_plans(case, &changes, &evidence) {
+        return Verdict::Likely(likely);
+    }
     match changes.first() {
         None => Verdict::ruled_out(evidence),
         Some(c) => Verdict::Likely(Likely::new(
@@ -52,6 +55,46 @@ fn judge(case: &Case) -> Verdict {
             evidence,
         )),
     }
+}
+
+/// What the planner goes by.
+///
+/// Source: manual, 20.7 Query Planning, and `work_mem`.
+const PLANNER: [&str; 12] = [
+    "enable_",
+    "seq_page_cost",
+    "random_page_cost",
+    "cpu_",
+    "parallel_",
+    "effective_cache_size",
+    "work_mem",
+    "jit",
+    "plan_cache_mode",
+    "from_collapse_limit",
+    "join_collapse_limit",
+    "geqo",
+];
+
+/// A setting of the planner that changed, and a statement whose plan reads many times the blocks
+/// since.
+fn spoils_plans(case: &Case, changes: &[&ConfigChange], evidence: &Evidence) -> Option<Likely> {
+    let of_planner = |c: &&&ConfigChange| {
+        let name = c.name.rsplit(' ').next().unwrap_or(&c.name);
+        PLANNER.iter().any(|setting| name.starts_with(setting))
+    };
+    let change = changes.iter().find(of_planner)?;
+    let pairs = regressions(&case.window);
+    let (now, old) = plan_missing_index::spoiled(&pairs)?;
+    let says = format!(
+        "{} changed from {} to {} at {}. Since then the plan is another one of: {}",
+        change.name,
+        change.before,
+        change.after,
+        change.at.strftime("%H:%M:%S UTC"),
+        plan_missing_index::costs(now, old)
+    );
+    let slower = plan_missing_index::time_per_call(case, now, old);
+    Some(Likely::new(0.85, says, evidence.clone()).and(slower))
 }
 
 /// A server that does not come back, with a setting that the restart was the first to try.

@@ -1,7 +1,8 @@
 //! Someone holds an advisory lock that others want.
 
 use super::Cause;
-use crate::facts::{complete, sampled};
+use crate::facts::{complete, cut, sampled, who};
+use crate::forest;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -39,7 +40,31 @@ fn judge(case: &Case) -> Verdict {
     if n <= before {
         return Verdict::ruled_out(evidence);
     }
-    Verdict::Likely(Likely::new(0.6, format!("{n} sessions wait for an advisory lock"), evidence))
+    let waiting = format!("{n} sessions wait for an advisory lock");
+    let Some((root, session)) = holder(case) else {
+        return Verdict::Likely(Likely::new(0.6, waiting, evidence));
+    };
+    let idle_s = session.state_change.map_or(0.0, |t| seconds_between(t, root.at));
+    let says = format!(
+        "{waiting} that {} holds, {} for {}; its last statement: {}",
+        who(session),
+        session.state,
+        human_duration(idle_s),
+        cut(&session.query, 160)
+    );
+    let source = sampled("sessions: pg_stat_activity.state_change");
+    let claim = format!("pid {} has been {}", session.pid, session.state);
+    let since = Evidence::measured(claim, idle_s, "s", source).at(root.at);
+    Verdict::Likely(Likely::new(0.6, says, evidence).and(since).by([session.pid]))
+}
+
+/// Who is at the root of the longest queue for an advisory lock.
+fn holder(case: &Case) -> Option<(forest::Root<'_>, &SessionSample)> {
+    let waits = |w: &&SessionSample| w.waits_for.as_ref().is_some_and(|l| l.kind == "advisory");
+    let roots = case.window.recent().iter().flat_map(forest::roots);
+    let worst = roots.max_by_key(|r| r.waiters.iter().copied().filter(|w| waits(w)).count())?;
+    let session = worst.session?;
+    Some((worst, session))
 }
 
 #[cfg(test)]

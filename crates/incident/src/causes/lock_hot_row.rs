@@ -1,7 +1,7 @@
 //! Many short transactions want the same row.
 
 use super::Cause;
-use crate::facts::{against_before, complete, sampled};
+use crate::facts::{against_before, complete, cut, sampled};
 use crate::forest;
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
@@ -47,11 +47,18 @@ fn judge(case: &Case) -> Verdict {
     if !changing {
         return Verdict::ruled_out(evidence("one steady blocker, or none,"));
     }
-    Verdict::Likely(Likely::new(
-        0.7,
-        format!("{} different sessions took turns at the head of the row-lock queue", pids.len()),
-        evidence("different sessions"),
-    ))
+    let worst = forest::worst(case.window.recent());
+    let waits = worst.iter().flat_map(|r| &r.waiters);
+    let relation = waits.clone().find_map(|w| w.waits_for.as_ref()?.relation.clone());
+    let statement = waits.clone().next().map(|w| format!("; they run: {}", cut(&w.query, 160)));
+    let says = format!(
+        "{} different sessions took turns at the head of the row-lock queue{}, {} behind it at once{}",
+        pids.len(),
+        relation.as_ref().map_or(String::new(), |r| format!(" on {r}")),
+        waits.count(),
+        statement.unwrap_or_default()
+    );
+    Verdict::Likely(Likely::new(0.7, says, evidence("different sessions")).on(relation))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A prepared statement has one plan for all parameters, and some of them need another.
 
-use super::Cause;
+use super::{Cause, plan_missing_index};
 use crate::facts::{complete, cut, regressions, sampled};
 use pgward_model::prelude::*;
 
@@ -60,6 +60,16 @@ fn judge(case: &Case) -> Verdict {
     if waits || !now.text.contains("$1") {
         return Verdict::present_not_sufficient(Evidence {
             claim: format!("{claim}; yet locks are waited for, or it has no parameter"),
+            ..evidence
+        });
+    }
+    let blamed = plan_missing_index::blame(case, &now.text);
+    if let Some(change) = blamed.last() {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!(
+                "{claim}; yet within these calls {}",
+                plan_missing_index::describe(change)
+            ),
             ..evidence
         });
     }

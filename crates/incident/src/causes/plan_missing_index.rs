@@ -59,6 +59,12 @@ fn judge(case: &Case) -> Verdict {
             ..blocks
         });
     }
+    if blamed.is_empty() && case.symptoms.iter().any(|s| s.detector == "lock_queue") {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!("{}; yet no index changed, and sessions wait for locks", blocks.claim),
+            ..blocks
+        });
+    }
     let change = match blamed.as_slice() {
         [] => "no index change is known, so one may never have existed".to_owned(),
         events => events.iter().map(describe).collect::<Vec<_>>().join("; "),
@@ -155,7 +161,21 @@ pub(super) fn blame(case: &Case, statement: &str) -> Vec<DdlEvent> {
     }
     let reach = Reach::of(case, statement);
     let touches = |d: &&&DdlEvent| d.relation.as_ref().is_some_and(|r| reach.touches(r));
-    near.iter().filter(touches).map(|d| (*d).clone()).collect()
+    let may_serve = |d: &&&DdlEvent| !d.dropped || may_serve(d, &reach);
+    near.iter().filter(touches).filter(may_serve).map(|d| (*d).clone()).collect()
+}
+
+/// Can an index have served the statement? One that it names no column of, though it names the
+/// table, cannot.
+fn may_serve(event: &DdlEvent, reach: &Reach) -> bool {
+    let named = event.relation.as_ref().is_some_and(|r| reach.names(&r.name));
+    let columns = event.old_definition.as_ref().and_then(|d| Some(d.split_once('(')?.1));
+    match columns.filter(|_| named) {
+        Some(columns) => columns
+            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .any(|word| reach.names(word)),
+        None => true,
+    }
 }
 
 pub(super) fn describe(event: &DdlEvent) -> String {
@@ -202,6 +222,18 @@ mod tests {
         assert!(verdict.likely().unwrap().score > 0.9);
         assert!(matches!(judge(&case(samples(0), 31)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(healthy(40), 31)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_dropped_index_on_columns_that_the_statement_does_not_name_is_not_blamed() {
+        for (columns, n) in [("customer_id, day", 1), ("lower(city)", 0)] {
+            let mut case = case(samples(2000), 31);
+            let mut dropped = ddl(28, "DROP INDEX", "index", "orders");
+            dropped.old_definition =
+                Some(format!("CREATE INDEX orders_i ON public.orders USING btree ({columns})"));
+            case.ddl = vec![dropped];
+            assert_eq!(judge(&case).likely().unwrap().ddl.len(), n, "{columns}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Commits wait for a synchronous standby that does not answer.
 
 use super::Cause;
-use crate::facts::{complete, sampled};
+use crate::facts::{changes_near, complete, sampled};
 use crate::forecast::newest;
 use pgward_model::prelude::*;
 
@@ -59,10 +59,15 @@ fn judge(case: &Case) -> Verdict {
     };
     let sync = now.standbys.iter().filter(|s| matches!(s.sync_state.as_str(), "sync" | "quorum"));
     let n_sync = sync.count();
+    // Settings are compared more often than standbys are looked at.
+    let changed = changes_near(case, "setting").rfind(|c| c.name == "synchronous_standby_names");
+    let names = changed.map_or(&now.sync_names, |c| &c.after);
+    let since = changed.map_or(String::new(), |c| {
+        format!(", set at {} (before: '{}')", c.at.strftime("%H:%M:%S UTC"), c.before)
+    });
     let says = format!(
-        "{n} commits wait for a standby of synchronous_standby_names = '{}'; {n_sync} of the {} \
-         standbys that follow are synchronous",
-        now.sync_names,
+        "{n} commits wait for a standby of synchronous_standby_names = '{names}'{since}; {n_sync} \
+         of the {} standbys that follow are synchronous",
         now.standbys.len()
     );
     let standbys = Evidence::measured(

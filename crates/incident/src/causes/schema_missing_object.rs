@@ -125,9 +125,12 @@ fn elsewhere(case: &Case, first: &LogEntry) -> Option<Evidence> {
     })
 }
 
-/// The name in the message, without its schema.
+/// The name in the message (`relation "a.b"`, `column "b"`, `function a.b(integer)`), without its
+/// schema.
 fn missing_name(first: &LogEntry) -> Option<&str> {
-    let name = first.message.split('"').nth(1)?;
+    let quoted = first.message.split('"').nth(1);
+    let function = || first.message.strip_prefix("function ")?.split('(').next();
+    let name = quoted.or_else(function)?;
     Some(name.rsplit('.').next().unwrap_or(name))
 }
 
@@ -163,17 +166,8 @@ mod tests {
         assert_eq!(judge(&case).likely().unwrap().ddl.len(), 1);
         case.ddl.pop();
         let orders = RelationInfo::new(1, Relation::new("store", "orders"), 'r');
-        case.catalog = Some(Catalog {
-            taken_at: at(0),
-            server_version: 150_018,
-            database: "shop".to_owned(),
-            relations: vec![orders],
-            objects: Vec::new(),
-            statements: Vec::new(),
-            search_path: Vec::new(),
-            histories: None,
-            conditions: None,
-        });
+        let empty = Catalog::new(at(0), 150_018, "shop");
+        case.catalog = Some(Catalog { relations: vec![orders], ..empty });
         assert!(judge(&case).likely().is_some());
         case.window.samples.last_mut().unwrap().changes = vec![ConfigChange {
             at: at(29),

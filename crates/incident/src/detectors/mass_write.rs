@@ -9,8 +9,8 @@ pub(super) static DETECTOR: Detector = Detector {
     id: "mass_write",
     title: "A large share of a table's rows was updated or deleted at once",
     rule: "updates and deletes between two samples reach 10% of the live rows, and 20 times what \
-           the busiest interval of the baseline had: a batch that belongs to daily life is in its \
-           baseline. A notice, no alarm: the change may be meant",
+           the busiest interval of the baseline had, which did not reach 10% itself: a batch that \
+           belongs to daily life is in its baseline. A notice, no alarm: the change may be meant",
     detect,
 };
 
@@ -39,6 +39,8 @@ fn detect(window: &Window) -> Vec<Symptom> {
         .iter()
         .map(|(since, at, t, n)| (*since, *at, *t, *n, usual.get(&t.oid).copied().unwrap_or(0)))
         .filter(|(_, _, _, n, usual)| *n > 20 * (*usual).max(1))
+        // A few rows that everybody writes: all of them at once is what each interval brings.
+        .filter(|(_, _, t, _, usual)| share(t, *usual) < SHARE)
         .map(|(since, at, t, n, usual)| symptom(window, since, at, t, n, share(t, n), usual))
         .collect()
 }
@@ -117,6 +119,18 @@ fn symptom(
 mod tests {
     use super::*;
     use crate::testing::{at, healthy, table};
+
+    #[test]
+    fn a_few_rows_that_everybody_writes_are_no_table_changed_at_once() {
+        let mut samples = healthy(30);
+        for (i, s) in samples.iter_mut().enumerate() {
+            let mut t = table("counters", 20);
+            t.updated = 10 * i as i64 + if i == 29 { 5_000 } else { 0 };
+            s.tables = Some(vec![t]);
+        }
+        let window = Window { samples, baseline_until: at(25), catalog: None };
+        assert_eq!(detect(&window), []);
+    }
 
     #[test]
     fn half_a_table_at_once_is_noticed_and_a_daily_trickle_is_not() {

@@ -223,8 +223,13 @@ fn load(
     restored: &[&Member],
     loads: &[Load],
 ) -> Result<u64, Error> {
-    let before = section(work, archive, entries, "pre-data")?;
-    let after = section(work, archive, entries, "post-data")?;
+    let (at_once, last) = attached_last(there, entries, restored)?;
+    let before = section(work, archive, &at_once, "pre-data")?;
+    let mut after = section(work, archive, &at_once, "post-data")?;
+    if !last.is_empty() {
+        after.push_str(&section(work, archive, &last, "pre-data")?);
+        after.push_str(&section(work, archive, &last, "post-data")?);
+    }
     let values = sequence_values(there, restored)?;
     let limits = format!(
         "SET lock_timeout = {};\nSET statement_timeout = 0;\nSET maintenance_work_mem = '{}';\n",
@@ -261,6 +266,28 @@ fn load(
         say(stdin, "COMMIT;\n")
     })?;
     Ok(n_rows)
+}
+
+/// Entries in two parts: those that attach a partition to a table which production still has come
+/// last. That table has its keys and indexes, and would make them on the partition where the
+/// partition has none of its own yet.
+fn attached_last(
+    there: &Session,
+    entries: &[Entry],
+    restored: &[&Member],
+) -> Result<(Vec<Entry>, Vec<Entry>), Error> {
+    let parents = "SELECT i.inhparent FROM pg_catalog.pg_inherits i
+                   JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relispartition
+                   WHERE i.inhrelid = $1";
+    let mut attached = false;
+    for member in restored.iter().filter(|m| ['r', 'p', 'f'].contains(&m.kind)) {
+        for row in there.query(parents, &[&member.oid])? {
+            let parent: u32 = get(&row, 0)?;
+            attached |= !restored.iter().any(|m| m.oid == parent);
+        }
+    }
+    let is_last = |e: &Entry| attached && (e.is("TABLE ATTACH") || e.is("INDEX ATTACH"));
+    Ok(entries.iter().cloned().partition(|e| !is_last(e)))
 }
 
 /// Fails inside the transaction when not all rows have come: `psql` knows how many it copied.

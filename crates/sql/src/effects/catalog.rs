@@ -544,17 +544,8 @@ mod tests {
     }
 
     fn with(sql: &str, relations: Vec<RelationInfo>) -> Vec<Effect> {
-        let catalog = Catalog {
-            taken_at: Timestamp::UNIX_EPOCH,
-            server_version: 180_004,
-            database: String::new(),
-            relations,
-            objects: Vec::new(),
-            statements: Vec::new(),
-            search_path: Vec::new(),
-            histories: None,
-            conditions: None,
-        };
+        let empty = Catalog::new(Timestamp::UNIX_EPOCH, 180_004, "");
+        let catalog = Catalog { relations, ..empty };
         effects_with(crate::read("t.sql", sql).statements.first().unwrap(), &catalog)
     }
 
