@@ -1,14 +1,15 @@
 //! `pgward.toml`: what a team has agreed for its files (lints it accepts and why, what they
-//! weigh, values of variables, whether a file is one transaction), which servers are watched, and
-//! who is told of trouble.
+//! weigh, values of variables, whether a file is one transaction), what it asks of its schema,
+//! which servers are watched, and who is told of trouble.
 
+mod policy;
 mod watched;
 
 pub use watched::{Server, Watched, of_servers};
 
 use anyhow::{Context, anyhow, bail};
-use pgward_lint::FileOptions;
 use pgward_lint::lints::LINTS;
+use pgward_lint::{FileOptions, Policy};
 use pgward_model::prelude::*;
 use pgward_sql::expect::Allowance;
 use serde::Deserialize;
@@ -27,6 +28,7 @@ pub struct Config {
     /// Where its paths begin.
     base: PathBuf,
     general: Rules,
+    policy: Policy,
     /// Patterns of paths in the order written; what comes later wins.
     paths: Vec<(String, Rules)>,
 }
@@ -35,6 +37,7 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 struct Document {
     check: General,
+    policy: policy::RawPolicy,
     server: Vec<watched::RawServer>,
     alert: Vec<watched::RawRoute>,
     daemon: watched::RawDaemon,
@@ -77,20 +80,26 @@ enum Transaction {
     None,
 }
 
-/// What `pgward.toml` says of each of these files, by their path. It is `given`, or the nearest
+/// What is agreed of some files.
+#[derive(Debug, Default)]
+pub struct Agreed {
+    /// By their path.
+    pub files: BTreeMap<String, FileOptions>,
+    pub policy: Policy,
+}
+
+/// What `pgward.toml` says of these files. It is `given`, or the nearest
 /// one above the folder that all files share; without one, nothing is said.
 ///
 /// # Errors
 /// A file that cannot be read, and whatever in it is not understood, with its line.
-pub fn of_files(
-    given: Option<&Path>,
-    files: &[String],
-) -> anyhow::Result<BTreeMap<String, FileOptions>> {
+pub fn of_files(given: Option<&Path>, files: &[String]) -> anyhow::Result<Agreed> {
     let Some(path) = given.map(Path::to_owned).or_else(|| nearest(files)) else {
-        return Ok(BTreeMap::new());
+        return Ok(Agreed::default());
     };
     let config = read(&path, &text_of(&path)?)?;
-    Ok(files.iter().map(|file| (file.clone(), config.of(file))).collect())
+    let files = files.iter().map(|file| (file.clone(), config.of(file))).collect();
+    Ok(Agreed { files, policy: config.policy })
 }
 
 fn text_of(path: &Path) -> anyhow::Result<String> {
@@ -184,7 +193,8 @@ fn read(path: &Path, text: &str) -> anyhow::Result<Config> {
         }
     }
     let paths = paths.into_iter().map(|(p, rules)| (trimmed(p.get_ref()).to_owned(), rules));
-    Ok(Config { base, general, paths: paths.collect() })
+    let policy = policy::read(document.policy, &wrong)?;
+    Ok(Config { base, general, policy, paths: paths.collect() })
 }
 
 /// Every lint exists, every allowance has its reason.
@@ -308,7 +318,7 @@ severity.drop_table = "warning"
         }
         let file = |name: &str| dir.path().join(name).display().to_string();
         let files = [file("old/1.sql"), file("old/91.sql"), file("2.sql")];
-        let said = of_files(None, &files).unwrap();
+        let said = of_files(None, &files).unwrap().files;
         let of = |name: &str| &said[&file(name)];
         assert_eq!(of("2.sql").severity, BTreeMap::new());
         assert_eq!(of("2.sql").transaction, Some(true));
@@ -318,7 +328,7 @@ severity.drop_table = "warning"
         assert_eq!(of("old/1.sql").vars["owner"], "old");
         assert_eq!(of("old/1.sql").vars["schema"], "app");
         assert_eq!(of("old/1.sql").allow.len(), 1);
-        assert_eq!(of_files(Some(&path), &files).unwrap(), said);
+        assert_eq!(of_files(Some(&path), &files).unwrap().files, said);
     }
 
     #[track_caller]
@@ -348,6 +358,14 @@ severity.drop_table = "warning"
         wrong(&allow("lint = \"drop_table\", why = \"x\""), &["pgward.toml:3:", "`why`"]);
         wrong("[check.paths.\"no-such-folder\"]\n", &["pgward.toml:1:", "`no-such-folder`"]);
         wrong("[check\n", &["pgward.toml:1:"]);
+        wrong(
+            "[policy]\nrow_alignment = true\nforbid_foreing_keys = true\n",
+            &["pgward.toml:3:1:", "did you mean `forbid_foreign_keys`?"],
+        );
+        wrong(
+            "[policy.names]\ntable = \"[a-z\"\n",
+            &["pgward.toml:2:9:", "no regular expression", "unclosed"],
+        );
     }
 
     #[test]

@@ -333,6 +333,24 @@ fn what_the_migration_tool_would_refuse_is_told() {
 }
 
 #[test]
+fn what_a_team_asks_of_its_schema_is_told_where_it_is_written_down() {
+    let dir = with(&[("1.sql", "CREATE TABLE orders (id bigint PRIMARY KEY, paid money);\n")]);
+    let policies = |code: i32| {
+        let mut told = lints(&json(dir.path(), &["check", "1.sql", "--format", "json"], code));
+        told.retain(|(lint, _)| lint.starts_with("policy_"));
+        told.into_iter().map(|(lint, _)| lint).collect::<Vec<_>>()
+    };
+    assert!(policies(0).is_empty());
+    let policy = "[policy]\nrequire_schema = true\nforbid_types = [\"money\"]\n\
+                  names = { table = \"^[A-Z]\" }\n\
+                  [check]\nseverity = { policy_type = \"error\" }\n";
+    std::fs::write(dir.path().join("pgward.toml"), policy).unwrap();
+    assert_eq!(policies(1), ["policy_type", "policy_name", "policy_schema"]);
+    std::fs::write(dir.path().join("pgward.toml"), "[policy]\nforbid_type = []\n").unwrap();
+    fails(dir.path(), &["check", "1.sql"], &["pgward.toml:2:1", "did you mean `forbid_types`?"]);
+}
+
+#[test]
 fn apply_judges_by_the_same_configuration() {
     let options = ServerOptions::new(installation::installation()).set("fsync", "off");
     let server = PrivateServer::create(&options).unwrap();

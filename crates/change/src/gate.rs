@@ -6,7 +6,7 @@ use crate::plan::{self, Plan};
 use crate::rehearse::{self, Stage};
 use crate::rows::RowsRule;
 use crate::workload;
-use pgward_lint::{FileOptions, Options};
+use pgward_lint::{FileOptions, Options, Policy};
 use pgward_model::prelude::*;
 use pgward_pg::journal::{self, ChangeState};
 use pgward_pg::prelude::*;
@@ -30,6 +30,10 @@ pub struct GateOptions {
     pub files: BTreeMap<String, FileOptions>,
     /// Paths of the files to be judged; the others only make what these meet. `None`: all.
     pub only: Option<BTreeSet<String>>,
+    /// What the team asks of its schema.
+    pub policy: Policy,
+    /// The role of the target will run the change.
+    pub deploys: bool,
 }
 
 /// The change as it would be sent: given variables replaced, unset ones as the tool that
@@ -66,6 +70,8 @@ pub fn gate(
         vars: options.vars.clone(),
         files: options.files.clone(),
         only: options.only.clone(),
+        policy: options.policy.clone(),
+        deploys: options.deploys,
         ..Options::default()
     };
     let sent = rendered(change, &options.vars, &options.files);

@@ -120,8 +120,11 @@ mod tests {
     use super::*;
 
     fn relation(name: &str, parent: Option<&str>) -> RelationInfo {
-        let parent =
-            parent.map(|p| PartitionInfo { parent: Relation::new("lib", p), is_default: false });
+        let parent = parent.map(|p| PartitionInfo {
+            parent: Relation::new("lib", p),
+            is_default: false,
+            detach_pending: false,
+        });
         let bare = RelationInfo::new(1, Relation::new("lib", name), 'r');
         RelationInfo { partition: parent, ..bare }
     }

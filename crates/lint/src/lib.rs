@@ -8,6 +8,7 @@ mod context;
 mod fix;
 mod indexes;
 pub mod lints;
+mod policy;
 mod standing;
 mod tables;
 mod transaction;
@@ -19,6 +20,7 @@ pub use context::Context;
 pub use fix::{Fixed, fixed};
 use pgward_model::prelude::*;
 use pgward_sql::expect::Allowance;
+pub use policy::{Names, Policy};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One rule over statements, with the live catalog where there is one.
@@ -79,6 +81,10 @@ pub struct Options {
     pub only: Option<BTreeSet<String>>,
     /// What git says of the files, where it was asked.
     pub git: Option<SinceRevision>,
+    /// What the team asks of its schema.
+    pub policy: Policy,
+    /// The role that read the catalog is the one that will run the files.
+    pub deploys: bool,
 }
 
 /// What has become of files since a revision.

@@ -15,6 +15,7 @@ mod alter_type_rewrites;
 mod analyze_missing;
 mod attach_partition_refused;
 mod attach_partition_scans;
+mod cached_plan_changes;
 mod call_changes_rows;
 mod change_without_join;
 mod change_without_where;
@@ -37,6 +38,7 @@ mod default_partition_scans;
 mod deferrable_key;
 mod definer_search_path;
 mod detach_partition_blocks;
+mod detach_pending;
 mod disable_trigger;
 mod disk_too_small;
 mod domain_check_scans;
@@ -68,6 +70,7 @@ mod hot_table;
 mod identity_always;
 mod idle_timeout_missing;
 mod index_method_refuses;
+mod insert_leaves_out;
 mod insert_without_columns;
 mod int_primary_key;
 mod invalid_index;
@@ -87,11 +90,21 @@ mod migration_half_applied;
 mod migration_out_of_order;
 mod name_too_long;
 mod nested_transaction;
+mod not_null_may_fail;
 mod not_understood;
 mod old_transaction_in_the_way;
 mod on_delete_cascade;
 mod owner_changed;
+mod policy_alignment;
+mod policy_application_name;
 mod policy_changed;
+mod policy_columns;
+mod policy_comment;
+mod policy_foreign_key;
+mod policy_name;
+mod policy_nullable;
+mod policy_schema;
+mod policy_type;
 mod refresh_blocks_reads;
 mod refresh_concurrently_refused;
 mod reindex_blocks;
@@ -102,6 +115,7 @@ mod replace_view_refused;
 mod replicated_table_changes;
 mod replication_identity;
 mod rewrite_storage;
+mod role_may_not;
 mod second_runner;
 mod serial_column;
 mod session_setting_stays;
@@ -146,6 +160,7 @@ pub static LINTS: &[&Lint] = &[
     &analyze_missing::LINT,
     &attach_partition_refused::LINT,
     &attach_partition_scans::LINT,
+    &cached_plan_changes::LINT,
     &call_changes_rows::LINT,
     &change_without_join::LINT,
     &change_without_where::LINT,
@@ -168,6 +183,7 @@ pub static LINTS: &[&Lint] = &[
     &deferrable_key::LINT,
     &definer_search_path::LINT,
     &detach_partition_blocks::LINT,
+    &detach_pending::LINT,
     &disable_trigger::LINT,
     &disk_too_small::LINT,
     &domain_check_scans::LINT,
@@ -199,6 +215,7 @@ pub static LINTS: &[&Lint] = &[
     &identity_always::LINT,
     &idle_timeout_missing::LINT,
     &index_method_refuses::LINT,
+    &insert_leaves_out::LINT,
     &insert_without_columns::LINT,
     &int_primary_key::LINT,
     &invalid_index::LINT,
@@ -218,11 +235,21 @@ pub static LINTS: &[&Lint] = &[
     &migration_out_of_order::LINT,
     &name_too_long::LINT,
     &nested_transaction::LINT,
+    &not_null_may_fail::LINT,
     &not_understood::LINT,
     &old_transaction_in_the_way::LINT,
     &on_delete_cascade::LINT,
     &owner_changed::LINT,
+    &policy_alignment::LINT,
+    &policy_application_name::LINT,
     &policy_changed::LINT,
+    &policy_columns::LINT,
+    &policy_comment::LINT,
+    &policy_foreign_key::LINT,
+    &policy_name::LINT,
+    &policy_nullable::LINT,
+    &policy_schema::LINT,
+    &policy_type::LINT,
     &refresh_blocks_reads::LINT,
     &refresh_concurrently_refused::LINT,
     &reindex_blocks::LINT,
@@ -233,6 +260,7 @@ pub static LINTS: &[&Lint] = &[
     &replicated_table_changes::LINT,
     &replication_identity::LINT,
     &rewrite_storage::LINT,
+    &role_may_not::LINT,
     &second_runner::LINT,
     &serial_column::LINT,
     &session_setting_stays::LINT,

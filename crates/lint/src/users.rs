@@ -3,6 +3,7 @@
 use crate::Lint;
 use crate::context::{Context, Site};
 use pgward_model::prelude::*;
+use pgward_sql::action::Action;
 use std::collections::BTreeSet;
 
 /// A list in a message is cut after this many; the rest is counted.
@@ -82,6 +83,43 @@ pub(crate) fn users_of_table(cx: &Context, relation: &Relation) -> Users {
             uses.relations.iter().any(|r| r.same_as(relation))
         } else {
             has_word(text, &relation.name)
+        }
+    })
+}
+
+/// INSERTs, also those of functions, that list columns of the table and not this one.
+pub(crate) fn users_of_inserts(cx: &Context, relation: &Relation, column: &str) -> Users {
+    users(cx, |text| {
+        let text = text.strip_prefix("/* body */ ").unwrap_or(text);
+        let file = pgward_sql::read("", text);
+        let actions = file.statements.iter().flat_map(pgward_sql::actions);
+        actions.into_iter().any(|action| match action {
+            Action::Rows(rows) => {
+                let lists = !rows.columns.is_empty() && !rows.columns.iter().any(|c| c == column);
+                rows.verb == StatementKind::Insert && rows.relation.same_as(relation) && lists
+            }
+            _ => false,
+        })
+    })
+}
+
+/// Statements of clients that take all columns of the table; functions see the change.
+pub(crate) fn users_of_all_columns(cx: &Context, relation: &Relation) -> Users {
+    let all = users(cx, |text| {
+        let uses = pgward_sql::uses(text);
+        uses.columns.contains("*") && uses.relations.iter().any(|r| r.same_as(relation))
+    });
+    Users { objects: Vec::new(), ..all }
+}
+
+/// Statements and functions that call the function.
+pub(crate) fn users_of_function(cx: &Context, function: &Relation) -> Users {
+    users(cx, |text| {
+        let uses = pgward_sql::uses(text);
+        let name = |f: &String| f.rsplit('.').next() == Some(function.name.as_str());
+        match uses.parsed {
+            true => uses.functions.iter().any(name),
+            false => has_word(text, &function.name),
         }
     })
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use pgward_lint::lints::LINTS;
-use pgward_lint::{ANOTHER_SESSION, Example, Lint, Options, check, judge_chain};
+use pgward_lint::{ANOTHER_SESSION, Example, Lint, Names, Options, Policy, check, judge_chain};
 use pgward_model::prelude::*;
 use pgward_pg::catalog;
 use pgward_sql::frameworks::{Script, recognise};
@@ -103,13 +103,37 @@ fn change_of(sql: &str) -> Change {
     pgward_sql::change(scripts.iter().map(read).collect())
 }
 
+fn policy() -> Policy {
+    let pattern = |text: &str| Some(regex::Regex::new(text).unwrap());
+    Policy {
+        require_application_name: true,
+        forbid_foreign_keys: true,
+        forbid_nullable_columns: true,
+        require_schema: true,
+        require_table_comments: true,
+        require_columns: vec!["created_at".to_owned()],
+        names: Names {
+            table: pattern("^[a-z_]+$"),
+            column: pattern("^[a-z_]+$"),
+            index: pattern("_idx$"),
+            constraint: pattern("_(fk|ck|key)$"),
+        },
+        forbid_types: vec!["money".to_owned()],
+        forbid_collations: vec!["en_US".to_owned()],
+        row_alignment: true,
+    }
+}
+
 fn named(text: &str) -> Script {
     let (path, text) = text.split_once('\n').unwrap();
     Script { path: path.to_owned(), text: text.to_owned() }
 }
 
 fn run(lint: &Lint, example: &Example, catalog: Option<&Catalog>) -> Option<String> {
-    let all = check(&change_of(example.sql), catalog, &Options::default());
+    // What is off by default is on for its own examples.
+    let policy = if lint.id.starts_with("policy_") { policy() } else { Policy::default() };
+    let options = Options { policy, ..Options::default() };
+    let all = check(&change_of(example.sql), catalog, &options);
     let mut found: Vec<&Finding> = all.iter().filter(|f| f.lint == lint.id).collect();
     found.sort_by_key(|f| std::cmp::Reverse(f.severity));
     let severities: Vec<Severity> = found.iter().map(|f| f.severity).collect();

@@ -4,6 +4,7 @@ use crate::conditions::Conditions;
 use crate::name::Relation;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The catalog of one database at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,20 @@ pub struct Catalog {
     /// What surrounds a change; `None`: not looked at, or in a file of an older program.
     #[serde(default)]
     pub conditions: Option<Conditions>,
+    /// What the role that read it may do; `None`: not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<ReadingRole>,
+}
+
+/// What a role may do, whatever it owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadingRole {
+    pub name: String,
+    pub superuser: bool,
+    /// Roles whose rights it has, itself included.
+    pub acts_as: Vec<String>,
+    /// Schemas in which it may make tables.
+    pub creates_in: Vec<String>,
 }
 
 /// What one migration tool keeps of its work.
@@ -78,6 +93,9 @@ pub struct RelationInfo {
     /// Tables whose columns it has by INHERITS: what is done to them is done to it.
     #[serde(default)]
     pub inherits: Vec<Relation>,
+    /// `pg_stats.null_frac` by column, from 0 to 1, of columns where ANALYZE has met a NULL.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub null_shares: BTreeMap<String, f64>,
 }
 
 impl RelationInfo {
@@ -101,6 +119,7 @@ impl RelationInfo {
             constraints: Vec::new(),
             partition: None,
             inherits: Vec::new(),
+            null_shares: BTreeMap::new(),
         }
     }
 
@@ -126,6 +145,9 @@ pub struct PartitionInfo {
     pub parent: Relation,
     /// Takes what fits no other one: `pg_partitioned_table.partdefid`.
     pub is_default: bool,
+    /// DETACH CONCURRENTLY was begun and not ended: `pg_inherits.inhdetachpending`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub detach_pending: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,6 +229,7 @@ impl Catalog {
             search_path: Vec::new(),
             histories: None,
             conditions: None,
+            role: None,
         }
     }
 

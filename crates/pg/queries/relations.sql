@@ -25,7 +25,8 @@ SELECT
         JOIN pg_catalog.pg_namespace hn ON hn.oid = h.relnamespace
         WHERE hi.inhrelid = c.oid AND NOT c.relispartition
         ORDER BY hi.inhseqno
-    )
+    ),
+    coalesce(i.inhdetachpending, false)
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid

@@ -5,7 +5,7 @@ use crate::conditions;
 use crate::error::Error;
 use crate::session::{Session, get};
 use pgward_model::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The whole catalog with the traffic of statements, where `pg_stat_statements` is there, and the
 /// conditions around it. Some ten milliseconds per thousand relations; not for a one-second timer.
@@ -19,6 +19,7 @@ pub fn read(session: &Session) -> Result<Catalog, Error> {
     catalog.statements = statements(session)?;
     catalog.histories = Some(crate::applied::read(session)?);
     catalog.conditions = Some(conditions);
+    catalog.role = role(session)?;
     Ok(catalog)
 }
 
@@ -43,7 +44,11 @@ pub fn schema(session: &Session) -> Result<Catalog, Error> {
             default: get(&row, 4)?,
             generated: get::<String>(&row, 5)?.chars().next(),
         };
-        with(get(&row, 0)?, &mut |r| r.columns.push(column.clone()));
+        let nulls: Option<f64> = get(&row, 6)?;
+        with(get(&row, 0)?, &mut |r| {
+            r.null_shares.extend(nulls.map(|share| (column.name.clone(), share)));
+            r.columns.push(column.clone());
+        });
     }
     for row in session.query(include_str!("../queries/indexes.sql"), &[])? {
         let index = IndexInfo {
@@ -77,6 +82,25 @@ pub fn schema(session: &Session) -> Result<Catalog, Error> {
         search_path: search_path(session)?,
         ..Catalog::new(clock::now(), session.version(), session.target().database())
     })
+}
+
+/// What the role of this session may do; `None` where it has been dropped meanwhile.
+fn role(session: &Session) -> Result<Option<ReadingRole>, Error> {
+    let sql = "SELECT r.rolname::text, r.rolsuper,
+            ARRAY(SELECT g.rolname::text FROM pg_catalog.pg_roles g
+                WHERE pg_catalog.pg_has_role(r.oid, g.oid, 'USAGE') ORDER BY 1 LIMIT 10000),
+            ARRAY(SELECT n.nspname::text FROM pg_catalog.pg_namespace n
+                WHERE pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE')
+                    AND n.nspname !~ '^pg_(toast|temp)' ORDER BY 1 LIMIT 10000)
+        FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
+    let rows = session.query(sql, &[])?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(ReadingRole {
+        name: get(row, 0)?,
+        superuser: get(row, 1)?,
+        acts_as: get(row, 2)?,
+        creates_in: get(row, 3)?,
+    }))
 }
 
 /// As this session finds names: `"$user"` resolved, schemas that are not there left out. Empty
@@ -205,7 +229,7 @@ fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {
         .map(|row| {
             let parent: Option<(String, String)> =
                 get::<Option<String>>(row, 13)?.zip(get(row, 14)?);
-            let is_default = get(row, 15)?;
+            let (is_default, detach_pending) = (get(row, 15)?, get(row, 17)?);
             let inherits: Vec<String> = get(row, 16)?;
             Ok(RelationInfo {
                 oid: get(row, 0)?,
@@ -226,8 +250,10 @@ fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {
                 partition: parent.map(|(schema, name)| PartitionInfo {
                     parent: Relation::new(schema, name),
                     is_default,
+                    detach_pending,
                 }),
                 inherits: named(&inherits),
+                null_shares: BTreeMap::new(),
             })
         })
         .collect()

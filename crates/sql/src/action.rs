@@ -402,6 +402,8 @@ pub struct NewColumn {
     pub default: NewDefault,
     /// DEFAULT is written, be it NULL: keys of the column are then proven for every row.
     pub says_default: bool,
+    /// The last part of its name, where one is written.
+    pub collation: Option<String>,
     pub constraints: Vec<NewConstraint>,
 }
 

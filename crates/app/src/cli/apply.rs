@@ -46,12 +46,14 @@ impl Apply {
         let target = self.database.target()?;
         let change = read_change(&self.files)?;
         let paths: Vec<String> = change.files.iter().map(|f| f.path.clone()).collect();
-        let files = config::of_files(self.config.as_deref(), &paths)?;
+        let agreed = config::of_files(self.config.as_deref(), &paths)?;
         let session = Session::connect(&target, Purpose::Inspect)?;
         let options = GateOptions {
             without: self.without.iter().copied().collect(),
             vars: self.vars.iter().cloned().collect(),
-            files,
+            files: agreed.files,
+            policy: agreed.policy,
+            deploys: true,
             vault: self.vault.backups()?,
             clone: self.programs.fitting(session.major())?.map(CloneOptions::new),
             ..GateOptions::default()

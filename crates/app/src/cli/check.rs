@@ -109,9 +109,11 @@ impl Check {
         let paths: Vec<String> = files.map(|f| f.path.clone()).collect();
         let git = self.since.as_deref().map(|rev| since::changed(rev, &paths)).transpose()?;
         let only = git.as_ref().map(|git| git.added.union(&git.edited).cloned().collect());
+        let agreed = config::of_files(self.config.as_deref(), &paths)?;
         Ok(Options {
             vars: self.vars.iter().cloned().collect(),
-            files: config::of_files(self.config.as_deref(), &paths)?,
+            files: agreed.files,
+            policy: agreed.policy,
             only,
             git,
             ..Options::default()
@@ -138,8 +140,8 @@ impl Check {
         let session = Session::connect(target, Purpose::Inspect)?;
         let live = pgward_pg::catalog::read(&session)?;
         let judged = judge(chains, Some(&live), &lint);
-        let Options { vars, files, only, .. } = lint;
-        let mut options = GateOptions { vars, files, only, ..GateOptions::default() };
+        let Options { vars, files, only, policy, .. } = lint;
+        let mut options = GateOptions { vars, files, only, policy, ..GateOptions::default() };
         options.without.extend(self.without.iter().copied());
         if self.rehearse {
             options.clone = self.programs.fitting(session.major())?.map(CloneOptions::new);

@@ -1,13 +1,14 @@
 //! A view, function, type or sequence that others use is dropped.
 
 use crate::context::{Context, Site};
+use crate::users::{Users, users_of_function, users_of_table};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::Action;
 
 pub(super) static LINT: Lint = Lint {
     id: "drop_object",
-    severity: Severity::Warning,
+    severity: Severity::Error,
     title: "a view, function, type or sequence that others use is dropped",
     harm: "every statement of running clients that names it fails from the moment of the \
            commit",
@@ -33,6 +34,18 @@ pub(super) static LINT: Lint = Lint {
             sql: "ALTER TABLE orders DROP CONSTRAINT orders_pkey;",
             catalog: "",
             finds: &[Severity::Note],
+        },
+        Example {
+            sql: "DROP VIEW report;",
+            catalog: "CREATE VIEW report AS SELECT 1 AS a; CREATE FUNCTION f() RETURNS int \
+                      LANGUAGE sql AS 'SELECT a FROM report';",
+            finds: &[Severity::Error, Severity::Warning],
+        },
+        Example {
+            sql: "DROP FUNCTION g(int);",
+            catalog: "CREATE FUNCTION g(a int) RETURNS int LANGUAGE sql AS 'SELECT a'; CREATE \
+                      FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT g(1)';",
+            finds: &[Severity::Error, Severity::Note],
         },
         Example { sql: "DROP EXTENSION hstore;", catalog: "", finds: &[Severity::Note] },
         Example { sql: "DROP INDEX CONCURRENTLY i;", catalog: "", finds: &[] },
@@ -64,7 +77,20 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             let view = matches!(&e.destroys, Destroys::Object(what) if what.contains("view "));
             let severity = if view { Severity::Warning } else { Severity::Note };
             found.push(site.finding(&LINT, severity, message));
+            if let Destroys::Object(what) = &e.destroys {
+                let message = format!("{what} goes, and is used");
+                found.extend(users(cx, what, e).finding(cx, site, &LINT, &message));
+            }
         }
+    }
+}
+
+/// Statements and functions that name a view or call a function that goes.
+fn users(cx: &Context, what: &str, effect: &Effect) -> Users {
+    match what.split(' ').next() {
+        Some("view" | "materialized") => users_of_table(cx, &effect.relation),
+        Some("function" | "procedure" | "routine") => users_of_function(cx, &effect.relation),
+        _ => Users::default(),
     }
 }
 

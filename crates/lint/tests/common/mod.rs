@@ -31,6 +31,7 @@ pub(crate) fn server_with(libraries: &str) -> PrivateServer {
 pub(crate) fn server_with_conditions() -> PrivateServer {
     let options = ServerOptions::new(installation())
         .set("fsync", "off")
+        .set("shared_preload_libraries", "pg_stat_statements")
         .set("wal_level", "logical")
         .set("max_prepared_transactions", "20")
         .set("max_slot_wal_keep_size", "10GB");

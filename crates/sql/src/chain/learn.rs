@@ -20,6 +20,10 @@ impl Chain {
             }
             Action::CreateView { relation, reads, .. } => self.create_view(relation, reads),
             Action::CreateIndex(i) => self.create_index(i),
+            Action::Create { kind, name, .. } if kind == "schema" => {
+                let made = name.trim_matches('"').to_owned();
+                self.catalog.role.iter_mut().for_each(|r| r.creates_in.push(made.clone()));
+            }
             Action::Create { kind, name, tables, .. } => self.create_part(kind, name, tables),
             Action::Alter { relation, command, .. } => self.alter(relation, command),
             Action::RenameColumn { relation, from, to, .. } => {
@@ -40,6 +44,11 @@ impl Chain {
             }
             Action::SetSchema { relation, schema, .. } => {
                 self.change(relation, |info| info.relation.schema.clone_from(schema));
+            }
+            Action::Rows(rows) if rows.verb != StatementKind::Insert => {
+                // The statistics are those of before.
+                let of = |c: &String| rows.columns.contains(c) || rows.columns.is_empty();
+                self.change(&rows.relation, |info| info.null_shares.retain(|c, _| !of(c)));
             }
             Action::Drop(d) => self.drop(d),
             Action::DropOwned { .. } => self.doubt_all(),
@@ -96,6 +105,7 @@ impl Chain {
         let partition = t.partition_of.as_ref().map(|p| PartitionInfo {
             parent: self.catalog.relation(p).map_or_else(|| self.placed(p), |i| i.relation.clone()),
             is_default: t.is_default,
+            detach_pending: false,
         });
         let heir_of = t.inherits.iter().map(|p| self.placed_known(p)).collect();
         let Some(info) = self.catalog.relations.get_mut(at) else { return };
@@ -228,8 +238,11 @@ impl Chain {
             Alter::AttachPartition { partition, is_default, .. } => {
                 let parent = self.catalog.relation(relation).map(|i| i.relation.clone());
                 self.change(partition, |info| {
-                    info.partition =
-                        parent.map(|parent| PartitionInfo { parent, is_default: *is_default });
+                    info.partition = parent.map(|parent| PartitionInfo {
+                        parent,
+                        is_default: *is_default,
+                        detach_pending: false,
+                    });
                 });
             }
             Alter::DetachPartition { partition, .. } => {

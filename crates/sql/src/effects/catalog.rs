@@ -575,7 +575,7 @@ mod tests {
     fn dropping_a_partition_locks_its_parent_and_the_default_one() {
         let place = |is_default| {
             let parent = Relation::new("public", "parted");
-            Some(PartitionInfo { parent, is_default })
+            Some(PartitionInfo { parent, is_default, detach_pending: false })
         };
         let one = table("one", place(false), 1);
         let two = table("two", place(false), 2);

@@ -150,6 +150,7 @@ pub(super) fn column(c: &protobuf::ColumnDef) -> NewColumn {
         not_null: c.is_not_null || is_serial,
         default: if is_serial { NewDefault::Sequence } else { NewDefault::None },
         says_default: is_serial,
+        collation: c.coll_clause.as_ref().and_then(|k| strings(&k.collname).pop()),
         constraints: Vec::new(),
     };
     for node in &c.constraints {
