@@ -168,12 +168,12 @@ def main():
     print(f"{minutes:g} minutes of a healthy day, load {os.getloadavg()[0]:.1f}")
     print(", ".join(f"{n} x {name}" for name, n in sorted(count.items())))
     for incident in found:
-        causes = [v["cause"] for v in incident["verdicts"] if "Likely" in json.dumps(v)][:3]
+        causes = [v["cause"] for v in incident["verdicts"] if "likely" in v["verdict"]]
         symptoms = [s["detector"] for s in incident["symptoms"]]
-        print(f"  {incident['opened']} {', '.join(symptoms)}: {', '.join(causes)}")
+        print(f"  {incident['opened']} {', '.join(symptoms)}: {', '.join(causes[:3])}")
     print(f"incidents: {len(found)}")
     if found:
-        print(lines)
+        print("".join(l for l in lines.splitlines(True) if " opened " in l or " likely " in l))
     sys.exit(1 if found else 0)
 
 

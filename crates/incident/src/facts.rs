@@ -330,10 +330,15 @@ pub(crate) fn host(client: &str) -> &str {
     client.rsplit_once(':').map_or(client, |(host, _)| host)
 }
 
+/// The words of a statement, as names are written without quotes.
+pub(crate) fn words(sql: &str) -> impl Iterator<Item = &str> {
+    let words = sql.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
+    words.filter(|word| !word.is_empty())
+}
+
 /// Does `sql` name the relation as a word?
 pub(crate) fn mentions(sql: &str, name: &str) -> bool {
-    sql.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-        .any(|word| word.eq_ignore_ascii_case(name))
+    words(sql).any(|word| word.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a statement reaches: the tables it names, and those behind the views, functions and
 //! partitions it names.
 
+use crate::facts;
 use pgward_model::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 
@@ -92,10 +93,7 @@ impl Reach {
 
 /// The words of a text in small letters.
 fn words(text: &str) -> HashSet<String> {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
+    facts::words(text).map(str::to_lowercase).collect()
 }
 
 fn has(words: &HashSet<String>, name: &str) -> bool {

@@ -104,7 +104,10 @@ fn is_timeout(entry: &LogEntry) -> bool {
 fn changed(case: &Case) -> Option<&ConfigChange> {
     // Also `role site: statement_timeout`.
     let ends = |c: &&ConfigChange| c.name.rsplit(' ').next().is_some_and(|n| ENDING.contains(&n));
-    changes_near(case, "setting").rfind(ends)
+    // Not the one that was taken back since: it ends nothing any more.
+    let shorter = |c: &&ConfigChange| c.after != "0";
+    let last = changes_near(case, "setting").rfind(ends);
+    changes_near(case, "setting").filter(shorter).rfind(ends).or(last)
 }
 
 /// Timeouts that end statements and sessions; others (`checkpoint_timeout`) end neither.

@@ -2,6 +2,7 @@
 
 use super::Cause;
 use crate::counted::log_lines;
+use crate::facts::cut;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -22,7 +23,10 @@ fn judge(case: &Case) -> Verdict {
             && !sent.iter().any(|s| e.message.contains(s.as_str()))
     };
     log_lines(case, "server processes terminated by a signal", crash, 0.9, 1, |e, _| {
-        e.message.clone()
+        match e.detail.as_str() {
+            "" => e.message.clone(),
+            detail => format!("{}. {}", e.message, cut(detail, 200)),
+        }
     })
 }
 

@@ -1,7 +1,7 @@
 //! A trigger calls itself, or one statement sets off thousands.
 
 use super::Cause;
-use crate::facts::{complete, cut, is_dml, is_statement_error, logged, sampled, who};
+use crate::facts::{complete, cut, ddl_source, is_dml, is_statement_error, logged, sampled, who};
 use crate::reach::Reach;
 use pgward_model::prelude::*;
 
@@ -39,7 +39,7 @@ fn judge(case: &Case) -> Verdict {
             cut(&first.statement, 160)
         );
         let evidence = evidence.against(before as f64).at(first.at);
-        return Verdict::Likely(Likely::new(0.9, says, evidence));
+        return Verdict::Likely(with_trigger(case, Likely::new(0.9, says, evidence)));
     }
     let (Some(now), Some(before)) =
         (multiple(case.window.recent()), multiple(case.window.baseline()))
@@ -78,7 +78,28 @@ fn judge(case: &Case) -> Verdict {
         human(now),
         human(before)
     );
-    Verdict::Likely(Likely::new(0.6, says, evidence))
+    Verdict::Likely(with_trigger(case, Likely::new(0.6, says, evidence)))
+}
+
+/// A trigger made so shortly before is the one.
+const MADE_S: f64 = 300.0;
+
+/// The same with the trigger that was made last before the onset.
+fn with_trigger(case: &Case, mut likely: Likely) -> Likely {
+    let made = case.ddl.iter().rfind(|d| {
+        d.command == "CREATE TRIGGER"
+            && (-MADE_S..30.0).contains(&seconds_between(case.onset, d.at))
+    });
+    let Some(made) = made else { return likely };
+    let what = format!(
+        "role {} made trigger {} at {}",
+        made.role,
+        made.identity,
+        made.at.strftime("%H:%M:%S UTC")
+    );
+    likely.says.push_str(&format!("; {what}"));
+    let told = Evidence::stated(what, ddl_source(made)).at(made.at);
+    likely.and(told).on(made.relation.clone()).blaming([made.clone()])
 }
 
 /// Neither a trigger nor a foreign key with an action stands on any table that was written since

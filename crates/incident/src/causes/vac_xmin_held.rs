@@ -187,7 +187,13 @@ fn likely(case: &Case, holder: &XminHolder, held_s: f64, dead: &Dead) -> Likely 
     likely
         .on([table.relation.clone()])
         .by((holder.pid != 0).then_some(holder.pid))
-        .act(actions(holder))
+        .act(if is_stuck(case, holder) { &[] } else { actions(holder) })
+}
+
+/// A session that waits for another's lock holds its snapshot for as long as that one likes.
+fn is_stuck(case: &Case, holder: &XminHolder) -> bool {
+    let last = case.window.last();
+    last.is_some_and(|s| s.sessions.iter().any(|x| x.pid == holder.pid && !x.blocked_by.is_empty()))
 }
 
 /// Do rows that may not be removed explain that a statement reads more blocks? The dead rows of

@@ -20,23 +20,18 @@ const N_MIN: usize = 5;
 const LEFT: f64 = 0.5;
 
 fn detect(window: &Window) -> Vec<Symptom> {
-    let symptom = |(first, per_s, before): (&LogEntry, f64, f64), weight, title: String| {
+    // Those of a role at work may rise beside a steady rain of strangers.
+    let harm = locked_out(window).map(|(rise, title)| (rise, Weight::Harm, title));
+    let notice = || {
+        let rise = risen(window, LAST_S, N_MIN, is_login_failure)?;
+        Some((rise, Weight::Notice, format!("{} logins fail each second", human(rise.1))))
+    };
+    let symptom = |((first, per_s, before), weight, title): ((&LogEntry, f64, f64), _, String)| {
         let evidence = Evidence::measured("failed logins", per_s, "failures/s", logged(first));
         let evidence = evidence.against(before).at(window.now());
         Symptom::new(DETECTOR.id, first.at, window.now(), weight, title, evidence)
     };
-    let Some(all) = risen(window, LAST_S, N_MIN, is_login_failure) else {
-        // Those of a role at work may rise beside a steady rain of strangers.
-        return locked_out(window)
-            .map(|(who, title)| symptom(who, Weight::Harm, title))
-            .into_iter()
-            .collect();
-    };
-    let found = match locked_out(window) {
-        Some((who, title)) => symptom(who, Weight::Harm, title),
-        None => symptom(all, Weight::Notice, format!("{} logins fail each second", human(all.1))),
-    };
-    vec![found]
+    harm.or_else(notice).map(symptom).into_iter().collect()
 }
 
 /// A role that worked here, from the same address, and fails to log in now, while most of its

@@ -29,33 +29,114 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     ))
 }
 
-/// The last index that was dropped and whose definition is known.
+/// The index that was dropped and whose definition is known: that of the whole table, where it went
+/// with those of its partitions, else the last one.
 fn dropped(likely: &Likely) -> Result<&DdlEvent, Error> {
-    let known = |d: &&DdlEvent| d.dropped && d.object_kind == "index" && d.old_definition.is_some();
+    let last = known(likely).next_back();
+    known(likely)
+        .find(|d| of_whole_table(d))
+        .or(last)
+        .ok_or_else(|| refuse(&ACTION, "no dropped index with a known definition is to blame"))
+}
+
+fn known(likely: &Likely) -> impl DoubleEndedIterator<Item = &DdlEvent> {
     likely
         .ddl
         .iter()
-        .rev()
-        .find(known)
-        .ok_or_else(|| refuse(&ACTION, "no dropped index with a known definition is to blame"))
+        .filter(|d| d.dropped && d.object_kind == "index" && d.old_definition.is_some())
+}
+
+/// `pg_get_indexdef` writes ONLY for the index of a partitioned table.
+fn of_whole_table(event: &DdlEvent) -> bool {
+    event.old_definition.as_ref().is_some_and(|d| d.contains(" ON ONLY "))
+}
+
+/// Partitions whose indexes are built one after the other.
+const PARTITIONS_MAX: usize = 100;
+
+/// The index of a partitioned table cannot be built CONCURRENTLY: those of its partitions are, and
+/// then made one of the whole.
+fn build_whole(cx: &Cx<'_>, likely: &Likely, whole: &DdlEvent) -> Result<Vec<Step>, Error> {
+    let parts: Vec<&DdlEvent> = known(likely).filter(|d| !of_whole_table(d)).collect();
+    if known(likely).filter(|d| of_whole_table(d)).count() > 1 {
+        return Err(refuse(&ACTION, "partitions of partitions lost theirs too"));
+    }
+    if parts.len() > PARTITIONS_MAX {
+        return Err(refuse(&ACTION, format!("{} partitions lost theirs too", parts.len())));
+    }
+    let (mut steps, mut statements) = (Vec::new(), Vec::new());
+    let (old, relation, definition) = parts_of(whole)?;
+    let name = free_name(cx, &old)?;
+    statements.push(renamed(&definition, &old, &name, "")?);
+    for part in parts {
+        let (part_old, table, definition) = parts_of(part)?;
+        let part_name = free_name(cx, &part_old)?;
+        steps.push(build_step(&definition, &part_old, &part_name, &table)?);
+        statements.push(format!(
+            "ALTER INDEX {} ATTACH PARTITION {}",
+            name.quoted(),
+            part_name.quoted()
+        ));
+    }
+    let act = Act::Sql { statements, transaction: true };
+    let mut join = step(format!("make them {} of {relation}", name.name), act, Limits::SHORT);
+    join.undo = Undo::Exact { statements: vec![format!("DROP INDEX {}", name.quoted())] };
+    let used = format!(
+        "SELECT coalesce((SELECT sum(s.idx_scan) > 0 FROM pg_catalog.pg_inherits h \
+         JOIN pg_catalog.pg_stat_user_indexes s ON s.indexrelid = h.inhrelid \
+         WHERE h.inhparent = pg_catalog.to_regclass({})), false)",
+        quote_literal(&name.quoted())
+    );
+    steps.push(join);
+    steps.push(prove(&name, used));
+    Ok(steps)
+}
+
+/// Name, table and definition of a dropped index, which must be one of that table alone.
+fn parts_of(event: &DdlEvent) -> Result<(Relation, Relation, String), Error> {
+    let definition = event.old_definition.clone().unwrap_or_default();
+    let relation = event.relation.clone().unwrap_or_default();
+    let old =
+        index_of(event).ok_or_else(|| refuse(&ACTION, format!("{} is no name", event.identity)))?;
+    only_an_index(&definition, &relation)?;
+    Ok((old, relation, definition))
 }
 
 /// Steps that build the dropped index again and prove that it serves.
 pub(super) fn build(cx: &Cx<'_>, likely: &Likely) -> Result<Vec<Step>, Error> {
     let dropped = dropped(likely)?;
-    let definition = dropped.old_definition.clone().unwrap_or_default();
-    let relation = dropped.relation.clone().unwrap_or_default();
-    let old = index_of(dropped)
-        .ok_or_else(|| refuse(&ACTION, format!("{} is no name", dropped.identity)))?;
-    only_an_index(&definition, &relation)?;
+    if of_whole_table(dropped) {
+        return build_whole(cx, likely, dropped);
+    }
+    let (old, relation, definition) = parts_of(dropped)?;
     let name = free_name(cx, &old)?;
+    let used = format!(
+        "SELECT coalesce((SELECT s.idx_scan > 0 FROM pg_catalog.pg_stat_user_indexes s \
+         WHERE s.indexrelid = pg_catalog.to_regclass({})), false)",
+        quote_literal(&name.quoted())
+    );
+    Ok(vec![build_step(&definition, &old, &name, &relation)?, prove(&name, used)])
+}
+
+fn build_step(
+    definition: &str,
+    old: &Relation,
+    name: &Relation,
+    table: &Relation,
+) -> Result<Step, Error> {
+    let statements = vec![renamed(definition, old, name, "CONCURRENTLY ")?];
     let mut build = step(
-        format!("build {} on {relation} CONCURRENTLY", name.name),
-        Act::Sql { statements: vec![concurrently(&definition, &old, &name)?], transaction: false },
+        format!("build {} on {table} CONCURRENTLY", name.name),
+        Act::Sql { statements, transaction: false },
         Limits::PATIENT,
     );
     build.undo =
         Undo::Exact { statements: vec![format!("DROP INDEX CONCURRENTLY {}", name.quoted())] };
+    Ok(build)
+}
+
+/// The index is valid, and by `used` statements use it.
+fn prove(name: &Relation, used: String) -> Step {
     let mut prove =
         step(format!("prove that statements use {}", name.name), Act::Verify, Limits::PATIENT);
     prove.expectations = vec![
@@ -70,15 +151,11 @@ pub(super) fn build(cx: &Cx<'_>, likely: &Likely) -> Result<Vec<Step>, Error> {
         },
         Expectation {
             claim: format!("statements use {}", name.name),
-            sql: format!(
-                "SELECT coalesce((SELECT s.idx_scan > 0 FROM pg_catalog.pg_stat_user_indexes s \
-                 WHERE s.indexrelid = pg_catalog.to_regclass({})), false)",
-                quote_literal(&name.quoted())
-            ),
+            sql: used,
             within_ms: 30_000, // statistics reach the view a second after a statement ends
         },
     ];
-    Ok(vec![build, prove])
+    prove
 }
 
 /// The definition comes from a table that others may write to: it must be one CREATE INDEX on
@@ -109,7 +186,7 @@ fn free_name(cx: &Cx<'_>, old: &Relation) -> Result<Relation, Error> {
 }
 
 /// `pg_get_indexdef` always begins `CREATE [UNIQUE] INDEX name ON`.
-fn concurrently(definition: &str, old: &Relation, name: &Relation) -> Result<String, Error> {
+fn renamed(definition: &str, old: &Relation, name: &Relation, how: &str) -> Result<String, Error> {
     let (head, rest) = definition
         .split_once(" INDEX ")
         .ok_or_else(|| refuse(&ACTION, format!("not an index definition: {definition}")))?;
@@ -119,7 +196,7 @@ fn concurrently(definition: &str, old: &Relation, name: &Relation) -> Result<Str
         .ok_or_else(|| {
             refuse(&ACTION, format!("not a definition of {}: {definition}", old.name))
         })?;
-    Ok(format!("{head} INDEX CONCURRENTLY {}{rest}", quote_ident(&name.name)))
+    Ok(format!("{head} INDEX {how}{}{rest}", quote_ident(&name.name)))
 }
 
 /// Indexes of the table that were not there before the trouble. The change may still be at
@@ -173,7 +250,7 @@ mod tests {
         let name = Relation::new("public", "orders_restored");
         let definition = "CREATE UNIQUE INDEX \"Orders by day\" ON public.orders USING btree (a)";
         assert_eq!(
-            concurrently(definition, &old, &name).unwrap(),
+            renamed(definition, &old, &name, "CONCURRENTLY ").unwrap(),
             "CREATE UNIQUE INDEX CONCURRENTLY orders_restored ON public.orders USING btree (a)"
         );
     }
