@@ -11,12 +11,10 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-target=${CARGO_TARGET_DIR:-$here/target}
-pgward=${PGWARD:-$target/release/pgward}
-[ -x "$pgward" ] || { echo "no $pgward: cargo build --release first" >&2; exit 2; }
 . "$here/benches/private.sh"
 
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+find_pgward
+port=$(free_port)
 start_server <<CONF
 listen_addresses = '127.0.0.1'
 port = $port

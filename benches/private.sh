@@ -21,3 +21,13 @@ start_server() {
     cat >>"$dir/data/postgresql.conf"
     "${as[@]}" "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/server.log" start >/dev/null
 }
+
+# Sets pgward to the program that is measured: PGWARD, else the release build of this checkout.
+find_pgward() {
+    pgward=${PGWARD:-${CARGO_TARGET_DIR:-$here/target}/release/pgward}
+    [ -x "$pgward" ] || { echo "no $pgward: cargo build --release first" >&2; exit 2; }
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}

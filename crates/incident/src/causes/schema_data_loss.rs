@@ -240,11 +240,10 @@ fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
 /// The one statement, first run since the onset, that calls a function which writes and reaches the
 /// table: its rows are counted for no statement.
 fn hidden<'a>(case: &'a Case, relation: &Relation) -> Option<&'a StatementCounters> {
-    let calls = all_new(case).into_iter().filter(|s| {
+    let mut calls = all_new(case).into_iter().filter(|s| {
         let reach = Reach::of(case, &s.text);
         !reach.writers.is_empty() && reach.touches(relation)
     });
-    let mut calls = calls.fuse();
     calls.next().filter(|_| calls.next().is_none())
 }
 
@@ -256,17 +255,15 @@ const TEXTS_MAX: usize = 50;
 fn names<'a>(case: &'a Case, relation: &'a Relation) -> impl FnMut(&LogEntry) -> bool + 'a {
     let mut known: HashMap<String, bool> = HashMap::new();
     move |entry| {
+        if mentions(&entry.statement, &relation.name) {
+            return true;
+        }
         let text = entry.statement.split(|c: char| c == '\'' || c.is_ascii_digit()).next();
         let text = text.unwrap_or("");
-        if let Some(reached) = known.get(text) {
-            return *reached || mentions(&entry.statement, &relation.name);
+        if !known.contains_key(text) && known.len() < TEXTS_MAX {
+            known.insert(text.to_owned(), Reach::of(case, text).touches(relation));
         }
-        if known.len() >= TEXTS_MAX {
-            return mentions(&entry.statement, &relation.name);
-        }
-        let reached = Reach::of(case, text).touches(relation);
-        known.insert(text.to_owned(), reached);
-        reached || mentions(&entry.statement, &relation.name)
+        known.get(text).copied().unwrap_or(false)
     }
 }
 

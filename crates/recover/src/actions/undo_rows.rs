@@ -107,8 +107,8 @@ const GOES_ON_S: f64 = 5.0;
 /// - one statement, first run since the onset, has changed as many rows of the table as the
 ///   transaction did.
 fn did_it(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> Option<&'static str> {
-    if counted(likely, case, table, writer) {
-        return Some("the statement to blame has changed as many rows as it did");
+    if let Some(proof) = counted(likely, case, table, writer) {
+        return Some(proof);
     }
     let samples = || case.window.samples.iter().flat_map(|s| &s.sessions);
     let newest = samples().rfind(|s| likely.pids.contains(&s.pid))?;
@@ -139,13 +139,19 @@ fn did_it(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> Op
     proven.then_some("the session to blame committed it just before it went on")
 }
 
-/// Is there exactly one statement that was never counted before the onset and has changed as many
-/// rows of the table as the transaction, and does the verdict blame a statement at all? A verdict
-/// about a session in the way is about what that one did.
-fn counted(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> bool {
+/// What speaks for the one statement that was never counted before the onset and can have written
+/// into the table, where the verdict blames a statement at all: it has changed as many rows as the
+/// transaction, or it calls a function, whose rows are counted nowhere. A verdict about a session in
+/// the way is about what that one did.
+fn counted(
+    likely: &Likely,
+    case: &Case,
+    table: &Relation,
+    writer: &Writer,
+) -> Option<&'static str> {
     let by_statement = |e: &Evidence| e.source.detail.starts_with("statements:");
     if !likely.evidence().iter().any(by_statement) {
-        return false;
+        return None;
     }
     let newest = |samples: &[Sample]| {
         samples.iter().rev().find_map(|s| s.statements.clone()).unwrap_or_default()
@@ -162,10 +168,12 @@ fn counted(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> b
     };
     let mut writers =
         now.iter().filter(|s| !known(s)).filter(|s| changes(&s.text, table) || calls(s));
-    let one = writers
-        .next()
-        .is_some_and(|s| s.rows.unsigned_abs() == writer.n_written || !changes(&s.text, table));
-    one && writers.next().is_none()
+    let one = writers.next().filter(|_| writers.next().is_none())?;
+    if !changes(&one.text, table) {
+        return Some("no other statement that is new can have written into the table");
+    }
+    (one.rows.unsigned_abs() == writer.n_written)
+        .then_some("the statement to blame has changed as many rows as it did")
 }
 
 fn changes(query: &str, table: &Relation) -> bool {
