@@ -38,6 +38,8 @@ pub enum Error {
         #[source]
         source: tokio_postgres::Error,
     },
+    #[error("{what}: one row was expected, {n} came")]
+    Rows { what: String, n: usize },
     #[error("the catalog cannot be read now, since {by}")]
     CatalogLocked {
         by: String,

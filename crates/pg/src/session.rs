@@ -1,7 +1,10 @@
 //! One session with a server: every query has a deadline, every session says who we are.
 
+mod repeated;
+
 use crate::error::Error;
 use crate::target::Target;
+use repeated::Repeated;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -106,6 +109,7 @@ pub struct Session {
     notices: Arc<Mutex<Vec<Notice>>>,
     version: u32,
     pid: i32,
+    repeated: Repeated,
     /// Its place in [`own`], left when the session ends.
     _own: Option<own::Entry>,
 }
@@ -248,6 +252,7 @@ impl Session {
             notices,
             version,
             pid: 0,
+            repeated: Repeated::default(),
             _own: None,
         };
         session.introduce()?;
@@ -305,7 +310,13 @@ impl Session {
     /// # Errors
     /// [`Error::Query`] with the server's message, [`Error::QueryTimeout`].
     pub fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
-        self.bounded(sql, self.client.query(&self.marked(sql), params))
+        let text = self.marked(sql);
+        match self.purpose {
+            Purpose::Watch => self.bounded(sql, self.repeated.query(&self.client, &text, params)),
+            // One message instead of three.
+            _ if params.is_empty() => self.bounded(sql, self.client.query_typed(&text, &[])),
+            _ => self.bounded(sql, self.client.query(&text, params)),
+        }
     }
 
     /// The first column of the only row.
@@ -317,8 +328,11 @@ impl Session {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<T, Error> {
-        let row = self.bounded(sql, self.client.query_one(&self.marked(sql), params))?;
-        get(&row, 0)
+        let rows = self.query(sql, params)?;
+        match rows.as_slice() {
+            [row] => get(row, 0),
+            _ => Err(Error::Rows { what: first_words(sql), n: rows.len() }),
+        }
     }
 
     /// Runs one parametrised command; returns the rows it affected.

@@ -8,6 +8,7 @@ pub mod glance;
 mod log_reader;
 mod memory;
 mod notices;
+mod pace;
 pub mod rights;
 mod samplers;
 mod steady;

@@ -29,7 +29,7 @@ mod wal;
 pub struct Sampler {
     /// File name.
     pub id: &'static str,
-    /// Least seconds between two runs; it also never takes more than 2% of the time.
+    /// Least seconds between two runs; more where it is dear, see `pace`.
     pub period_s: f64,
     /// What the role needs for it.
     pub rights: &'static str,

@@ -5,16 +5,15 @@ use crate::error::Error;
 use crate::eyes::Eyes;
 use crate::memory::{self, Hole};
 use crate::notices::Told;
-use crate::samplers::{SAMPLERS, Sampler};
+use crate::pace::Pace;
+use crate::samplers::SAMPLERS;
 use crate::steady::Steady;
 use pgward_incident::{causes, course, detectors, ledger, status};
 use pgward_model::prelude::*;
 use pgward_pg::clock;
 use pgward_pg::prelude::*;
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
 /// How to watch one server.
 #[derive(Debug, Clone)]
@@ -36,8 +35,7 @@ pub struct Options {
 pub struct Watcher {
     options: Options,
     eyes: Eyes,
-    due: BTreeMap<&'static str, Timestamp>,
-    costs: BTreeMap<&'static str, Cost>,
+    pace: Pace,
     window: Window,
     /// What the open incident's window has lost.
     hole: Option<Hole>,
@@ -60,26 +58,6 @@ const LEVELS_EVERY_S: f64 = 15.0;
 /// DDL is remembered this long.
 const DDL_KEPT_S: f64 = 6.0 * 3600.0;
 
-/// What the last runs of a sampler took.
-#[derive(Debug, Default)]
-struct Cost {
-    last_s: VecDeque<f64>,
-}
-
-impl Cost {
-    /// Seconds until the sampler runs again: its period, or longer so that it never takes
-    /// more than 2% of the time. The cheapest of five runs counts: a large catalog makes all
-    /// of them dear, an outage only some, and in an outage we must look.
-    fn wait_s(&mut self, sampler: &Sampler, took: Duration) -> f64 {
-        self.last_s.push_back(took.as_secs_f64());
-        if self.last_s.len() > 5 {
-            self.last_s.pop_front();
-        }
-        let cheapest = self.last_s.iter().copied().fold(f64::INFINITY, f64::min);
-        sampler.period_s.max((cheapest * 50.0).min(60.0))
-    }
-}
-
 impl Watcher {
     /// Connects and takes the first sample.
     ///
@@ -97,8 +75,7 @@ impl Watcher {
         Ok(Watcher {
             options,
             eyes,
-            due: BTreeMap::new(),
-            costs: BTreeMap::new(),
+            pace: Pace::default(),
             window: Window::default(),
             hole: None,
             ddl: Vec::new(),
@@ -263,7 +240,7 @@ impl Watcher {
         let moved = self.steady.jumped(now, clock::instant())?;
         self.eyes.compare_clocks();
         let at = now.checked_add(self.eyes.clock_offset).unwrap_or(now);
-        self.due.clear();
+        self.pace.reset();
         if at < self.window.now() {
             self.window.samples.clear();
             self.window.baseline_until = at;
@@ -281,7 +258,7 @@ impl Watcher {
         let mut sample = Sample { at, ..Sample::default() };
         let start = clock::instant();
         for sampler in SAMPLERS {
-            if self.due.get(sampler.id).is_some_and(|due| seconds_between(*due, at) < -0.3) {
+            if !self.pace.is_due(sampler, at, self.eyes.alarmed) {
                 continue;
             }
             let began = clock::instant();
@@ -290,10 +267,7 @@ impl Watcher {
                 let bare = why.strip_prefix(&format!("{}: ", sampler.id)).unwrap_or(&why);
                 sample.gaps.push(Gap { sampler: sampler.id.to_owned(), why: bare.to_owned() });
             }
-            let wait = self.costs.entry(sampler.id).or_default().wait_s(sampler, began.elapsed());
-            if let Ok(due) = at.checked_add(jiff::SignedDuration::from_secs_f64(wait)) {
-                self.due.insert(sampler.id, due);
-            }
+            self.pace.ran(sampler, at, began.elapsed());
         }
         sample.own_ms = start.elapsed().as_secs_f64() * 1000.0;
         sample

@@ -2,8 +2,9 @@
 
 use super::Cause;
 use crate::counted::log_lines;
-use crate::facts::{complete, cut, sampled, verb, who};
+use crate::facts::{complete, cut, mentions, sampled, verb, who};
 use crate::forecast::{newest, worst_disk};
+use crate::reach::Reach;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -25,6 +26,8 @@ pub(super) static CAUSE: Cause = Cause {
 const FREE_MIN: f64 = 5.0;
 /// A WAL that takes half of what is gone is what fills the volume.
 const WAL_SHARE: f64 = 0.5;
+/// A call that writes is an ordinary one of a client unless it lasts.
+const CALL_LASTS_S: f64 = 5.0;
 
 fn judge(case: &Case) -> Verdict {
     let full =
@@ -83,16 +86,16 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
         });
     }
     let Some((session, at)) = filler(case) else { return Verdict::Likely(likely.and(free)) };
-    let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, at));
     let says = format!(
-        "{} makes a second copy: {}. {}",
+        "{} {}: {}. {}",
         who(session),
+        if is_copy(&session.query) { "makes a second copy" } else { "writes without end" },
         cut(&session.query, 160),
         likely.says
     );
     let runs = Evidence::measured(
-        format!("time pid {} has been writing its copy", session.pid),
-        runs_s,
+        format!("time pid {} has been writing", session.pid),
+        runs_s(session, at),
         "s",
         sampled("sessions: pg_stat_activity.query_start"),
     );
@@ -114,21 +117,38 @@ fn wal_share(case: &Case) -> Option<f64> {
     (gone > 0.0).then(|| (last.1 - first.1) / gone)
 }
 
-/// The statement that has copied for longest, of those seen since the onset that copy a table.
+/// The statement that has copied for longest, of those seen since the onset that copy a table;
+/// without one, the call that has written for longest.
 fn filler(case: &Case) -> Option<(&SessionSample, Timestamp)> {
     if complete(case, "sessions", "").is_some() {
         return None;
     }
-    let copies =
-        |s: &&SessionSample| s.state == "active" && s.blocked_by.is_empty() && is_copy(&s.query);
-    let seen = case.window.recent().iter().flat_map(|s| {
-        let at = s.at;
-        s.sessions.iter().filter(copies).map(move |x| (x, at))
-    });
-    seen.max_by(|(a, at_a), (b, at_b)| {
-        let runs = |s: &SessionSample, at| s.query_start.map_or(0.0, |t| seconds_between(t, at));
-        runs(a, *at_a).total_cmp(&runs(b, *at_b))
-    })
+    let works = |s: &&SessionSample| s.state == "active" && s.blocked_by.is_empty();
+    let seen = || {
+        let samples = case.window.recent().iter();
+        samples.flat_map(|s| s.sessions.iter().filter(works).map(|x| (x, s.at)))
+    };
+    let longest = |(a, at_a): &(&SessionSample, Timestamp), (b, at_b): &(&SessionSample, _)| {
+        runs_s(a, *at_a).total_cmp(&runs_s(b, *at_b))
+    };
+    let writes = |(s, at): &(&SessionSample, Timestamp)| {
+        runs_s(s, *at) >= CALL_LASTS_S && calls_a_writer(case, &s.query)
+    };
+    let copy = seen().filter(|(s, _)| is_copy(&s.query)).max_by(longest);
+    copy.or_else(|| seen().filter(writes).max_by(longest))
+}
+
+fn runs_s(session: &SessionSample, at: Timestamp) -> f64 {
+    session.query_start.map_or(0.0, |t| seconds_between(t, at))
+}
+
+/// Does it write through a function, a procedure or a block of its own?
+fn calls_a_writer(case: &Case, sql: &str) -> bool {
+    match verb(sql).as_str() {
+        "DO" => ["INSERT", "COPY", "CREATE"].iter().any(|w| mentions(&sql.to_uppercase(), w)),
+        "CALL" | "SELECT" | "WITH" => !Reach::of(case, sql).writers.is_empty(),
+        _ => false,
+    }
 }
 
 /// Statements that write a second copy of a table or much that is new.
@@ -201,6 +221,41 @@ mod tests {
         let likely = verdict.likely().unwrap();
         assert!(likely.says.contains("VACUUM FULL history"), "{}", likely.says);
         assert_eq!(likely.pids, [4711]);
+    }
+
+    #[test]
+    fn a_call_that_writes_for_seconds_is_named_and_a_short_one_is_not() {
+        for (query, seconds, pids) in [
+            ("CALL copy_events()", 20, &[4711][..]),
+            ("DO $$ BEGIN LOOP INSERT INTO t SELECT 1; COMMIT; END LOOP; END $$", 20, &[4711]),
+            ("SELECT buy(1)", 1, &[]),
+            ("SELECT total(1)", 20, &[]),
+        ] {
+            let mut samples = with_free(|s| 50.0 - s as f64);
+            for s in samples.iter_mut().skip(30) {
+                let mut call = session(4711, "active", &[]);
+                call.query = query.to_owned();
+                call.query_start = Some(at(39 - seconds));
+                s.sessions = vec![call];
+            }
+            let mut case = case(samples, 30);
+            let function = |identity: &str, definition: &str| ObjectInfo {
+                kind: "function".to_owned(),
+                identity: identity.to_owned(),
+                definition: definition.to_owned(),
+                uses: Vec::new(),
+            };
+            let insert = "INSERT INTO t SELECT 1";
+            case.catalog = Some(Catalog {
+                objects: vec![
+                    function("public.copy_events()", insert),
+                    function("public.buy(integer)", insert),
+                    function("public.total(integer)", "SELECT 1"),
+                ],
+                ..Catalog::new(at(0), 150_000, "shop")
+            });
+            assert_eq!(judge(&case).likely().unwrap().pids, pids, "{query}");
+        }
     }
 
     #[test]
