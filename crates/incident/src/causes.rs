@@ -160,15 +160,12 @@ pub static CAUSES: &[&Cause] = &[
     &wal_retention::CAUSE,
 ];
 
-/// The most that a cause is given which explains no symptom; a recovery wants more.
-const UNFELT: f64 = 0.3;
-
 /// Every cause's verdict: likely ones first by score, then ruled out, then unknown.
 ///
 /// What was seen speaks for itself, what was not seen rules nothing out: a cause that answers
 /// unknown for want of a sampler is asked again about what there is, and only a likely answer
-/// counts then. One that explains no symptom is told last and not acted on, however plain its
-/// facts: it is there, and nobody suffers from it.
+/// counts then. One that explains no symptom is unknown, however plain its facts: it is there, and
+/// whether anybody suffers from it is not seen.
 pub fn judge(case: &Case) -> Vec<Judged> {
     let seen = without_gaps(case);
     let verdict = |cause: &Cause| match ((cause.judge)(case), &seen) {
@@ -183,9 +180,8 @@ pub fn judge(case: &Case) -> Vec<Judged> {
         case.symptoms.is_empty() || case.symptoms.iter().any(explained)
     };
     let felt = |cause: &Cause| match verdict(cause) {
-        Verdict::Likely(mut likely) if !explains(cause) => {
-            likely.score = likely.score.min(UNFELT);
-            Verdict::Likely(likely)
+        Verdict::Likely(likely) if !explains(cause) => {
+            Verdict::unknown(format!("whether anybody suffers from it: {}", likely.says))
         }
         verdict => verdict,
     };
@@ -248,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_explains_no_symptom_is_told_last_and_not_acted_on() {
+    fn what_explains_no_symptom_is_not_likely() {
         use crate::testing::{at, case, healthy, log};
         let score = |detector: &str| {
             let mut samples = healthy(35);
@@ -264,7 +260,7 @@ mod tests {
             found.and_then(|j| j.verdict.likely()).map_or(0.0, |l| l.score)
         };
         assert!(score("error_burst") > 0.5);
-        assert_eq!(score("lock_queue"), UNFELT);
+        assert_eq!(score("lock_queue"), 0.0);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::facts::{cut, verb, who};
 use crate::forest;
 use crate::reach::Reach;
-use crate::roots::{behind, worst_root};
+use crate::roots::{behind, runs_s, worst_root};
 use pgward_model::prelude::*;
 
 /// A foreign key whose columns begin no usable index of its table.
@@ -22,10 +22,9 @@ const N_ROWS_MIN: f64 = 10_000.0;
 /// `Likely` when the root of the lock queue deletes rows, or changes keys, of a table that a
 /// large one refers to without an index; `None` when it does not.
 pub(crate) fn judge(case: &Case) -> Option<Verdict> {
-    let works = |s: &SessionSample, at: Timestamp| {
-        s.state == "active"
-            && matches!(verb(&s.query).as_str(), "DELETE" | "UPDATE" | "MERGE" | "WITH")
-            && s.query_start.is_some_and(|t| seconds_between(t, at) >= forest::QUEUE_S)
+    let works = |root: &forest::Root<'_>, s: &SessionSample| {
+        let changes = matches!(verb(&s.query).as_str(), "DELETE" | "UPDATE" | "MERGE" | "WITH");
+        s.state == "active" && (changes || s.xid.is_some()) && runs_s(s, root.at) >= forest::QUEUE_S
     };
     let (root, session) = worst_root(case, works)?;
     let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref())?;
@@ -39,12 +38,11 @@ pub(crate) fn judge(case: &Case) -> Option<Verdict> {
     let child = &bare.child.relation;
     let columns = bare.columns.join(", ");
     let parent = bare.key.references.clone().unwrap_or_default();
-    let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, root.at));
     let says = format!(
         "{} changes rows of {parent} since {} s, and reads all of {child} for each, since no index \
-         begins with {columns}, which refers to it ({}); {} sessions wait for its locks. It runs: {}",
+         begins with {columns}, which refers to it ({}); {} sessions wait behind it. It runs: {}",
         who(session),
-        human(runs_s),
+        human(runs_s(session, root.at)),
         bare.key.name,
         root.waiters.len(),
         cut(&session.query, 200),
@@ -142,11 +140,18 @@ mod tests {
         let mut last = sample(33, 2900);
         let mut root = session(1, "active", &[]);
         root.query = query.into();
+        root.xid = query.contains("purge").then_some(7);
         last.sessions = vec![root, session(2, "active", &[1])];
         samples.push(last);
         let mut case = case(samples, 30);
         case.catalog = Some(Catalog {
             relations: vec![relation("accounts", 9.0), events],
+            objects: vec![ObjectInfo {
+                kind: "function".into(),
+                identity: "public.purge()".into(),
+                definition: "DELETE FROM accounts".into(),
+                uses: Vec::new(),
+            }],
             ..Catalog::new(at(0), 150_018, "shop")
         });
         judge(&case)
@@ -161,5 +166,6 @@ mod tests {
         assert!(verdict(300_000.0, &["account_id", "kind"], delete).is_none());
         assert!(verdict(300.0, &["kind"], delete).is_none());
         assert!(verdict(300_000.0, &["kind"], "SELECT 1 FROM accounts").is_none());
+        assert!(verdict(300_000.0, &["kind"], "SELECT purge()").is_some());
     }
 }

@@ -8,7 +8,7 @@ use pgward_model::prelude::*;
 /// wanted at that moment, and its session.
 pub(crate) fn worst_root<'a>(
     case: &'a Case,
-    is_it: impl Fn(&SessionSample, Timestamp) -> bool,
+    is_it: impl Fn(&forest::Root<'_>, &SessionSample) -> bool,
 ) -> Option<(forest::Root<'a>, &'a SessionSample)> {
     let waits_long = |r: &forest::Root<'_>| {
         r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= forest::QUEUE_S)
@@ -17,7 +17,7 @@ pub(crate) fn worst_root<'a>(
     recent
         .filter(waits_long)
         .filter_map(|root| root.session.map(|session| (root, session)))
-        .filter(|(root, session)| is_it(session, root.at))
+        .filter(|(root, session)| is_it(root, session))
         .max_by_key(|(root, _)| root.waiters.len())
 }
 
@@ -28,6 +28,18 @@ pub(crate) fn no_root(case: &Case, claim: String) -> Verdict {
     }
     let evidence = waiting(claim, 0, case.window.now());
     Verdict::ruled_out(against_before(evidence, case, most_waiters))
+}
+
+/// Seconds for which a session has run its statement at that moment.
+pub(crate) fn runs_s(session: &SessionSample, at: Timestamp) -> f64 {
+    session.query_start.map_or(0.0, |t| seconds_between(t, at))
+}
+
+/// Does somebody right behind the root wait for a row, or for what is not known?
+pub(crate) fn holds_rows(root: &forest::Root<'_>) -> bool {
+    let is_row = |wait: &WaitedLock| ["transactionid", "tuple"].contains(&wait.kind.as_str());
+    let behind = root.waiters.iter().filter(|w| w.blocked_by.contains(&root.pid));
+    behind.into_iter().any(|w| w.waits_for.as_ref().is_none_or(is_row))
 }
 
 /// The number of sessions behind a root, against the most there were before.
@@ -41,6 +53,23 @@ fn waiting(claim: String, n: usize, at: Timestamp) -> Evidence {
     Evidence::measured(claim, n as f64, "sessions", source).at(at)
 }
 
+/// A transaction that is older than its statement may have taken its locks with another one.
+fn earlier(session: &SessionSample, at: Timestamp) -> String {
+    let runs_s = runs_s(session, at);
+    let open_s = session.xact_start.map_or(runs_s, |t| seconds_between(t, at));
+    if open_s < runs_s + EARLIER_S {
+        return format!(" since {} s", human(runs_s));
+    }
+    format!(
+        " since {} s, in a transaction of {} s whose earlier statements may have locked it",
+        human(runs_s),
+        human(open_s)
+    )
+}
+
+/// A BEGIN that is sent on its own comes a round trip before the statement.
+const EARLIER_S: f64 = 0.2;
+
 /// Locks that are told of one session.
 const HELD_MAX: usize = 3;
 
@@ -49,18 +78,18 @@ const HELD_MAX: usize = 3;
 pub(crate) fn active_root(
     case: &Case,
     does: &str,
-    is_it: impl Fn(&SessionSample, Timestamp) -> bool,
+    is_it: impl Fn(&forest::Root<'_>, &SessionSample) -> bool,
     score: f64,
     actions: &[&str],
 ) -> Verdict {
     if let Some(unknown) = complete(case, "sessions", "sessions were not seen") {
         return unknown;
     }
-    let found = worst_root(case, |s, at| s.state == "active" && is_it(s, at));
+    let found = worst_root(case, |root, s| s.state == "active" && is_it(root, s));
     let Some((root, session)) = found else {
         return no_root(case, format!("sessions wait behind an active session that {does}"));
     };
-    let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, root.at));
+    let runs_s = runs_s(session, root.at);
     let n = root.waiters.len();
     let strong =
         |l: &&HeldLock| LockMode::from_pg_name(&l.mode).is_some_and(LockMode::blocks_writes);
@@ -76,9 +105,9 @@ pub(crate) fn active_root(
         held => format!(" ({})", held.join(", ")),
     };
     let says = format!(
-        "{} {does} since {} s{holds}; {n} sessions wait for its locks. It runs: {}",
+        "{} {does}{holds}, and {n} sessions wait behind it. It runs{}: {}",
         who(session),
-        human(runs_s),
+        earlier(session, root.at),
         cut(&session.query, 200),
     );
     let relations = root.waiters.iter().filter_map(|w| w.waits_for.as_ref()?.relation.clone());

@@ -244,9 +244,12 @@ impl Incident {
         self.verdicts.iter().find_map(|j| j.verdict.likely().map(|l| (j.cause.as_str(), l)))
     }
 
-    /// When the first symptom began.
+    /// When the first harm began; a notice before it may be another matter.
     pub fn onset(&self) -> Timestamp {
-        self.symptoms.iter().map(|s| s.since).min().unwrap_or(self.opened)
+        let first = |is_it: fn(&&Symptom) -> bool| {
+            self.symptoms.iter().filter(is_it).map(|s| s.since).min()
+        };
+        first(|s| s.weight == Weight::Harm).or_else(|| first(|_| true)).unwrap_or(self.opened)
     }
 }
 

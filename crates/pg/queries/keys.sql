@@ -1,7 +1,23 @@
 -- Columns that take values from a sequence, and the columns of foreign keys that refer to them
 -- and hold less, nearest to their limit first. The last value is NULL without the right to see
 -- it. Since: 14
-WITH keys AS (
+WITH fed AS (
+    -- Owned by the column, or named in its DEFAULT.
+    SELECT d.objid AS seqrelid, d.refobjid AS attrelid, d.refobjsubid AS attnum
+    FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass
+      AND d.refclassid = 'pg_catalog.pg_class'::regclass
+      AND d.deptype IN ('a', 'i')
+      AND d.refobjsubid > 0
+    UNION
+    SELECT d.refobjid, ad.adrelid, ad.adnum
+    FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_attrdef ad ON ad.oid = d.objid
+    WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
+      AND d.refclassid = 'pg_catalog.pg_class'::regclass
+      AND d.refobjsubid = 0
+),
+keys AS (
     SELECT
         a.attrelid,
         a.attnum,
@@ -13,13 +29,8 @@ WITH keys AS (
         END AS last_value,
         q.seqmax
     FROM pg_catalog.pg_sequence q
-    JOIN pg_catalog.pg_depend d
-      ON d.classid = 'pg_catalog.pg_class'::regclass
-     AND d.objid = q.seqrelid
-     AND d.refclassid = 'pg_catalog.pg_class'::regclass
-     AND d.deptype IN ('a', 'i')
-     AND d.refobjsubid > 0
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    JOIN fed f ON f.seqrelid = q.seqrelid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = f.attrelid AND a.attnum = f.attnum
     WHERE q.seqincrement > 0 AND NOT q.seqcycle
 ),
 columns AS (

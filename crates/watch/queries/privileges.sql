@@ -1,5 +1,5 @@
 -- Owner and rights of tables, views, sequences, schemas and functions: kind, name, owner and ACL
--- as the server writes it. Functions only where rights were set. Since: 14
+-- as the server writes it. Functions of extensions only where rights were set. Since: 14
 SELECT
     r.name,
     r.rights
@@ -24,11 +24,20 @@ FROM (
     UNION ALL
     SELECT
         'function ' || p.oid::pg_catalog.regprocedure::text,
-        pg_catalog.pg_get_userbyid(p.proowner) || ' ' || p.proacl::text
+        pg_catalog.pg_get_userbyid(p.proowner) || ' '
+        || coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))::text
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE p.proacl IS NOT NULL
-      AND n.nspname !~ '^(pg_|information_schema$|pgward$)'
+    WHERE n.nspname !~ '^(pg_|information_schema$|pgward$)'
+      AND (
+          p.proacl IS NOT NULL
+          OR NOT EXISTS (
+              SELECT FROM pg_catalog.pg_depend d
+              WHERE d.classid = 'pg_catalog.pg_proc'::regclass
+                AND d.objid = p.oid
+                AND d.deptype = 'e'
+          )
+      )
 ) r
 ORDER BY r.name
 LIMIT 20001

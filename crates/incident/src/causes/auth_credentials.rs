@@ -55,20 +55,38 @@ fn judge(case: &Case) -> Verdict {
             Source::new(SourceKind::Log, "FATAL, class 28"),
         ));
     };
+    // A stranger who tries the name of a role from its own host is refused; the role is not.
+    let logs_in = |(role, client): (&str, &str)| {
+        let since = lines.iter().find(|e| (e.role.as_str(), host(&e.client)) == (role, client));
+        let begun = case.window.recent().iter().flat_map(|s| &s.sessions).find(|s| {
+            (s.role.as_str(), s.client.as_str()) == (role, client)
+                && since.is_some_and(|e| s.backend_start > e.at)
+        });
+        begun.is_some()
+    };
+    let shut_out = lines.iter().find(|e| !logs_in((e.role.as_str(), host(&e.client))));
     let says = format!(
         "{n} logins of role {} failed, which had sessions before: {}",
-        first.role, first.detail
+        shut_out.unwrap_or(first).role,
+        shut_out.unwrap_or(first).detail
     );
     let sum = |of: fn(&(f64, f64)) -> f64| keys.values().map(of).sum();
     let claim = format!("failed logins of {} roles and addresses", keys.len());
     let total = (sum(|r| r.0), sum(|r| r.1));
-    Verdict::Likely(Likely::new(0.7, says, measured(claim, total, logged(first))))
+    let failed = measured(claim, total, logged(first));
+    if shut_out.is_none() {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!("{}; yet sessions of each have begun since", failed.claim),
+            ..failed
+        });
+    }
+    Verdict::Likely(Likely::new(0.7, says, failed))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy, log, session};
+    use crate::testing::{at, case, healthy, log, session};
 
     #[test]
     fn likely_ruled_out_and_unknown() {
@@ -86,6 +104,20 @@ mod tests {
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
         samples.last_mut().unwrap().gaps.push(Gap { sampler: "log".into(), why: "x".into() });
         assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_role_that_goes_on_to_log_in_is_not_shut_out() {
+        let mut samples = healthy(36);
+        for (s, sample) in (0..).zip(&mut samples) {
+            let mut pooled = session(s as i32, "active", &[]);
+            pooled.backend_start = at(s);
+            sample.sessions = vec![pooled];
+        }
+        let line = log(34, "FATAL", "28P01", "password authentication failed");
+        samples.get_mut(34).unwrap().log = vec![line; 5];
+        let verdict = judge(&case(samples, 30));
+        assert!(matches!(verdict, Verdict::RuledOut { present: true, .. }), "{verdict:?}");
     }
 
     #[test]

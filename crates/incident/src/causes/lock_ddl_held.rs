@@ -29,7 +29,7 @@ fn judge(case: &Case) -> Verdict {
         return Verdict::Likely(likely);
     }
     let does = "runs DDL or holds a table locked";
-    active_root(case, does, |s, _| is_ddl(&s.query) || holds_table(s), 0.9, &["cancel_blocker"])
+    active_root(case, does, |_, s| is_ddl(&s.query) || holds_table(s), 0.9, &["cancel_blocker"])
 }
 
 /// Samples in which somebody waits for it that make a stall which comes again.

@@ -25,7 +25,7 @@ fn judge(case: &Case) -> Verdict {
         return unknown;
     }
     let idles = |s: &SessionSample| s.state.starts_with("idle in transaction");
-    match worst_root(case, |s, at| idles(s) && idle_s(s, at) >= forest::QUEUE_S) {
+    match worst_root(case, |root, s| idles(s) && idle_s(s, root.at) >= forest::QUEUE_S) {
         Some((root, session)) => likely(case, &root, session),
         None => {
             let recent = case.window.recent().iter();
@@ -59,8 +59,8 @@ fn likely(case: &Case, root: &forest::Root<'_>, session: &SessionSample) -> Verd
         .collect();
     let n = root.waiters.len();
     let says = format!(
-        "{} has held a transaction open for {} s and done nothing for {} s; {n} sessions wait for \
-         its locks{}. Its last statement: {}",
+        "{} has held a transaction open for {} s and done nothing for {} s; {n} sessions wait \
+         behind it{}. Its last statement: {}",
         who(session),
         human(open_s),
         human(idle_s),

@@ -65,12 +65,23 @@ fn judge(case: &Case) -> Verdict {
             ..blocks
         });
     }
-    let change = match blamed.as_slice() {
-        [] => "no index change is known, so one may never have existed".to_owned(),
-        events => events.iter().map(describe).collect::<Vec<_>>().join("; "),
+    let (change, score) = match blamed.as_slice() {
+        [] => match grown(case, &now.text) {
+            Some(grown) => {
+                (format!("{grown}, and no index change is known: one may be missing"), 0.4)
+            }
+            None => {
+                return Verdict::unknown(format!(
+                    "what makes it read {} times the blocks: no index of it changed, and no table \
+                     of it has grown: {}",
+                    human(times),
+                    cut(&now.text, 80)
+                ));
+            }
+        },
+        events => (events.iter().map(describe).collect::<Vec<_>>().join("; "), 0.92),
     };
     let says = format!("{change}. It spoiled the plan of: {}", costs(now, old));
-    let score = if blamed.is_empty() { 0.4 } else { 0.92 };
     let mut likely =
         Likely::new(score, says, blocks).and(time_per_call(case, now, old)).act(&["rebuild_index"]);
     for event in &blamed {
@@ -79,6 +90,23 @@ fn judge(case: &Case) -> Verdict {
     let relations: std::collections::BTreeSet<Relation> =
         blamed.iter().filter_map(|d| d.relation.clone()).collect();
     Verdict::Likely(likely.on(relations).blaming(blamed))
+}
+
+/// A table of the statement that has several times the rows it had.
+fn grown(case: &Case, statement: &str) -> Option<String> {
+    let reach = Reach::of(case, statement);
+    let rows = |samples: &[Sample], oid: u32| {
+        let tables = samples.iter().filter_map(|s| s.tables.as_ref()).flatten();
+        tables.filter(|t| t.oid == oid).map(|t| t.n_live).max()
+    };
+    let tables = case.window.recent().iter().rev().find_map(|s| s.tables.as_ref())?;
+    tables.iter().filter(|t| reach.touches(&t.relation)).find_map(|t| {
+        let before = rows(case.window.baseline(), t.oid)?;
+        (t.n_live as f64 >= TIMES * before.max(1) as f64).then(|| {
+            let (n, before) = (human(t.n_live as f64), human(before as f64));
+            format!("{} has grown from {before} to {n} rows", t.relation)
+        })
+    })
 }
 
 /// A statement with what it costs now and cost before.
@@ -192,7 +220,7 @@ pub(super) fn describe(event: &DdlEvent) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, ddl, healthy};
+    use crate::testing::{case, ddl, healthy, table};
 
     fn samples(blks_after: i64) -> Vec<Sample> {
         let mut samples = healthy(40);
@@ -232,7 +260,7 @@ mod tests {
             dropped.old_definition =
                 Some(format!("CREATE INDEX orders_i ON public.orders USING btree ({columns})"));
             case.ddl = vec![dropped];
-            assert_eq!(judge(&case).likely().unwrap().ddl.len(), n, "{columns}");
+            assert_eq!(judge(&case).likely().map_or(0, |l| l.ddl.len()), n, "{columns}");
         }
     }
 
@@ -247,6 +275,17 @@ mod tests {
     fn a_change_of_another_table_is_not_blamed() {
         let mut case = case(samples(2000), 31);
         case.ddl = vec![ddl(28, "DROP INDEX", "index", "invoices")];
-        assert!(judge(&case).likely().unwrap().ddl.is_empty());
+        assert!(matches!(judge(&case), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn without_a_change_only_a_table_that_has_grown_may_lack_one() {
+        for (rows_after, may_lack) in [(40_000, true), (12_000, false)] {
+            let mut samples = samples(2000);
+            for (i, s) in samples.iter_mut().enumerate() {
+                s.tables = Some(vec![table("orders", if i > 30 { rows_after } else { 10_000 })]);
+            }
+            assert_eq!(judge(&case(samples, 31)).likely().is_some(), may_lack, "{rows_after}");
+        }
     }
 }

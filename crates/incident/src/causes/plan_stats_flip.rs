@@ -1,6 +1,6 @@
 //! The planner takes another plan, since its statistics are old or gone.
 
-use super::{Cause, plan_missing_index};
+use super::{Cause, plan_missing_index, vac_xmin_held};
 use crate::facts::{complete, cut, regressions, sampled};
 use crate::reach::Reach;
 use pgward_model::prelude::*;
@@ -49,6 +49,11 @@ fn judge(case: &Case) -> Verdict {
     };
     let reach = Reach::of(case, &now.text);
     let mut flaws = gone(case, &reach);
+    if flaws.is_empty()
+        && let Some(dead) = vac_xmin_held::explains_blocks(case, &now.text)
+    {
+        return Verdict::present_not_sufficient(dead);
+    }
     if flaws.is_empty() {
         flaws.extend(oldest(case, &reach));
     }
@@ -65,7 +70,7 @@ fn judge(case: &Case) -> Verdict {
     }
     let all = flaws.iter().map(|f| f.says.clone()).collect::<Vec<_>>().join("; ");
     let says = format!(
-        "{all}. No index of it was dropped, and the plan changed of: {}",
+        "{all}. No index of it was dropped. Planned with such statistics: {}",
         plan_missing_index::costs(now, old)
     );
     let blocks = Evidence::measured(
@@ -168,7 +173,9 @@ fn share(table: &TableCounters) -> f64 {
 /// happened with the trouble and autovacuum itself would look at it.
 fn oldest(case: &Case, reach: &Reach) -> Option<Flaw> {
     let outgrown = counted(case, reach).into_iter().filter(|(now, before)| {
-        share(now) >= 1.0 && before.is_none_or(|b| share(b) < 0.5 * share(now))
+        share(now) >= 1.0
+            && before.is_none_or(|b| share(b) < 0.5 * share(now))
+            && times_made(case, now.oid) < ROUTINE_N
     });
     let (table, before) = outgrown.max_by(|a, b| share(a.0).total_cmp(&share(b.0)))?;
     let made = table
@@ -196,8 +203,8 @@ fn oldest(case: &Case, reach: &Reach) -> Option<Flaw> {
     })
 }
 
-/// Made anew so often before the onset, statistics are made anew all the time, and that they were
-/// once more explains nothing.
+/// Made anew so often before the onset, statistics are made anew all the time: that they were once
+/// more explains nothing, nor that rows were written since.
 const ROUTINE_N: usize = 3;
 
 /// How often the statistics of a table were made, as far as samples before the onset show.

@@ -26,20 +26,7 @@ pub(super) static CAUSE: Cause = Cause {
 };
 
 fn judge(case: &Case) -> Verdict {
-    let vanished: Vec<&DdlEvent> = case
-        .window
-        .recent()
-        .iter()
-        .flat_map(|s| &s.ddl)
-        .filter(|d| (d.dropped && d.object_kind == "table") || d.command.starts_with("TRUNCATE"))
-        .filter(|d| {
-            let gone = |s: &&Symptom| s.detector == "relation_vanished" && s.weight == Weight::Harm;
-            let named = |s: &Symptom| {
-                d.relation.as_ref().is_some_and(|r| s.relations.iter().any(|x| x.same_as(r)))
-            };
-            case.symptoms.iter().filter(gone).any(named)
-        })
-        .collect();
+    let vanished = vanished(case);
     if !vanished.is_empty() {
         return dropped(case, &vanished);
     }
@@ -74,6 +61,27 @@ fn judge(case: &Case) -> Verdict {
         .against(0.0)
         .at(case.window.now()),
     )
+}
+
+/// What went with a table that is missed: all that the same transaction dropped or emptied. What
+/// nobody has asked for yet, as last month's partition, is lost as well.
+fn vanished(case: &Case) -> Vec<&DdlEvent> {
+    let goes = |d: &&DdlEvent| {
+        (d.dropped && d.object_kind == "table") || d.command.starts_with("TRUNCATE")
+    };
+    let gone: Vec<&Symptom> =
+        case.symptoms.iter().filter(|s| s.detector == "relation_vanished").collect();
+    let seen = |d: &DdlEvent, is_it: fn(&Symptom) -> bool| {
+        let named = |s: &Symptom| {
+            d.relation.as_ref().is_some_and(|r| s.relations.iter().any(|x| x.same_as(r)))
+        };
+        gone.iter().any(|s| is_it(s) && named(s))
+    };
+    let events = case.window.recent().iter().flat_map(|s| &s.ddl).filter(goes);
+    let (missed, others): (Vec<&DdlEvent>, Vec<&DdlEvent>) =
+        events.filter(|d| seen(d, |_| true)).partition(|d| seen(d, |s| s.weight == Weight::Harm));
+    let with = |d: &&DdlEvent| missed.iter().any(|m| m.xid.is_some() && m.xid == d.xid);
+    missed.iter().copied().chain(others.into_iter().filter(with)).collect()
 }
 
 fn dropped(case: &Case, events: &[&DdlEvent]) -> Verdict {
@@ -194,10 +202,10 @@ fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
     let n =
         human(if writer.rows as f64 >= 0.5 * n_written { writer.rows as f64 } else { n_written });
     let says = format!(
-        "role {}{} has changed {n} rows of {relation}, {}: {}. Since then {} statements on it fail: {} ({})",
+        "role {}{} has changed {n} rows of {relation}{}: {}. Since then {} statements on it fail: {} ({})",
         writer.role,
         sender.map_or(String::new(), |s| format!(" ({}, pid {})", s.application, s.pid)),
-        symptom.title,
+        rows_before(case, relation).map_or(String::new(), |n| format!(", which had {}", human(n))),
         cut(sender.map_or(&*writer.text, |s| &s.query), 200),
         failed.len(),
         cut(&example.message, 80),
@@ -313,6 +321,12 @@ fn rewritten(case: &Case, symptom: &Symptom) -> Verdict {
     )
 }
 
+/// Rows that a table was counted to have before the trouble.
+fn rows_before(case: &Case, relation: &Relation) -> Option<f64> {
+    let counted = case.window.baseline().iter().rev().find_map(|s| s.tables.as_ref())?;
+    counted.iter().find(|t| t.relation.same_as(relation)).map(|t| t.n_live as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +352,38 @@ mod tests {
         };
         assert!(blocked_by("deploy").likely().is_some());
         assert!(matches!(blocked_by(""), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn what_the_same_transaction_emptied_is_lost_too_also_where_nobody_misses_it() {
+        let mut samples = healthy(40);
+        let emptied = |name: &str, xid: u64| DdlEvent {
+            xid: Some(xid),
+            ..ddl(33, "TRUNCATE", "table", name)
+        };
+        samples.last_mut().unwrap().ddl =
+            vec![emptied("wallet", 7), emptied("movement_old", 7), emptied("staging", 8)];
+        let mut case = case(samples, 30);
+        let symptom = |name: &str, weight: Weight| {
+            let source = Source::new(SourceKind::Ddl, "");
+            let evidence = Evidence::measured("x", 0.0, "rows", source);
+            Symptom::new("relation_vanished", at(33), at(39), weight, "x", evidence)
+                .on([Relation::new("public", name)])
+        };
+        case.symptoms = vec![
+            symptom("wallet", Weight::Harm),
+            symptom("movement_old", Weight::Notice),
+            symptom("staging", Weight::Notice),
+        ];
+        let verdict = judge(&case);
+        let blamed: Vec<&str> = verdict
+            .likely()
+            .unwrap()
+            .ddl
+            .iter()
+            .filter_map(|d| Some(d.relation.as_ref()?.name.as_str()))
+            .collect();
+        assert_eq!(blamed, ["wallet", "movement_old"]);
     }
 
     #[test]

@@ -42,8 +42,8 @@ fn judge(case: &Case) -> Verdict {
     let Some(stopped) = stopped else {
         if case.ddl.iter().any(|d| d.pid == 0 && seconds_between(d.at, case.onset).abs() < RUN_S) {
             return Verdict::unknown(
-                "who ran the DDL before the onset: without the DDL log (`pgward install`) the \
-                 session is not known",
+                "who changed the schema before the onset: no event trigger tells of it (`pgward \
+                 install` makes one; TRUNCATE fires none)",
             );
         }
         return Verdict::ruled_out(

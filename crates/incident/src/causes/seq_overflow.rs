@@ -84,7 +84,17 @@ fn at_end(case: &Case, line: &LogEntry, fails: Evidence) -> Verdict {
     let Some(key) = key else {
         // 22003 comes from arithmetic too; 2200H from nothing but a sequence.
         let score = if line.sqlstate == "2200H" { 0.8 } else { 0.3 };
-        let says = format!("statements fail at the end of a type: {}", cut(&line.message, 120));
+        let says = format!(
+            "statements fail at the end of a type: {}: role {} cannot run {}{}",
+            cut(&line.message, 120),
+            line.role,
+            cut(&line.statement, 160),
+            if line.context.is_empty() {
+                String::new()
+            } else {
+                format!("; {}", cut(&line.context, 160))
+            },
+        );
         return Verdict::Likely(Likely::new(score, says, fails));
     };
     let says = match &key.refers_to {

@@ -1,6 +1,6 @@
 //! An old snapshot keeps vacuum from removing dead rows, and statements wade through them.
 
-use super::Cause;
+use super::{Cause, plan_missing_index};
 use crate::facts::{complete, cut, regressions, sampled};
 use crate::forecast::newest;
 use crate::horizon::{Dead, HELD_S, Held, held, most_dead, most_grown};
@@ -85,7 +85,24 @@ fn judge(case: &Case) -> Verdict {
             ..evidence
         });
     }
+    if let Some(index) = lost_index(case) {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!(
+                "{} keeps dead rows, yet what is slow lost an index: {index}",
+                name(&holder)
+            ),
+            ..evidence
+        });
+    }
     Verdict::Likely(likely(case, &holder, held_s, &dead).and(evidence))
+}
+
+/// The index whose drop explains what is slow.
+fn lost_index(case: &Case) -> Option<String> {
+    let pairs = regressions(&case.window);
+    let (now, _) = plan_missing_index::spoiled(&pairs)?;
+    let dropped = plan_missing_index::blame(case, &now.text).into_iter().find(|d| d.dropped)?;
+    Some(plan_missing_index::describe(&dropped))
 }
 
 /// A snapshot that does no harm yet is told and not acted on.

@@ -19,29 +19,44 @@ const SHARE: f64 = 0.10; // the share from which a change must be declared to pa
 /// The tables of one sample by oid.
 type Tables<'a> = HashMap<u32, &'a TableCounters>;
 
+/// What was written between two samples.
+struct Write<'a> {
+    since: Timestamp,
+    at: Timestamp,
+    table: &'a TableCounters,
+    n: i64,
+    /// Live rows before it: an update leaves its dead rows among the live ones for a while.
+    n_live: i64,
+}
+
+impl Write<'_> {
+    fn share_of(&self, n: i64) -> f64 {
+        (n as f64 / self.n_live.max(1) as f64).min(1.0)
+    }
+}
+
 fn detect(window: &Window) -> Vec<Symptom> {
     let counted: Vec<(Timestamp, &[TableCounters])> =
         window.samples.iter().filter_map(|s| Some((s.at, s.tables.as_deref()?))).collect();
-    let mut suspects: Vec<(Timestamp, Timestamp, &TableCounters, i64)> = Vec::new();
+    let mut suspects: Vec<Write<'_>> = Vec::new();
     let first_after = counted.partition_point(|(at, _)| *at <= window.baseline_until);
     let from = first_after.saturating_sub(1);
     for ((since, before), (at, after)) in counted.iter().zip(counted.iter().skip(1)).skip(from) {
         let old = by_oid(before);
-        let large = after.iter().filter_map(|t| Some((t, written(&old, t)?)));
-        suspects.extend(
-            large
-                .filter(|(t, n)| *at > window.baseline_until && share(t, *n) >= SHARE)
-                .map(|(t, n)| (*since, *at, t, n)),
-        );
+        let writes = after.iter().filter_map(|table| {
+            let (n, n_live) = written(&old, table)?;
+            Some(Write { since: *since, at: *at, table, n, n_live })
+        });
+        suspects.extend(writes.filter(|w| *at > window.baseline_until && w.share_of(w.n) >= SHARE));
     }
     let usual = busiest(counted.get(..first_after).unwrap_or(&[]), &suspects);
     suspects
         .iter()
-        .map(|(since, at, t, n)| (*since, *at, *t, *n, usual.get(&t.oid).copied().unwrap_or(0)))
-        .filter(|(_, _, _, n, usual)| *n > 20 * (*usual).max(1))
+        .map(|w| (w, usual.get(&w.table.oid).copied().unwrap_or(0)))
+        .filter(|(w, usual)| w.n > 20 * (*usual).max(1))
         // A few rows that everybody writes: all of them at once is what each interval brings.
-        .filter(|(_, _, t, _, usual)| share(t, *usual) < SHARE)
-        .map(|(since, at, t, n, usual)| symptom(window, since, at, t, n, share(t, n), usual))
+        .filter(|(w, usual)| w.share_of(*usual) < SHARE)
+        .map(|(w, usual)| symptom(window, w, usual))
         .collect()
 }
 
@@ -49,9 +64,9 @@ fn detect(window: &Window) -> Vec<Symptom> {
 /// thousands of tables times hundreds of samples are too many to look at each second.
 fn busiest(
     baseline: &[(Timestamp, &[TableCounters])],
-    suspects: &[(Timestamp, Timestamp, &TableCounters, i64)],
+    suspects: &[Write<'_>],
 ) -> HashMap<u32, i64> {
-    let wanted: HashSet<u32> = suspects.iter().map(|(_, _, t, _)| t.oid).collect();
+    let wanted: HashSet<u32> = suspects.iter().map(|w| w.table.oid).collect();
     let mut most = HashMap::new();
     if wanted.is_empty() {
         return most;
@@ -61,7 +76,7 @@ fn busiest(
         let now: Tables<'_> =
             tables.iter().filter(|t| wanted.contains(&t.oid)).map(|t| (t.oid, t)).collect();
         for (oid, table) in &now {
-            let n = written(&before, table).unwrap_or(0);
+            let n = written(&before, table).map_or(0, |(n, _)| n);
             let known = most.entry(*oid).or_insert(0);
             *known = n.max(*known);
         }
@@ -74,43 +89,35 @@ fn by_oid(tables: &[TableCounters]) -> Tables<'_> {
     tables.iter().map(|t| (t.oid, t)).collect()
 }
 
-fn share(table: &TableCounters, n: i64) -> f64 {
-    n as f64 / (table.n_live.max(n) as f64).max(1.0)
-}
-
-fn written(before: &Tables<'_>, now: &TableCounters) -> Option<i64> {
+/// Rows written since, and how many lived before; never fewer than they can have been.
+fn written(before: &Tables<'_>, now: &TableCounters) -> Option<(i64, i64)> {
     let old = before.get(&now.oid)?;
-    Some((now.updated - old.updated).max(0) + (now.deleted - old.deleted).max(0))
+    let n = (now.updated - old.updated).max(0) + (now.deleted - old.deleted).max(0);
+    let n_live = if old.n_live > 0 { old.n_live } else { now.n_live.max(n) };
+    Some((n, n_live))
 }
 
-fn symptom(
-    window: &Window,
-    since: Timestamp,
-    at: Timestamp,
-    table: &TableCounters,
-    n: i64,
-    share: f64,
-    usual: i64,
-) -> Symptom {
+fn symptom(window: &Window, write: &Write<'_>, usual: i64) -> Symptom {
+    let Write { since, at, table, n, .. } = write;
     Symptom::new(
         DETECTOR.id,
-        since,
+        *since,
         window.now(),
         Weight::Notice,
         format!(
             "{} rows of {} written at once, {}% of the table",
-            human(n as f64),
+            human(*n as f64),
             table.relation,
-            human(share * 100.0)
+            human(write.share_of(*n) * 100.0)
         ),
         Evidence::measured(
             format!("rows of {} updated or deleted between two samples", table.relation),
-            n as f64,
+            *n as f64,
             "rows",
             sampled("tables: pg_stat_user_tables"),
         )
         .against(usual as f64)
-        .at(at),
+        .at(*at),
     )
     .on([table.relation.clone()])
 }

@@ -34,7 +34,7 @@ fn detect(window: &Window) -> Vec<Symptom> {
                     } else {
                         Weight::Notice
                     },
-                    format!("{relation} is gone: {} by role {}", d.command, d.role),
+                    title(d, &relation),
                     Evidence::measured(
                         format!(
                             "{relation} held {} rows before {}",
@@ -53,6 +53,13 @@ fn detect(window: &Window) -> Vec<Symptom> {
             })
         })
         .collect()
+}
+
+/// An event trigger knows who dropped it; who emptied it is found out later.
+fn title(event: &DdlEvent, relation: &Relation) -> String {
+    let by = if event.role.is_empty() { String::new() } else { format!(" by role {}", event.role) };
+    let what = if event.dropped { "is gone" } else { "was emptied" };
+    format!("{relation} {what}: {}{by}", event.command)
 }
 
 /// Is the table there again, with rows, in a sample after it went? One that was emptied never

@@ -104,16 +104,18 @@ fn give_back(change: &ConfigChange) -> Result<Option<Step>, Error> {
         let what = format!("{} ON {} {object}", words.join(", "), kind.to_ascii_uppercase());
         statements.push(format!("GRANT {what} TO {to}{option}"));
         undo.push(format!("REVOKE {what} FROM {to}"));
-        if kind == "table" && !grantee.is_empty() {
+        if ["table", "function"].contains(&kind) {
+            // As the server names everybody.
+            let role = if grantee.is_empty() { "public" } else { grantee };
             let all = words.iter().map(|w| {
                 format!(
-                    "pg_catalog.has_table_privilege({}, {}, '{w}')",
-                    quote_literal(grantee),
+                    "pg_catalog.has_{kind}_privilege({}, {}, '{w}')",
+                    quote_literal(role),
                     quote_literal(object)
                 )
             });
             expectations.push(Expectation {
-                claim: format!("{grantee} may {} {object} again", words.join(", ")),
+                claim: format!("{role} may {} {object} again", words.join(", ")),
                 sql: format!("SELECT {}", all.collect::<Vec<_>>().join(" AND ")),
                 within_ms: 1_000,
             });
