@@ -25,6 +25,45 @@ pub(crate) fn is_failing(wal: &WalCounters) -> bool {
     wal.archives && waits && wal.last_failed.is_some() && wal.last_failed > wal.last_archived
 }
 
+/// More may be on their way at once on a server that writes much.
+const WAITING_MIN: i64 = 3;
+/// A segment takes as long as the last ones did, or a few times as long when much is written.
+const TIMES: f64 = 5.0;
+const STANDS_MIN_S: f64 = 10.0;
+/// How far apart segments are where none was archived that we saw: `archive_timeout` of most.
+const APART_S: f64 = 60.0;
+
+/// An archiver that does nothing, though segments wait.
+pub(crate) struct Standstill {
+    pub(crate) seconds: f64,
+    /// Seconds from one archived segment to the next before.
+    pub(crate) usual_s: f64,
+    pub(crate) waiting: i64,
+}
+
+/// Has the archiver stopped without counting a failure? A command that hangs fails never, and one
+/// whose program cannot be run (126, 127) takes the archiver with it before it counts.
+pub(crate) fn standstill(window: &Window) -> Option<Standstill> {
+    let mut looks = window.samples.iter().rev().filter_map(|s| Some((s.at, s.wal.as_ref()?)));
+    let (now, last) = looks.next()?;
+    let waiting = last.archive_waiting.filter(|n| last.archives && *n >= WAITING_MIN)?;
+    let still = |(_, w): &(Timestamp, &WalCounters)| {
+        w.archived == last.archived && w.archive_waiting.is_some_and(|n| n > 0)
+    };
+    let since = looks.take_while(still).last()?.0;
+    let before = window.samples.iter().filter(|s| s.at <= since);
+    let mut counts = before.filter_map(|s| Some((s.at, s.wal.as_ref()?.archived)));
+    let (first, last) = (counts.next()?, counts.next_back().unwrap_or((since, last.archived)));
+    let n = (last.1 - first.1) as f64;
+    let usual_s = if n > 0.0 { seconds_between(first.0, last.0) / n } else { APART_S };
+    let seconds = seconds_between(since, now);
+    (seconds >= (TIMES * usual_s).max(STANDS_MIN_S)).then_some(Standstill {
+        seconds,
+        usual_s,
+        waiting,
+    })
+}
+
 /// Seconds until the volume of the WAL is full at the rate at which the slot keeps more; `None`
 /// where it keeps no more, or the volume is not seen.
 pub fn full_in_s(window: &Window, slot: &str) -> Option<f64> {

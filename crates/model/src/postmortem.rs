@@ -1,6 +1,6 @@
 //! A post-mortem as data; rendering decides how it looks.
 
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::evidence::Evidence;
 use crate::incident::WeighedChange;
 use jiff::Timestamp;
@@ -36,6 +36,16 @@ pub struct Postmortem {
     pub losses: Losses,
     pub action_items: Vec<ActionItem>,
     pub figures: Figures,
+}
+
+impl Postmortem {
+    /// When the cause that stands became likely; what was thought before it is no diagnosis.
+    pub fn diagnosed(&self) -> Option<Timestamp> {
+        let of_it = |e: &&Event| {
+            e.kind == EventKind::Diagnosed && self.cause_id.as_ref().is_none_or(|c| e.subject == *c)
+        };
+        self.timeline.iter().filter(of_it).map(|e| e.at).filter(|at| *at >= self.started).min()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

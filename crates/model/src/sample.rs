@@ -199,6 +199,15 @@ pub struct TableCounters {
 }
 
 impl TableCounters {
+    /// Live rows, at most what the planner counted and was written since: a load that VACUUM
+    /// counts before its own report comes stands twice in `n_live_tup`.
+    pub fn rows(&self) -> i64 {
+        if self.planner_rows <= 0.0 {
+            return self.n_live;
+        }
+        self.n_live.min(self.planner_rows as i64 + self.written_since_analyze)
+    }
+
     /// Counters of a table that nobody has used.
     pub fn new(oid: u32, relation: Relation) -> Self {
         Self {

@@ -21,6 +21,8 @@ pub(super) static CAUSE: Cause = Cause {
 const ASKED_MIN: i64 = 2;
 /// A tenth of the time in which somebody waits for a sync.
 const WAITING_MIN: f64 = 0.1;
+/// Of the sessions at work, those that must wait for a sync for it to slow the others' statements.
+const SHARE_MIN: f64 = 0.2;
 
 fn judge(case: &Case) -> Verdict {
     for (sampler, words) in
@@ -48,6 +50,7 @@ fn judge(case: &Case) -> Verdict {
     )
     .against(waits_before)
     .at(case.window.now());
+    let share = waits / at_work(recent).max(1.0);
     let waits_more = waits >= WAITING_MIN && waits > 3.0 * waits_before;
     let asks_more = n >= ASKED_MIN && rate > 3.0 * before;
     let slows = |s: &Symptom| CAUSE.explains.contains(&s.detector.as_str());
@@ -59,6 +62,15 @@ fn judge(case: &Case) -> Verdict {
         }),
         (true, false) => Verdict::present_not_sufficient(Evidence {
             claim: format!("{n} checkpoints were asked for, yet hardly anybody waits for a sync"),
+            ..evidence
+        }),
+        // Somebody always syncs; what is slow is slow for it when many wait there.
+        (false, true) if share < SHARE_MIN => Verdict::present_not_sufficient(Evidence {
+            claim: format!(
+                "{}, and these are {}% of those at work",
+                evidence.claim,
+                human(100.0 * share)
+            ),
             ..evidence
         }),
         (asked, true) => Verdict::Likely(Likely::new(
@@ -78,6 +90,13 @@ fn asked(samples: &[Sample]) -> Option<i64> {
     let counts: Vec<i64> =
         samples.iter().filter_map(|s| Some(s.wal.as_ref()?.checkpoints_asked)).collect();
     Some(counts.last()? - counts.first()?)
+}
+
+/// Mean number of sessions at work.
+fn at_work(samples: &[Sample]) -> f64 {
+    let n: usize =
+        samples.iter().map(|s| s.sessions.iter().filter(|x| x.state == "active").count()).sum();
+    n as f64 / (samples.len() as f64).max(1.0)
 }
 
 /// Mean number of sessions that wait for a sync. Names were respelled in 17.
@@ -119,6 +138,12 @@ mod tests {
         assert!(judge(&with(4, true)).likely().is_some());
         assert!(matches!(judge(&with(4, false)), Verdict::RuledOut { present: true, .. }));
         assert!(matches!(judge(&with(0, false)), Verdict::RuledOut { present: false, .. }));
+        let mut crowd = with(0, true);
+        assert!(judge(&crowd).likely().is_some());
+        for s in &mut crowd.window.samples {
+            s.sessions.extend((10..20).map(|pid| session(pid, "active", &[])));
+        }
+        assert!(matches!(judge(&crowd), Verdict::RuledOut { present: true, .. }));
         assert!(matches!(judge(&case(healthy(40), 30)), Verdict::Unknown { .. }));
     }
 }

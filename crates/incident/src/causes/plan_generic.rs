@@ -32,7 +32,6 @@ fn judge(case: &Case) -> Verdict {
     let times =
         |(now, old): &(StatementDelta, StatementDelta)| now.ms_per_call / old.ms_per_call.max(0.02);
     let slower = pairs.iter().filter(|pair| pair.0.calls >= CALLS_MIN && times(pair) >= SLOWER);
-    let spread = |d: &StatementDelta| d.spread_ms / d.ms_per_call.max(0.001);
     let widest = slower.max_by(|a, b| spread(&a.0).total_cmp(&spread(&b.0)));
     let Some((now, old)) = widest else {
         let Some(most) = pairs.iter().map(times).max_by(f64::total_cmp) else {
@@ -48,6 +47,11 @@ fn judge(case: &Case) -> Verdict {
         let claim = "time per call of the statement that slowed most, as a multiple of before";
         return Verdict::ruled_out(measured(case, claim, most, "x", 1.0));
     };
+    of_spread(case, now, old)
+}
+
+/// What it means how the calls of the slower statement spread.
+fn of_spread(case: &Case, now: &StatementDelta, old: &StatementDelta) -> Verdict {
     let claim = format!(
         "standard deviation of the calls' time as a multiple of their mean: {}",
         cut(&now.text, 60)
@@ -82,6 +86,22 @@ fn judge(case: &Case) -> Verdict {
             cut(&now.text, 80)
         ));
     }
+    let Some(later) = since_onset(case, now) else {
+        return Verdict::unknown(format!(
+            "how the calls since the onset spread: they were counted only together with earlier \
+             ones, {}",
+            cut(&now.text, 80)
+        ));
+    };
+    if spread(&later) < SPREAD {
+        return Verdict::ruled_out(measured(
+            case,
+            &claim,
+            spread(&later),
+            "x the mean",
+            spread(old),
+        ));
+    }
     let says = format!(
         "some calls of one statement read {} times the blocks and others as many as ever, which a \
          plan made for other parameters would explain: {}",
@@ -89,6 +109,18 @@ fn judge(case: &Case) -> Verdict {
         cut(&now.text, 160)
     );
     Verdict::Likely(Likely::new(0.4, says, evidence))
+}
+
+fn spread(of: &StatementDelta) -> f64 {
+    of.spread_ms / of.ms_per_call.max(0.001)
+}
+
+/// The same statement's calls since the onset: those from before it differ, whatever the plan.
+fn since_onset(case: &Case, now: &StatementDelta) -> Option<StatementDelta> {
+    let from = case.window.samples.partition_point(|s| s.at < case.onset);
+    let since = statement_deltas(case.window.samples.get(from..)?);
+    let same = |d: &StatementDelta| (d.query_id, &d.role) == (now.query_id, &now.role);
+    since.into_iter().find(|d| same(d) && d.calls >= CALLS_MIN)
 }
 
 fn measured(case: &Case, claim: &str, value: f64, unit: &str, before: f64) -> Evidence {

@@ -324,7 +324,7 @@ fn rewritten(case: &Case, symptom: &Symptom) -> Verdict {
 /// Rows that a table was counted to have before the trouble.
 fn rows_before(case: &Case, relation: &Relation) -> Option<f64> {
     let counted = case.window.baseline().iter().rev().find_map(|s| s.tables.as_ref())?;
-    counted.iter().find(|t| t.relation.same_as(relation)).map(|t| t.n_live as f64)
+    counted.iter().find(|t| t.relation.same_as(relation)).map(|t| t.rows() as f64)
 }
 
 #[cfg(test)]

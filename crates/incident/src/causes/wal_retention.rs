@@ -1,9 +1,9 @@
 //! WAL piles up because the archiver fails or a slot holds it.
 
 use super::Cause;
-use crate::facts::{complete, sampled};
+use crate::facts::{complete, cut, logged, sampled};
 use crate::forecast::newest;
-use crate::retained::{is_failing, wal_bytes_max, worst_slot};
+use crate::retained::{Standstill, is_failing, standstill, wal_bytes_max, worst_slot};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -39,6 +39,7 @@ fn judge(case: &Case) -> Verdict {
     let failing = seen().filter(|w| is_failing(w)).max_by_key(|w| w.archive_waiting);
     let tried = failing.map_or(0, |w| failures(case, w));
     let archiver = failing.filter(|_| tried >= FAILURES_MIN).map(|wal| archiver(case, wal));
+    let archiver = archiver.or_else(|| Some(stands(case, &standstill(&case.window)?)));
     match (worst_slot(worst), archiver) {
         (Some(slot), archiver) => {
             let also = archiver.iter().flat_map(|a| a.evidence().to_vec());
@@ -176,6 +177,35 @@ fn archiver(case: &Case, wal: &WalCounters) -> Likely {
         )
         .at(case.window.now()),
     )
+}
+
+/// No failure is counted, so what the log says of the command is told with it.
+fn stands(case: &Case, found: &Standstill) -> Likely {
+    let mut lines = case.window.recent().iter().flat_map(|s| &s.log);
+    let line = lines.rfind(|e| e.message.contains("archive command"));
+    let told = line.map(|e| format!("; {}: {}", cut(&e.message, 100), cut(&e.detail, 160)));
+    let says = format!(
+        "archive_command has archived nothing for {} and {} segments wait, yet no failure is \
+         counted: it hangs, or its program cannot be run{}; what was written since then cannot be \
+         restored to a point in time",
+        human_duration(found.seconds),
+        found.waiting,
+        told.unwrap_or_default()
+    );
+    let stands = Evidence::measured(
+        "time since a segment was archived while others wait",
+        found.seconds,
+        "s",
+        sampled("wal: pg_stat_archiver, pg_ls_archive_statusdir()"),
+    );
+    let score = if line.is_some() { 0.92 } else { 0.85 };
+    let likely = Likely::new(score, says, stands.against(found.usual_s).at(case.window.now()));
+    match line {
+        Some(line) => {
+            likely.and(Evidence::stated(cut(&line.message, 160), logged(line)).at(line.at))
+        }
+        None => likely,
+    }
 }
 
 #[cfg(test)]

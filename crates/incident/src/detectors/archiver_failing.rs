@@ -3,16 +3,17 @@
 use super::Detector;
 use crate::facts::sampled;
 use crate::forecast::{SEEN_S, newest};
-use crate::retained::is_failing;
+use crate::retained::{Standstill, is_failing, standstill};
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
     id: "archiver_failing",
     title: "WAL is not archived any more",
     rule: "three failures or more since the last segment that was archived (the archiver tries \
-           each three times before it pauses), and a segment waits. Harm though no client feels \
-           it: what is written from then on cannot be restored, and pg_wal grows until the \
-           volume is full",
+           each three times before it pauses), and a segment waits; or three segments wait and \
+           none was archived for 10 s and five times as long as usual, though no failure is \
+           counted. Harm though no client feels it: what is written from then on cannot be \
+           restored, and pg_wal grows until the volume is full",
     detect,
 };
 
@@ -24,7 +25,7 @@ fn detect(window: &Window) -> Vec<Symptom> {
         return Vec::new();
     };
     if !is_failing(&wal) {
-        return Vec::new();
+        return standstill(window).map(|s| stands(window, &s)).into_iter().collect();
     }
     // Before the first failure that was seen, or the whole count of a server that was so before.
     let same = |s: &&Sample| s.wal.as_ref().is_some_and(|w| w.archived == wal.archived);
@@ -55,10 +56,54 @@ fn detect(window: &Window) -> Vec<Symptom> {
     )]
 }
 
+fn stands(window: &Window, found: &Standstill) -> Symptom {
+    let now = window.now();
+    let since = now.checked_sub(jiff::SignedDuration::from_secs_f64(found.seconds));
+    Symptom::new(
+        DETECTOR.id,
+        since.unwrap_or(now).max(window.baseline_until),
+        now,
+        Weight::Harm,
+        format!(
+            "nothing was archived for {}, {} segments wait",
+            human_duration(found.seconds),
+            found.waiting
+        ),
+        Evidence::measured(
+            "time since a segment was archived while others wait",
+            found.seconds,
+            "s",
+            sampled("wal: pg_stat_archiver, pg_ls_archive_statusdir()"),
+        )
+        .against(found.usual_s)
+        .at(now),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{at, healthy};
+
+    #[test]
+    fn an_archiver_that_stands_still_without_a_failure_is_seen() {
+        let n_symptoms = |archived: fn(i64) -> i64, waiting: i64| {
+            let mut samples = healthy(60);
+            for (s, sample) in (0..).zip(&mut samples) {
+                sample.wal = Some(WalCounters {
+                    archives: true,
+                    archived: archived(s),
+                    archive_waiting: Some(if s > 35 { waiting } else { 0 }),
+                    ..WalCounters::default()
+                });
+            }
+            detect(&Window { samples, baseline_until: at(30), catalog: None }).len()
+        };
+        assert_eq!(n_symptoms(|s| s.min(35) / 3, 8), 1);
+        assert_eq!(n_symptoms(|s| s / 3, 8), 0);
+        assert_eq!(n_symptoms(|s| s.min(35) / 3, 1), 0);
+        assert_eq!(n_symptoms(|_| 7, 8), 0); // none was seen before: a minute is not over
+    }
 
     fn n_symptoms(fails: i64, last_failed: i64, last_archived: i64) -> usize {
         let mut samples = healthy(40);

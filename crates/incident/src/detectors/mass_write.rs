@@ -93,7 +93,7 @@ fn by_oid(tables: &[TableCounters]) -> Tables<'_> {
 fn written(before: &Tables<'_>, now: &TableCounters) -> Option<(i64, i64)> {
     let old = before.get(&now.oid)?;
     let n = (now.updated - old.updated).max(0) + (now.deleted - old.deleted).max(0);
-    let n_live = if old.n_live > 0 { old.n_live } else { now.n_live.max(n) };
+    let n_live = if old.n_live > 0 { old.rows() } else { now.n_live.max(n) };
     Some((n, n_live))
 }
 

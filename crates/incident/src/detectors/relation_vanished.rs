@@ -84,7 +84,7 @@ fn rows_before(window: &Window, relation: &Relation) -> Option<i64> {
         .rev()
         .filter_map(|s| s.tables.as_ref())
         .find_map(|t| t.iter().find(|t| t.relation.same_as(relation)))
-        .map(|t| t.n_live);
+        .map(TableCounters::rows);
     counted.or_else(|| {
         let known = window.catalog.as_ref()?.relation(relation)?;
         Some(known.n_rows.unwrap_or(0.0) as i64)

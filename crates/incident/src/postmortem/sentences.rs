@@ -66,11 +66,14 @@ pub(super) fn detection(input: &Input, started: Timestamp) -> String {
         first.detector,
         sentence(&first.title),
     );
-    if let Some(event) =
-        input.events.iter().filter(|e| e.kind == EventKind::Diagnosed).min_by_key(|e| e.at)
-    {
+    let cause = incident.first().map(|(cause, _)| cause);
+    let stood = input
+        .events
+        .iter()
+        .filter(|e| e.kind == EventKind::Diagnosed && cause.is_none_or(|cause| e.subject == cause));
+    if let Some(event) = stood.min_by_key(|e| e.at) {
         text.push_str(&format!(
-            " The first diagnosis stood {} after the first harmed moment.",
+            " The cause stood {} after the first harmed moment.",
             human_duration(seconds_between(started, event.at).max(0.0))
         ));
     }

@@ -163,7 +163,7 @@ fn marks(pm: &Postmortem) -> Vec<Mark> {
     };
     let mut marks = vec![mark(pm.started, "first harm", Ink::Bad)];
     marks.extend(first(EventKind::Opened).map(|at| mark(at, "detected", Ink::Main)));
-    marks.extend(first(EventKind::Diagnosed).map(|at| mark(at, "diagnosed", Ink::Main)));
+    marks.extend(pm.diagnosed().map(|at| mark(at, "diagnosed", Ink::Main)));
     marks.extend(first(EventKind::Step).map(|at| mark(at, "first step", Ink::Act)));
     marks.extend(pm.ended.map(|at| mark(at, "recovered", Ink::Good)));
     marks

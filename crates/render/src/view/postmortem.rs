@@ -90,7 +90,7 @@ fn segments(pm: &Postmortem) -> String {
         pm.timeline.iter().filter(after).map(|e| e.at).min()
     };
     let (Some(opened), Some(diagnosed), Some(ended)) =
-        (first(EventKind::Opened), first(EventKind::Diagnosed), pm.ended)
+        (first(EventKind::Opened), pm.diagnosed(), pm.ended)
     else {
         return String::new();
     };
