@@ -3,6 +3,7 @@
 use super::{Action, Cx, bounded_count, plan as refuse, runbook, step};
 use crate::error::Error;
 use pgward_model::prelude::*;
+use pgward_pg::session::{Row, get};
 
 pub(super) static ACTION: Action = Action {
     id: "widen_key",
@@ -27,14 +28,12 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let narrow = |k: &&KeyLimit| k.key().same_as(root) && k.type_limit < i64::MAX;
     let mut columns: Vec<&KeyLimit> = keys.iter().filter(narrow).collect();
     columns.sort_by_key(|k| (k.refers_to.is_some(), k.relation.clone())); // the key comes first
-    columns.iter().try_for_each(|k| bare_of_views(case, k))?;
-    let mut statements: Vec<String> = columns
-        .iter()
-        .map(|k| {
-            let (table, column) = (k.relation.quoted(), quote_ident(&k.column));
-            format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE bigint")
-        })
-        .collect();
+    let views = views(cx, &columns)?;
+    let to = |k: &KeyLimit, data_type: &str| {
+        let (table, column) = (k.relation.quoted(), quote_ident(&k.column));
+        format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {data_type}")
+    };
+    let mut statements: Vec<String> = columns.iter().map(|k| to(k, "bigint")).collect();
     let own = keys.iter().find(|k| k.refers_to.is_none() && k.relation.same_as(root));
     if let Some(own) = own.filter(|k| k.limit < i64::MAX) {
         statements.push(format!("ALTER SEQUENCE {} AS bigint", own.sequence.quoted()));
@@ -45,10 +44,15 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let names: Vec<String> =
         columns.iter().map(|k| format!("{}.{}", k.relation, k.column)).collect();
     let rows = columns.iter().map(|k| n_rows(cx, case, &k.relation)).sum::<Option<f64>>();
-    let title = format!("widen {} to bigint", names.join(", "));
-    let mut widen = step(title.clone(), Act::Sql { statements, transaction: true }, Limits::SHORT);
+    let title = match views.len() {
+        0 => format!("widen {} to bigint", names.join(", ")),
+        n => format!("widen {} to bigint, with {n} views made again as they are", names.join(", ")),
+    };
+    let act = Act::Sql { statements: without(&views, statements), transaction: true };
+    let mut widen = step(title.clone(), act, Limits::SHORT);
+    let narrow = columns.iter().map(|k| to(k, &k.data_type)).collect();
     widen.undo = Undo::Lossy {
-        statements: columns.iter().map(|k| narrow_again(k)).collect(),
+        statements: without(&views, narrow),
         loses: "numbers above the old limit: with such rows the statement refuses".to_owned(),
     };
     Ok(runbook(
@@ -58,11 +62,6 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         loss(rows),
         vec![widen],
     ))
-}
-
-fn narrow_again(key: &KeyLimit) -> String {
-    let (table, column) = (key.relation.quoted(), quote_ident(&key.column));
-    format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {}", key.data_type)
 }
 
 fn loss(rows: Option<f64>) -> Loss {
@@ -89,20 +88,111 @@ fn n_rows(cx: &Cx<'_>, case: &Case, relation: &Relation) -> Option<f64> {
     known.filter(|n| *n >= 0.0).or_else(count)
 }
 
-/// A view keeps the type of the columns it shows.
-fn bare_of_views(case: &Case, key: &KeyLimit) -> Result<(), Error> {
-    let objects = case.catalog.as_ref().map_or(&[][..], |c| c.objects.as_slice());
-    let uses = |o: &&ObjectInfo| {
-        o.kind.ends_with("view") && o.uses.iter().any(|r| r.same_as(&key.relation))
-    };
-    match objects.iter().find(uses) {
-        None => Ok(()),
-        Some(view) => Err(refuse(
-            &ACTION,
-            format!(
-                "{} {} uses {}: drop it, widen {}, and make it again",
-                view.kind, view.identity, key.relation, key.column
-            ),
-        )),
-    }
+/// A view that shows the column, or another such view: it goes before the change and comes again
+/// after it, since it keeps the type of its columns.
+struct View {
+    name: String,
+    /// Definition, owner, comment and rights.
+    makes: Vec<String>,
 }
+
+/// The statements with the views out of the way.
+fn without(views: &[View], statements: Vec<String>) -> Vec<String> {
+    let drop = views.iter().map(|v| format!("DROP VIEW {}", v.name));
+    let make = views.iter().rev().flat_map(|v| v.makes.iter().cloned());
+    drop.chain(statements).chain(make).collect()
+}
+
+/// The views behind the columns, outermost first.
+///
+/// # Errors
+/// When one cannot be made again letter by letter, or the catalog cannot be read.
+fn views(cx: &Cx<'_>, columns: &[&KeyLimit]) -> Result<Vec<View>, Error> {
+    let tables: Vec<String> = columns.iter().map(|k| k.relation.quoted()).collect();
+    let names: Vec<&str> = columns.iter().map(|k| k.column.as_str()).collect();
+    // Names in a definition are written out as far as the path does not reach them.
+    cx.session.simple("BEGIN READ ONLY; SET LOCAL search_path = pg_catalog")?;
+    let rows = cx.session.query(VIEWS, &[&tables, &names]);
+    cx.session.simple("COMMIT")?;
+    let view = |row: &Row| -> Result<View, Error> {
+        let (name, keeps): (String, Option<String>) = (get(row, 0)?, get(row, 1)?);
+        match keeps {
+            None => Ok(View { name, makes: get(row, 2)? }),
+            Some(what) => Err(refuse(
+                &ACTION,
+                format!(
+                    "{name} shows {} and has {what}: drop it, widen, and make it again",
+                    names.join(", ")
+                ),
+            )),
+        }
+    };
+    rows?.iter().map(view).collect()
+}
+
+const VIEWS: &str = "
+WITH RECURSIVE columns AS (
+    SELECT a.attrelid, a.attnum
+    FROM unnest($1::text[], $2::text[]) AS k (relation, name)
+    JOIN pg_attribute a ON a.attrelid = to_regclass(k.relation) AND a.attname = k.name
+),
+behind AS (
+    SELECT r.ev_class AS oid, 1 AS depth
+    FROM columns c
+    JOIN pg_depend d
+      ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.attrelid AND d.refobjsubid = c.attnum
+    JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+    WHERE r.ev_class <> c.attrelid
+    UNION
+    SELECT r.ev_class, b.depth + 1
+    FROM behind b
+    JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = b.oid
+    JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+    WHERE r.ev_class <> b.oid AND b.depth < 32
+),
+views AS (
+    SELECT
+        c.*,
+        max(b.depth) OVER (PARTITION BY c.oid) AS depth,
+        row_number() OVER (PARTITION BY c.oid) AS nth,
+        quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name
+    FROM behind b
+    JOIN pg_class c ON c.oid = b.oid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+)
+SELECT
+    v.name,
+    CASE
+        WHEN v.relkind <> 'v' THEN 'rows of its own'
+        WHEN EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = v.oid) THEN 'triggers'
+        WHEN EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = v.oid AND r.rulename <> '_RETURN')
+            THEN 'rules'
+        WHEN EXISTS (
+            SELECT FROM pg_attribute a
+            LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
+            WHERE a.attrelid = v.oid
+              AND (a.attacl IS NOT NULL OR f.oid IS NOT NULL
+                   OR col_description(v.oid, a.attnum) IS NOT NULL)
+        ) THEN 'rights, defaults or comments of its columns'
+    END,
+    array_remove(
+        ARRAY[
+            'CREATE VIEW ' || v.name
+                || coalesce(' WITH (' || array_to_string(v.reloptions, ', ') || ')', '')
+                || ' AS ' || rtrim(pg_get_viewdef(v.oid), '; '),
+            'ALTER VIEW ' || v.name || ' OWNER TO ' || quote_ident(pg_get_userbyid(v.relowner)),
+            'COMMENT ON VIEW ' || v.name || ' IS ' || quote_literal(obj_description(v.oid, 'pg_class'))
+        ] || ARRAY(
+            SELECT
+                'GRANT ' || string_agg(x.privilege_type, ', ') || ' ON ' || v.name || ' TO '
+                || CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END
+                || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+            FROM aclexplode(v.relacl) x
+            WHERE x.grantee <> v.relowner
+            GROUP BY x.grantee, x.is_grantable
+        ),
+        NULL
+    )
+FROM views v
+WHERE v.nth = 1
+ORDER BY v.depth DESC, v.name";
