@@ -1,6 +1,6 @@
 //! The data volume is full, or will be in minutes.
 
-use super::Cause;
+use super::{Cause, mem_temp_spill};
 use crate::counted::log_lines;
 use crate::facts::{complete, cut, mentions, sampled, verb, who};
 use crate::forecast::{newest, worst_disk};
@@ -24,8 +24,8 @@ pub(super) static CAUSE: Cause = Cause {
 
 /// Percent; PostgreSQL needs room for WAL and temporary files beside the tables.
 const FREE_MIN: f64 = 5.0;
-/// A WAL that takes half of what is gone is what fills the volume.
-const WAL_SHARE: f64 = 0.5;
+/// WAL, or the temporary files of one session, that take half of what is gone are what fills it.
+const SHARE: f64 = 0.5;
 /// A call that writes is an ordinary one of a client unless it lasts.
 const CALL_LASTS_S: f64 = 5.0;
 
@@ -75,7 +75,7 @@ fn judge(case: &Case) -> Verdict {
 
 /// What takes the space: WAL is a cause of its own; a statement that copies is named.
 fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
-    if let Some(share) = wal_share(case).filter(|share| *share >= WAL_SHARE) {
+    if let Some(share) = wal_share(case).filter(|share| *share >= SHARE) {
         return Verdict::present_not_sufficient(Evidence {
             claim: format!(
                 "{}; {}% of what is gone went into pg_wal, so something keeps WAL",
@@ -85,14 +85,16 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
             ..free
         });
     }
-    let Some((session, at)) = filler(case) else { return Verdict::Likely(likely.and(free)) };
-    let says = format!(
-        "{} {}: {}. {}",
-        who(session),
-        if is_copy(&session.query) { "makes a second copy" } else { "writes without end" },
-        cut(&session.query, 160),
-        likely.says
-    );
+    let spills = spiller(case);
+    let Some((session, at)) = spills.map(|(s, at, _)| (s, at)).or_else(|| filler(case)) else {
+        return Verdict::Likely(likely.and(free));
+    };
+    let does = match spills {
+        Some((.., bytes)) => format!("holds {} of temporary files", human_bytes(bytes)),
+        None if is_copy(&session.query) => "makes a second copy".to_owned(),
+        None => "writes without end".to_owned(),
+    };
+    let says = format!("{} {does}: {}. {}", who(session), cut(&session.query, 160), likely.says);
     let runs = Evidence::measured(
         format!("time pid {} has been writing", session.pid),
         runs_s(session, at),
@@ -102,6 +104,15 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
     let named = likely.evidence().iter().cloned();
     let blamed = Likely::new(0.95, says, free).and(runs.at(at));
     Verdict::Likely(named.fold(blamed, Likely::and).by([session.pid]).act(CAUSE.actions))
+}
+
+/// The session whose temporary files take most of what is gone, and their bytes.
+fn spiller(case: &Case) -> Option<(&SessionSample, Timestamp, f64)> {
+    let (sample, session, bytes) = mem_temp_spill::spiller(case)?;
+    let free = |s: &Sample| s.host.map(|h| h.disk_free_bytes);
+    let most = case.window.samples.iter().filter_map(free).fold(0.0, f64::max);
+    let least = case.window.samples.iter().filter_map(free).reduce(f64::min)?;
+    (bytes as f64 >= SHARE * (most - least)).then_some((session, sample.at, bytes as f64))
 }
 
 /// Share of the lost space that `pg_wal` took; `None` where either was not seen, or where it lies
@@ -255,6 +266,21 @@ mod tests {
                 ..Catalog::new(at(0), 150_000, "shop")
             });
             assert_eq!(judge(&case).likely().unwrap().pids, pids, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_session_whose_temporary_files_take_the_space_is_named() {
+        for (bytes, named) in [(300_000_000, true), (20_000_000, false)] {
+            let mut samples = with_free(|s| 50.0 - s as f64);
+            for s in samples.iter_mut().skip(30) {
+                let mut sorts = session(4711, "active", &[]);
+                sorts.query_start = Some(at(20));
+                s.sessions = vec![sorts];
+                s.temp_files = Some(vec![TempFiles { pid: 4711, bytes }]);
+            }
+            let verdict = judge(&case(samples, 30));
+            assert_eq!(verdict.likely().unwrap().pids == [4711], named, "{bytes}");
         }
     }
 

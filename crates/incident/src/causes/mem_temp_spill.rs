@@ -8,7 +8,13 @@ pub(super) static CAUSE: Cause = Cause {
     id: "mem_temp_spill",
     name: "Temporary files on disk",
     necessary: "temporary bytes grow",
-    explains: &["statement_slow", "throughput_drop", "sessions_hang"],
+    explains: &[
+        "statement_slow",
+        "throughput_drop",
+        "sessions_hang",
+        "disk_filling",
+        "error_burst",
+    ],
     actions: &["cancel_query"],
     prevention: &[
         "Set work_mem for the role that spills, or temp_file_limit to bound it",
@@ -84,7 +90,7 @@ fn open(samples: &[Sample]) -> f64 {
 }
 
 /// The client session with most temporary files, which has run its statement for long.
-fn spiller(case: &Case) -> Option<(&Sample, &SessionSample, i64)> {
+pub(super) fn spiller(case: &Case) -> Option<(&Sample, &SessionSample, i64)> {
     let held = case.window.recent().iter().flat_map(|sample| {
         sample.temp_files.iter().flatten().filter_map(move |files| {
             let session = sample.sessions.iter().find(|s| s.pid == files.pid)?;

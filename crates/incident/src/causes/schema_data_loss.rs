@@ -100,11 +100,7 @@ fn dropped(case: &Case, events: &[&DdlEvent]) -> Verdict {
         "{} of {names} by role {}{} at {}{position}: {}",
         event.command,
         if role.is_empty() { "unknown" } else { role },
-        if event.application.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", event.application)
-        },
+        application(case, event, role).map_or(String::new(), |a| format!(" ({a})")),
         event.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         cut(statement, 200),
     );
@@ -133,6 +129,17 @@ fn dropped(case: &Case, events: &[&DdlEvent]) -> Verdict {
         );
     }
     Verdict::Likely(likely)
+}
+
+/// The application of the event, or the only one that the role has used since.
+fn application<'a>(case: &'a Case, event: &'a DdlEvent, role: &str) -> Option<&'a str> {
+    if !event.application.is_empty() {
+        return Some(&event.application);
+    }
+    let sessions = case.window.recent().iter().flat_map(|s| &s.sessions);
+    let of_role = sessions.filter(|s| s.role == role).map(|s| s.application.as_str());
+    let used: std::collections::BTreeSet<&str> = of_role.filter(|a| !a.is_empty()).collect();
+    used.first().copied().filter(|_| used.len() == 1)
 }
 
 /// Role and statement; of a TRUNCATE, which fires no event trigger, the statement that was counted
