@@ -1,6 +1,8 @@
 //! Causes of the form "the root of the lock queue is active and does X".
 
-use crate::facts::{against_before, complete, cut, most_waiters, sampled, unseen_blocker, who};
+use crate::facts::{
+    against_before, complete, cut, is_recovering, most_waiters, sampled, unseen_blocker, who,
+};
 use crate::forest;
 use pgward_model::prelude::*;
 
@@ -17,6 +19,7 @@ pub(crate) fn worst_root<'a>(
     recent
         .filter(waits_long)
         .filter_map(|root| root.session.map(|session| (root, session)))
+        .filter(|(_, session)| !is_recovering(session))
         .filter(|(root, session)| is_it(root, session))
         .max_by_key(|(root, _)| root.waiters.len())
 }
@@ -141,6 +144,10 @@ pub(crate) mod tests {
         };
         assert_eq!(judge(&case(with(guilty), 30)).likely().unwrap().pids, [1]);
         assert!(matches!(judge(&case(with(innocent), 30)), Verdict::RuledOut { .. }));
+        let mut ours = with(guilty);
+        let rows_back = &mut ours.last_mut().unwrap().sessions.first_mut().unwrap().application;
+        *rows_back = "pgward act recovery".to_owned();
+        assert!(judge(&case(ours, 30)).likely().is_none());
         let mut blind = with(guilty);
         blind.last_mut().unwrap().gaps.push(Gap { sampler: "sessions".into(), why: "x".into() });
         assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));

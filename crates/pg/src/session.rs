@@ -22,6 +22,8 @@ pub enum Purpose {
     Inspect,
     /// Carries out steps; limits are set per step.
     Act,
+    /// Brings back what was lost. It is the answer to an outage, and never its cause.
+    Recover,
     /// A private server of our own, or load of a drill: no limits.
     Private,
     /// The load of a drill, which must look like an application.
@@ -35,6 +37,7 @@ impl Purpose {
             Purpose::Watch => "pgward watch",
             Purpose::Inspect => "pgward inspect",
             Purpose::Act => "pgward act",
+            Purpose::Recover => "pgward act recovery",
             Purpose::Private => "pgward private",
             Purpose::Application(name) => name,
         }
@@ -47,7 +50,9 @@ impl Purpose {
                  -c idle_in_transaction_session_timeout=30000 \
                  -c max_parallel_workers_per_gather=0 -c jit=off"
             }
-            Purpose::Act => "-c lock_timeout=2000 -c idle_in_transaction_session_timeout=60000",
+            Purpose::Act | Purpose::Recover => {
+                "-c lock_timeout=2000 -c idle_in_transaction_session_timeout=60000"
+            }
             Purpose::Watch | Purpose::Private | Purpose::Application(_) => "",
         }
     }
@@ -73,7 +78,7 @@ impl Purpose {
             Purpose::Watch => Duration::from_secs(4),
             Purpose::Inspect => Duration::from_secs(40),
             // The server ends a step by its own limits first, see `Limits::PATIENT`.
-            Purpose::Act | Purpose::Private => Duration::from_secs(13 * 3600),
+            Purpose::Act | Purpose::Recover | Purpose::Private => Duration::from_secs(13 * 3600),
             Purpose::Application(_) => Duration::from_secs(60),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::clock::{self, Deadline};
 use crate::error::Error;
+use crate::session::Purpose;
 use crate::target::Target;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -199,8 +200,8 @@ pub fn conninfo(target: &Target) -> String {
 }
 
 /// The password of `target` for the environment of a program, and who is asking.
-pub fn password_env(target: &Target) -> Vec<(&'static str, String)> {
-    let mut env = vec![("PGAPPNAME", "pgward act".to_owned())];
+pub fn password_env(target: &Target, purpose: Purpose) -> Vec<(&'static str, String)> {
+    let mut env = vec![("PGAPPNAME", purpose.application().to_owned())];
     env.extend(target.password().map(|password| ("PGPASSWORD", password)));
     env
 }

@@ -377,7 +377,7 @@ fn copy(
         args.push(format!("{}={}", location.replace('=', "\\="), to.display()));
     }
     let program = installation.require("pg_basebackup")?;
-    let env = tools::password_env(target);
+    let env = tools::password_env(target, Purpose::Act);
     tools::run(&program, &args, &env, BACKUP_WITHIN, RunAs::ServerUser)?;
     Ok(())
 }

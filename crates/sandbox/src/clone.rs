@@ -162,7 +162,7 @@ fn load_roles(
     let conninfo = tools::conninfo(source);
     let args = ["-d", &conninfo, "--roles-only", "--no-role-passwords", "-w", "-f", &file];
     let program = options.installation.require("pg_dumpall")?;
-    let env = tools::password_env(source);
+    let env = tools::password_env(source, Purpose::Act);
     tools::run(&program, &args, &env, options.within, RunAs::ServerUser)?;
     let conninfo = tools::conninfo(&server.target());
     let args = ["-X", "-q", "-d", &conninfo, "-f", &file];
@@ -183,7 +183,7 @@ fn load_database(
     let file = server.root_dir().join("data").join("pgward-clone.dump").display().to_string();
     let conninfo = tools::conninfo(source);
     let args = ["-Fc", "-Z1", "-w", DUMP_LOCK_WAIT, "-d", &conninfo, "-f", &file];
-    let env = tools::password_env(source);
+    let env = tools::password_env(source, Purpose::Act);
     let program = options.installation.require("pg_dump")?;
     tools::run(&program, &args, &env, options.within, RunAs::ServerUser)?;
     let session = Session::connect(&server.target(), Purpose::Private)?;

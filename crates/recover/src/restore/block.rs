@@ -63,7 +63,7 @@ pub fn block(
     let start = clock::instant();
     let deadline = clock::Deadline::after(within(limits));
     let wrong = |why: String| Error::Block { relation: relation.clone(), block, why };
-    let here = Session::connect(production, Purpose::Act)?;
+    let here = Session::connect(production, Purpose::Recover)?;
     check_server(&here, data_dir, &wrong)?;
     // Until the end no VACUUM, no rewrite; readers and writers go on.
     let lock = format!(

@@ -186,7 +186,7 @@ pub(super) fn dump(
     let conninfo = tools::conninfo(target);
     // 5 s: behind us in the queue only those wait who want ACCESS EXCLUSIVE themselves
     let args = ["-Fc", "-s", "-w", "--lock-wait-timeout=5s", "-d", &conninfo, "-f", &path];
-    let env = tools::password_env(target);
+    let env = tools::password_env(target, Purpose::Recover);
     tools::run(&installation.require("pg_dump")?, &args, &env, within, RunAs::Us)?;
     let list =
         tools::run(&installation.require("pg_restore")?, &["-l", &path], &[], within, RunAs::Us)?;

@@ -92,7 +92,7 @@ pub fn objects(
         lock_timeout_ms: lock_timeout_ms(limits),
     };
     let there = Session::connect(&work.side, Purpose::Private)?;
-    let here = Session::connect(production, Purpose::Act)?;
+    let here = Session::connect(production, Purpose::Recover)?;
     let relations = &with_schema(relations);
     check_names(&here, &there, relations)?;
     // What the transaction of the accident had locked by then (of a partition, the whole table)
@@ -245,7 +245,7 @@ fn load(
     let psql = work.installation.require("psql")?;
     let conninfo = tools::conninfo(work.production);
     let args = ["-X", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-d", &conninfo, "-f", "-"];
-    let env = tools::password_env(work.production);
+    let env = tools::password_env(work.production, Purpose::Recover);
     let left = work.deadline.left();
     let mut n_rows = 0;
     tools::feed(&psql, &args, &env, left, |stdin| {

@@ -30,7 +30,7 @@ pub fn refill(
     if !side.is_promoted()? {
         side.promote()?;
     }
-    let here = Session::connect(production, Purpose::Act)?;
+    let here = Session::connect(production, Purpose::Recover)?;
     let there = Session::connect(&on_side(side, production), Purpose::Private)?;
     let mut report = Report::default();
     let mut tables = Vec::new();
@@ -45,7 +45,7 @@ pub fn refill(
     let psql = side.installation().require("psql")?;
     let reader = tools::conninfo(&on_side(side, production));
     let conninfo = tools::conninfo(production);
-    let env = tools::password_env(production);
+    let env = tools::password_env(production, Purpose::Recover);
     for (relation, table) in in_order(&here, tables)? {
         let args =
             ["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-d", &conninfo, "-f", "-"];

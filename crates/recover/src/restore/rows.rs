@@ -60,7 +60,7 @@ pub fn rows(
 ) -> Result<Report, Error> {
     let start = clock::instant();
     let deadline = clock::Deadline::after(within(limits));
-    let here = Session::connect(production, Purpose::Act)?;
+    let here = Session::connect(production, Purpose::Recover)?;
     let there = Session::connect(&on_side(side, production), Purpose::Private)?;
     let mut report = Report::default();
     let table = table(&here, &there, relation, &mut report.notes)?;
@@ -79,7 +79,7 @@ pub fn rows(
     let reader = tools::conninfo(&on_side(side, production));
     let conninfo = tools::conninfo(production);
     let args = ["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-d", &conninfo, "-f", "-"];
-    let env = tools::password_env(production);
+    let env = tools::password_env(production, Purpose::Recover);
     let repair = repair(&table, &transaction);
     let output = tools::feed(&psql, &args, &env, deadline.left(), |stdin| {
         say(stdin, &preparation(&table, lock_timeout_ms(limits)))?;
