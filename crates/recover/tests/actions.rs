@@ -301,6 +301,28 @@ fn a_key_at_its_end_is_widened_with_its_references() {
 }
 
 #[test]
+fn a_reference_in_a_partitioned_table_is_widened_as_a_whole() {
+    let stage = stage(
+        "CREATE SEQUENCE trips; \
+         CREATE TABLE trip (no int PRIMARY KEY DEFAULT nextval('trips')); \
+         CREATE TABLE point (trip_no int REFERENCES trip, day date) PARTITION BY RANGE (day); \
+         CREATE TABLE point_25 PARTITION OF point FOR VALUES FROM ('2025-01-01') TO ('2026-01-01'); \
+         SELECT setval('trips', 2147483647)",
+    );
+    let keys = pgward_pg::conditions::keys(&stage.session).unwrap();
+    let names: Vec<&str> = keys.iter().map(|k| k.relation.name.as_str()).collect();
+    assert_eq!(names, ["trip", "point"]);
+    let mut case = case(vec![Sample { keys: Some(keys), ..Sample::default() }]);
+    case.catalog = Some(pgward_pg::catalog::schema(&stage.session).unwrap());
+    let likely = Likely::new(0.9, "a key", fact()).on([Relation::new("public", "trip")]);
+    let runbook = stage.plan("widen_key", &likely, &case).unwrap();
+    stage.carry_out(&runbook).unwrap();
+    stage.user().simple("INSERT INTO trip DEFAULT VALUES").unwrap();
+    stage.user().simple("INSERT INTO point SELECT max(no), '2025-05-05' FROM trip").unwrap();
+    assert!(stage.is("max(trip_no) = 2147483648 FROM point_25"));
+}
+
+#[test]
 fn what_fills_the_volume_is_cancelled_while_it_runs_and_only_then() {
     let stage = stage("");
     let copies = stage.user();

@@ -99,8 +99,10 @@ pub fn rights_taken(case: &Case) -> Vec<&ConfigChange> {
     let is_refused = |role: &str| keys.keys().any(|(refused, _)| *refused == role);
     let on_refused = |c: &&ConfigChange| {
         let lost = Rights::read(&c.before).beyond(&Rights::read(&c.after));
-        // `function api.discount(bigint)`: everybody may call one, until that is taken away.
-        let name = c.name.split('(').next().unwrap_or(&c.name);
+        // `table public.orders`, `schema lab`, `function api.discount(bigint)`: everybody may call
+        // one, until that is taken away.
+        let name = c.name.split_once(' ').map_or(&*c.name, |(_, name)| name);
+        let name = name.split('(').next().unwrap_or(name);
         let object = name.rsplit('.').next().unwrap_or(name).trim_matches('"');
         let named = keys.keys().any(|(_, message)| mentions(message, object));
         let by_all = |grantee: &str| grantee.is_empty() && !c.name.starts_with("function ");
@@ -217,9 +219,26 @@ mod tests {
         assert_eq!(lost.likely().unwrap().actions, ["restore_rights"]);
         let other = judged(vec![change("privilege", "table public.parcels", before, after)]);
         assert!(other.likely().unwrap().actions.is_empty());
+        samples.last_mut().unwrap().log =
+            vec![log(33, "ERROR", "42501", "permission denied for schema lab"); 3];
+        samples.last_mut().unwrap().changes =
+            vec![change("privilege", "schema lab", "o {o=UC/o,shop_rw=U/o}", "o {o=UC/o}")];
+        let lost = judge(&case(samples.clone(), 30));
+        assert_eq!(lost.likely().unwrap().actions, ["restore_rights"]);
+    }
+
+    #[test]
+    fn what_everybody_might_call_is_given_back_where_it_is_missed() {
+        let mut samples = taken_at(34);
         for (function, n) in [("orders(bigint)", 1), ("expire(public.orders)", 0)] {
-            let name = format!("function public.{function}");
-            let lost = judged(vec![change("privilege", &name, "o {=X/o,o=X/o}", "o {o=X/o}")]);
+            samples.last_mut().unwrap().changes = vec![ConfigChange {
+                at: at(34),
+                kind: "privilege".into(),
+                name: format!("function public.{function}"),
+                before: "o {=X/o,o=X/o}".into(),
+                after: "o {o=X/o}".into(),
+            }];
+            let lost = judge(&case(samples.clone(), 30));
             assert_eq!(lost.likely().unwrap().actions.len(), n, "{function}");
         }
     }

@@ -19,6 +19,26 @@ const BEARABLE_S: f64 = 2.0;
 /// 280,000 were measured under load on two busy cores, the least rounded down counts.
 const ROWS_PER_S: f64 = 100_000.0;
 
+/// Several tables are locked one after the other, in an order that clients may reverse: we give
+/// up before `deadlock_timeout` (1 s) makes the server choose one of us, and try again.
+const LIMITS: Limits = Limits { lock_timeout_ms: 800, ..Limits::SHORT };
+
+/// The partitions that hold the rows of a partitioned table; none of another one.
+fn leaves(case: &Case, relation: &Relation) -> Vec<Relation> {
+    let tables = case.catalog.as_ref().map_or(&[][..], |c| c.relations.as_slice());
+    let is_part = |r: &RelationInfo, of: &Relation| {
+        r.partition.as_ref().is_some_and(|p| p.parent.same_as(of))
+    };
+    let (mut leaves, mut open) = (Vec::new(), vec![relation.clone()]);
+    while let Some(above) = open.pop() {
+        for below in tables.iter().filter(|t| is_part(t, &above)) {
+            let list = if below.kind == 'p' { &mut open } else { &mut leaves };
+            list.push(below.relation.clone());
+        }
+    }
+    leaves
+}
+
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let keys = case.window.samples.iter().rev().find_map(|s| s.keys.as_ref());
     let keys = keys.ok_or_else(|| refuse(&ACTION, "keys were not seen"))?;
@@ -43,13 +63,17 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     }
     let names: Vec<String> =
         columns.iter().map(|k| format!("{}.{}", k.relation, k.column)).collect();
-    let rows = columns.iter().map(|k| n_rows(cx, case, &k.relation)).sum::<Option<f64>>();
+    let rows = columns.iter().map(|k| match leaves(case, &k.relation).as_slice() {
+        [] => n_rows(cx, case, &k.relation),
+        parts => parts.iter().map(|part| n_rows(cx, case, part)).sum(),
+    });
+    let rows = rows.sum::<Option<f64>>();
     let title = match views.len() {
         0 => format!("widen {} to bigint", names.join(", ")),
         n => format!("widen {} to bigint, with {n} views made again as they are", names.join(", ")),
     };
     let act = Act::Sql { statements: without(&views, statements), transaction: true };
-    let mut widen = step(title.clone(), act, Limits::SHORT);
+    let mut widen = step(title.clone(), act, LIMITS);
     let narrow = columns.iter().map(|k| to(k, &k.data_type)).collect();
     widen.undo = Undo::Lossy {
         statements: without(&views, narrow),
