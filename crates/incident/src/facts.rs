@@ -246,14 +246,9 @@ pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-/// How a role, application and pid are named everywhere.
+/// How a pid, its role and application are named everywhere.
 pub(crate) fn who(session: &SessionSample) -> String {
-    let application = if session.application.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", session.application)
-    };
-    format!("pid {} of role {}{application}", session.pid, session.role)
+    format!("pid {} of {}", session.pid, session.called())
 }
 
 /// Did one of our own recoveries do it? Those are the answer, not the cause; a change that

@@ -100,6 +100,16 @@ pub struct SessionSample {
     pub holds: Vec<HeldLock>,
 }
 
+impl SessionSample {
+    /// Role and application, as they are named everywhere; not every client has a name.
+    pub fn called(&self) -> String {
+        match self.application.as_str() {
+            "" => format!("role {}", self.role),
+            application => format!("role {} ({application})", self.role),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitedLock {
     /// `pg_locks.locktype`: relation, transactionid, tuple, advisory, ...

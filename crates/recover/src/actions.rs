@@ -174,8 +174,7 @@ fn cancel(session: &SessionSample, claim: &str, within_ms: u64) -> Step {
 /// Ends the session while it is in the transaction it was seen in.
 fn end(session: &SessionSample, still: Still) -> Step {
     let still = Still { xact_start: session.xact_start, ..still };
-    let title =
-        format!("end pid {} of role {} ({})", session.pid, session.role, session.application);
+    let title = format!("end pid {} of {}", session.pid, session.called());
     let mut end = signal(title, session, BackendSignal::Terminate, still);
     end.undo = Undo::Impossible {
         why: "a session cannot be given back; its owner may run it again".into(),

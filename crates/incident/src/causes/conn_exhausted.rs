@@ -59,26 +59,22 @@ fn judge(case: &Case) -> Verdict {
 /// Who holds the slots: the role, application and state with most sessions; where those are
 /// idle, they are a leak that may be ended.
 fn owners(worst: &Sample, evidence: Evidence) -> Likely {
-    let mut groups: BTreeMap<(&str, &str, &str), Vec<&SessionSample>> = BTreeMap::new();
+    let mut groups: BTreeMap<(String, &str), Vec<&SessionSample>> = BTreeMap::new();
     for s in &worst.sessions {
-        let key = (s.role.as_str(), s.application.as_str(), s.state.as_str());
-        groups.entry(key).or_default().push(s);
+        groups.entry((s.called(), s.state.as_str())).or_default().push(s);
     }
-    let Some(((role, application, state), held)) =
-        groups.into_iter().max_by_key(|(_, all)| all.len())
-    else {
+    let Some(((owner, state), held)) = groups.into_iter().max_by_key(|(_, all)| all.len()) else {
         return Likely::new(0.8, "connection slots ran out", evidence);
     };
     let idle_s = held.iter().filter_map(|s| Some(seconds_between(s.state_change?, worst.at)));
     let oldest = idle_s.fold(0.0, f64::max);
     let says = format!(
-        "connection slots ran out: role {role} ({application}) has {} sessions {state}, the \
-         longest for {}",
+        "connection slots ran out: {owner} has {} sessions {state}, the longest for {}",
         held.len(),
         human_duration(oldest)
     );
     let share = Evidence::measured(
-        format!("sessions of role {role} ({application}) that are {state}"),
+        format!("sessions of {owner} that are {state}"),
         held.len() as f64,
         "sessions",
         sampled("sessions: pg_stat_activity"),

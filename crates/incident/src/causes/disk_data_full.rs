@@ -5,6 +5,7 @@ use crate::counted::log_lines;
 use crate::facts::{complete, cut, mentions, sampled, verb, who};
 use crate::forecast::{newest, worst_disk};
 use crate::reach::Reach;
+use crate::roots::runs_s;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -147,10 +148,6 @@ fn filler(case: &Case) -> Option<(&SessionSample, Timestamp)> {
     };
     let copy = seen().filter(|(s, _)| is_copy(&s.query)).max_by(longest);
     copy.or_else(|| seen().filter(writes).max_by(longest))
-}
-
-fn runs_s(session: &SessionSample, at: Timestamp) -> f64 {
-    session.query_start.map_or(0.0, |t| seconds_between(t, at))
 }
 
 /// Does it write through a function, a procedure or a block of its own?

@@ -104,13 +104,19 @@ pub(super) fn root_cause(input: &Input) -> String {
         let objects: Vec<String> = likely.relations.iter().map(|r| format!("`{r}`")).collect();
         parts.push(format!("Object: {}.", objects.join(", ")));
     }
-    let actors: Vec<String> = likely.pids.iter().filter_map(|pid| actor(input, *pid)).collect();
+    let mut actors: Vec<String> = likely.pids.iter().filter_map(|pid| actor(input, *pid)).collect();
     if !actors.is_empty() {
-        parts.push(format!("Acting: {}.", actors.join("; ")));
+        let n_more = actors.len().saturating_sub(ACTORS_MAX);
+        actors.truncate(ACTORS_MAX);
+        let more = if n_more > 0 { format!("; and {n_more} more") } else { String::new() };
+        parts.push(format!("Acting: {}{more}.", actors.join("; ")));
     }
     parts.extend(likely.ddl.iter().map(change));
     parts.join(" ")
 }
+
+/// Sessions that one paragraph bears.
+const ACTORS_MAX: usize = 3;
 
 /// The session by role, application and what it ran.
 fn actor(input: &Input, pid: Pid) -> Option<String> {
@@ -118,9 +124,9 @@ fn actor(input: &Input, pid: Pid) -> Option<String> {
     let seen = samples.iter().rev().flat_map(|s| s.sessions.iter());
     let session = seen.filter(|s| s.pid == pid).find(|s| !s.query.is_empty())?;
     Some(format!(
-        "role `{}` with application `{}` (pid {pid}, {}), statement `{}`",
+        "role `{}`{} (pid {pid}, {}), statement `{}`",
         session.role,
-        session.application,
+        with_application(&session.application),
         session.state,
         quoted(&session.query)
     ))
@@ -139,13 +145,17 @@ fn change(ddl: &DdlEvent) -> String {
         format!(": `{}`", quoted(&ddl.statement))
     };
     format!(
-        "The change: `{} {}` at {} by role `{}` with application `{}`{place}{statement}.",
+        "The change: `{} {}` at {}{}{}{place}{statement}.",
         ddl.command,
         ddl.identity,
         clock(ddl.at),
-        ddl.role,
-        ddl.application,
+        if ddl.role.is_empty() { String::new() } else { format!(" by role `{}`", ddl.role) },
+        with_application(&ddl.application),
     )
+}
+
+fn with_application(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" with application `{name}`") }
 }
 
 /// What was there and does not suffice, and what is likely besides the first.

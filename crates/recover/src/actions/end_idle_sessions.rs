@@ -30,7 +30,7 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         return Err(refuse(&ACTION, "none of the sessions is idle any more"));
     };
     let n = idle.len();
-    let who = format!("role {} ({})", first.role, first.application);
+    let who = first.called();
     let mut end = step(
         format!("end {n} sessions of {who} that are still idle"),
         Act::Sql { statements: vec![end_sql(&idle)], transaction: false },
