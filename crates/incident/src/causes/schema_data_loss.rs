@@ -204,7 +204,7 @@ fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
     let sender = recent.iter().flat_map(|s| &s.sessions).find(|s| {
         s.role == writer.role
             && verb(&s.query) == verb(&writer.text)
-            && mentions(&s.query, &relation.name)
+            && Reach::of(case, &s.query).touches(relation)
     });
     let n =
         human(if writer.rows as f64 >= 0.5 * n_written { writer.rows as f64 } else { n_written });
