@@ -39,6 +39,14 @@ impl Rights {
         Rights { owner: owner.to_owned(), grants }
     }
 
+    /// What ALTER … OWNER TO leaves: what the old owner held, the new one holds.
+    pub fn owned_by(mut self, owner: &str) -> Rights {
+        let held = self.grants.remove(&self.owner).unwrap_or_default();
+        self.grants.entry(owner.to_owned()).or_default().extend(held);
+        self.owner = owner.to_owned();
+        self
+    }
+
     /// What a grantee holds here and not in `other`; a grant option alone is one more privilege.
     pub fn beyond(&self, other: &Rights) -> Vec<(String, Privilege)> {
         let held = |grantee: &str, p: &Privilege| {

@@ -93,18 +93,25 @@ fn refused(case: &Case) -> Fresh<'_, (&str, &str)> {
 /// What was taken from shortly before the onset on, so that statements are refused: what the
 /// verdict names, and what may be given back. Objects that are refused, on which somebody has lost
 /// a right (a role may have had it through a group), or a role that is refused, or everybody, has
-/// lost one; and such roles that were taken out of a group.
+/// lost one; what a refused statement asks and has another owner now; and such roles that were taken
+/// out of a group.
 pub fn rights_taken(case: &Case) -> Vec<&ConfigChange> {
-    let keys = refused(case).keys;
+    let Fresh { keys, lines, .. } = refused(case);
     let is_refused = |role: &str| keys.keys().any(|(refused, _)| *refused == role);
     let on_refused = |c: &&ConfigChange| {
-        let lost = Rights::read(&c.before).beyond(&Rights::read(&c.after));
+        let (before, after) = (Rights::read(&c.before), Rights::read(&c.after));
+        let lost = before.beyond(&after);
         // `table public.orders`, `schema lab`, `function api.discount(bigint)`: everybody may call
         // one, until that is taken away.
         let name = c.name.split_once(' ').map_or(&*c.name, |(_, name)| name);
         let name = name.split('(').next().unwrap_or(name);
         let object = name.rsplit('.').next().unwrap_or(name).trim_matches('"');
         let named = keys.keys().any(|(_, message)| mentions(message, object));
+        // A view reads with the rights of its owner: refused is the table beneath it.
+        let asks = || lines.iter().any(|e| mentions(&e.statement, object));
+        if before.owner != after.owner && asks() {
+            return true;
+        }
         let by_all = |grantee: &str| grantee.is_empty() && !c.name.starts_with("function ");
         lost.iter().any(|(grantee, _)| named || by_all(grantee) || is_refused(grantee))
     };
@@ -225,6 +232,24 @@ mod tests {
             vec![change("privilege", "schema lab", "o {o=UC/o,shop_rw=U/o}", "o {o=UC/o}")];
         let lost = judge(&case(samples.clone(), 30));
         assert_eq!(lost.likely().unwrap().actions, ["restore_rights"]);
+    }
+
+    #[test]
+    fn a_view_that_has_another_owner_is_given_back_though_its_table_is_refused() {
+        for (statement, n) in [("SELECT name FROM hr.book", 1), ("SELECT name FROM hr.page", 0)] {
+            let mut samples = taken_at(34);
+            let last = samples.last_mut().unwrap();
+            last.log.iter_mut().for_each(|e| e.statement = statement.to_owned());
+            last.changes = vec![ConfigChange {
+                at: at(34),
+                kind: "privilege".into(),
+                name: "table hr.book".into(),
+                before: "o {o=r/o,guest=r/o}".into(),
+                after: "bi {bi=r/bi,guest=r/bi}".into(),
+            }];
+            let lost = judge(&case(samples, 30));
+            assert_eq!(lost.likely().unwrap().actions.len(), n, "{statement}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     for change in causes::rights_taken(case) {
         match change.kind.as_str() {
             "role" => steps.push(take_in(change)),
-            _ => steps.extend(give_back(change)?),
+            _ => steps.extend(give_back(change)),
         }
     }
     if steps.is_empty() {
@@ -81,22 +81,33 @@ fn take_in(change: &ConfigChange) -> Step {
     grant
 }
 
-/// One step for an object: a GRANT for each grantee and grant option.
-fn give_back(change: &ConfigChange) -> Result<Option<Step>, Error> {
+/// One step for an object: its owner, and a GRANT for each grantee and grant option.
+fn give_back(change: &ConfigChange) -> Option<Step> {
     let (kind, object) = change.name.split_once(' ').unwrap_or(("", ""));
     let (before, after) = (Rights::read(&change.before), Rights::read(&change.after));
-    if before.owner != after.owner {
-        return Err(refuse(&ACTION, format!("{object} has another owner: {}", after.owner)));
+    let kinds = ["table", "sequence", "schema", "function"];
+    if !kinds.contains(&kind) {
+        return None;
+    }
+    let (mut statements, mut undo) = (Vec::new(), Vec::new());
+    let owners = (before.owner.clone(), after.owner.clone());
+    let after = after.owned_by(&before.owner);
+    if owners.0 != owners.1 {
+        let to = |owner: &str| {
+            let kind = kind.to_ascii_uppercase();
+            format!("ALTER {kind} {object} OWNER TO {}", quote_ident(owner))
+        };
+        statements.push(to(&owners.0));
+        undo.push(to(&owners.1));
     }
     let mut words: BTreeMap<(String, bool), Vec<&'static str>> = BTreeMap::new();
     for (grantee, privilege) in before.beyond(&after) {
         let Some(word) = privilege.word() else { continue };
         words.entry((grantee, privilege.grantable)).or_default().push(word);
     }
-    if words.is_empty() || !["table", "sequence", "schema", "function"].contains(&kind) {
-        return Ok(None);
+    if words.is_empty() && statements.is_empty() {
+        return None;
     }
-    let (mut statements, mut undo) = (Vec::new(), Vec::new());
     let mut expectations = Vec::new();
     for ((grantee, grantable), words) in &words {
         let to = if grantee.is_empty() { "PUBLIC".to_owned() } else { quote_ident(grantee) };
@@ -125,7 +136,7 @@ fn give_back(change: &ConfigChange) -> Result<Option<Step>, Error> {
     let mut grant = step(format!("give back the rights on {object}"), act, Limits::SHORT);
     grant.undo = Undo::Exact { statements: undo };
     grant.expectations = expectations;
-    Ok(Some(grant))
+    Some(grant)
 }
 
 /// The file that has the statement to blame, among those pgward knows.
@@ -170,7 +181,7 @@ mod tests {
             before: "o {o=arwd/o,site=ar*w/o,=r/o}".into(),
             after: "o {o=arwd/o,site=a/o}".into(),
         };
-        let step = give_back(&change).unwrap().unwrap();
+        let step = give_back(&change).unwrap();
         let Act::Sql { statements, .. } = step.act else { panic!() };
         assert_eq!(
             statements,
@@ -180,7 +191,11 @@ mod tests {
                 "GRANT SELECT ON TABLE public.orders TO site WITH GRANT OPTION",
             ]
         );
+        let owner =
+            ConfigChange { after: "bi {bi=arwd/bi,site=ar*w/bi,=r/bi}".into(), ..change.clone() };
+        let Act::Sql { statements, .. } = give_back(&owner).unwrap().act else { panic!() };
+        assert_eq!(statements, ["ALTER TABLE public.orders OWNER TO o"]);
         let nothing = ConfigChange { after: change.before.clone(), ..change };
-        assert!(give_back(&nothing).unwrap().is_none());
+        assert!(give_back(&nothing).is_none());
     }
 }
