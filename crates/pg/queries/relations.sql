@@ -8,7 +8,11 @@ SELECT
     pg_catalog.pg_get_userbyid(c.relowner)::text,
     c.relfilenode,
     CASE WHEN c.reltuples < 0 THEN NULL
-         ELSE greatest(c.reltuples::float8, coalesce(s.n_live_tup, 0)::float8) END,
+         -- A load that VACUUM counts before its own report comes stands twice in n_live_tup.
+         ELSE least(
+             greatest(c.reltuples::float8, coalesce(s.n_live_tup, 0)::float8),
+             c.reltuples::float8 + coalesce(s.n_mod_since_analyze, 0)
+         ) END,
     c.relpages::float8 * pg_catalog.current_setting('block_size')::float8,
     coalesce(s.seq_scan, 0),
     coalesce(s.idx_scan, 0),
