@@ -1,5 +1,5 @@
 -- Columns that take values from a sequence, and the columns of foreign keys that refer to them
--- and hold less, nearest to their limit first; of a partitioned table, not of its partitions. The last value is NULL without the right to see
+-- and hold less, nearest to their limit first; of a partitioned table, not of partitions that have it from there. The last value is NULL without the right to see
 -- it. Since: 14
 WITH fed AS (
     -- Owned by the column, or named in its DEFAULT.
@@ -77,7 +77,13 @@ JOIN pg_catalog.pg_class s ON s.oid = l.seqrelid
 JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
 LEFT JOIN pg_catalog.pg_class r ON r.oid = l.refers_to
 LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
-WHERE NOT t.relispartition
+WHERE NOT EXISTS (
+    SELECT
+    FROM pg_catalog.pg_inherits i
+    JOIN limits p ON p.attrelid = i.inhparent
+    JOIN pg_catalog.pg_attribute pa ON pa.attrelid = p.attrelid AND pa.attnum = p.attnum
+    WHERE i.inhrelid = l.attrelid AND t.relispartition AND pa.attname = a.attname
+)
 ORDER BY
     l.last_value::float8
     / CASE WHEN l.refers_to IS NULL THEN least(l.seqmax, l.type_limit) ELSE l.type_limit END DESC

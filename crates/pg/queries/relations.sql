@@ -9,9 +9,9 @@ SELECT
     c.relfilenode,
     CASE WHEN c.reltuples < 0 THEN NULL
          -- A load that VACUUM counts before its own report comes stands twice in n_live_tup.
-         ELSE least(
-             greatest(c.reltuples::float8, coalesce(s.n_live_tup, 0)::float8),
-             c.reltuples::float8 + coalesce(s.n_mod_since_analyze, 0)
+         ELSE greatest(
+             c.reltuples::float8,
+             least(s.n_live_tup, s.n_tup_ins - s.n_tup_del)::float8
          ) END,
     c.relpages::float8 * pg_catalog.current_setting('block_size')::float8,
     coalesce(s.seq_scan, 0),

@@ -118,3 +118,29 @@ fn who_locks_the_catalog_is_named_and_not_waited_for() {
     assert!(told.contains("items is locked by transaction forgotten, prepared"), "{told}");
     assert_eq!(error.sqlstate(), Some("55P03"));
 }
+
+#[test]
+fn rows_of_a_load_that_was_vacuumed_at_once_count_once() {
+    let server = server();
+    let loads = client(
+        &server,
+        &[
+            "CREATE TABLE parcels (id int) WITH (autovacuum_enabled = off)",
+            // Counters are reported once a second: the next ones wait.
+            "SELECT pg_sleep(1.1)",
+            "INSERT INTO parcels SELECT g FROM generate_series(1, 1000) g",
+            "VACUUM ANALYZE parcels",
+            "SELECT pg_sleep(1.1)",
+            "INSERT INTO parcels SELECT g FROM generate_series(1001, 1200) g",
+        ],
+    );
+    drop(loads); // reports the rest
+    let inspect = Session::connect(&server.target(), Purpose::Inspect).unwrap();
+    let read = || -> Result<Option<f64>, Error> {
+        let tables = catalog::schema(&inspect)?.relations;
+        let parcels = tables.into_iter().find(|t| t.relation.name == "parcels").unwrap();
+        Ok(parcels.n_rows.filter(|n| *n > 1000.0))
+    };
+    let found = clock::poll(Duration::from_secs(20), Duration::from_millis(100), read).unwrap();
+    assert_eq!(found, Some(1200.0));
+}

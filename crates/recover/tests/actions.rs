@@ -264,9 +264,10 @@ fn a_key_at_its_end_is_widened_with_its_references() {
     let stage = stage(
         "CREATE TABLE a (id serial PRIMARY KEY); INSERT INTO a DEFAULT VALUES; \
          CREATE TABLE b (a_id int REFERENCES a); INSERT INTO b VALUES (1); \
-         CREATE ROLE reader; CREATE SCHEMA \"Shop\"; \
+         CREATE ROLE reader; CREATE ROLE stranger; CREATE SCHEMA \"Shop\"; \
          CREATE VIEW \"Shop\".both AS SELECT a.id, b.a_id FROM a JOIN b ON b.a_id = a.id; \
          CREATE VIEW newest WITH (security_barrier = true) AS SELECT max(id) AS id FROM \"Shop\".both; \
+         ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO stranger; \
          COMMENT ON VIEW newest IS 'what''s new'; GRANT SELECT ON newest TO reader; \
          SELECT setval('a_id_seq', 2147483647)",
     );
@@ -294,6 +295,7 @@ fn a_key_at_its_end_is_widened_with_its_references() {
     assert!(stage.is("max(a_id) = 2147483648 FROM b"));
     assert!(stage.is("id = 2147483648 FROM newest"));
     assert!(stage.is("has_table_privilege('reader', 'newest', 'SELECT')"));
+    assert!(stage.is("NOT has_table_privilege('stranger', 'newest', 'SELECT')"));
     assert!(stage.is(
         "obj_description(oid) = 'what''s new' AND reloptions = ARRAY['security_barrier=true'] \
          FROM pg_class WHERE relname = 'newest'"

@@ -39,5 +39,5 @@ FROM (
           )
       )
 ) r
-ORDER BY r.name
+ORDER BY r.name LIKE 'function %', r.name
 LIMIT 20001

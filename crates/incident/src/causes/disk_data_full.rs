@@ -107,13 +107,16 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
     Verdict::Likely(named.fold(blamed, Likely::and).by([session.pid]).act(CAUSE.actions))
 }
 
-/// The session whose temporary files take most of what is gone, and their bytes.
+/// The session whose temporary files are most of what is gone, and their bytes: what it held before
+/// we looked is not what fills the volume now.
 fn spiller(case: &Case) -> Option<(&SessionSample, Timestamp, f64)> {
     let (sample, session, bytes) = mem_temp_spill::spiller(case)?;
     let free = |s: &Sample| s.host.map(|h| h.disk_free_bytes);
     let most = case.window.samples.iter().filter_map(free).fold(0.0, f64::max);
     let least = case.window.samples.iter().filter_map(free).reduce(f64::min)?;
-    (bytes as f64 >= SHARE * (most - least)).then_some((session, sample.at, bytes as f64))
+    let (gone, bytes) = (most - least, bytes as f64);
+    (gone > 0.0 && bytes >= SHARE * gone && gone >= SHARE * bytes)
+        .then_some((session, sample.at, bytes))
 }
 
 /// Share of the lost space that `pg_wal` took; `None` where either was not seen, or where it lies
@@ -144,7 +147,7 @@ fn filler(case: &Case) -> Option<(&SessionSample, Timestamp)> {
         runs_s(a, *at_a).total_cmp(&runs_s(b, *at_b))
     };
     let writes = |(s, at): &(&SessionSample, Timestamp)| {
-        runs_s(s, *at) >= CALL_LASTS_S && calls_a_writer(case, &s.query)
+        s.xid.is_some() && runs_s(s, *at) >= CALL_LASTS_S && calls_a_writer(case, &s.query)
     };
     let copy = seen().filter(|(s, _)| is_copy(&s.query)).max_by(longest);
     copy.or_else(|| seen().filter(writes).max_by(longest))
@@ -244,6 +247,7 @@ mod tests {
                 let mut call = session(4711, "active", &[]);
                 call.query = query.to_owned();
                 call.query_start = Some(at(39 - seconds));
+                call.xid = Some(7);
                 s.sessions = vec![call];
             }
             let mut case = case(samples, 30);
@@ -268,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_session_whose_temporary_files_take_the_space_is_named() {
-        for (bytes, named) in [(300_000_000, true), (20_000_000, false)] {
+        for (bytes, named) in [(300_000_000, true), (20_000_000, false), (900_000_000, false)] {
             let mut samples = with_free(|s| 50.0 - s as f64);
             for s in samples.iter_mut().skip(30) {
                 let mut sorts = session(4711, "active", &[]);

@@ -92,10 +92,10 @@ fn asked(samples: &[Sample]) -> Option<i64> {
     Some(counts.last()? - counts.first()?)
 }
 
-/// Mean number of sessions at work.
+/// Mean number of sessions at work; who waits for a lock may wait for one that syncs.
 fn at_work(samples: &[Sample]) -> f64 {
-    let n: usize =
-        samples.iter().map(|s| s.sessions.iter().filter(|x| x.state == "active").count()).sum();
+    let works = |s: &&SessionSample| s.state == "active" && s.wait_type != "Lock";
+    let n: usize = samples.iter().map(|s| s.sessions.iter().filter(works).count()).sum();
     n as f64 / (samples.len() as f64).max(1.0)
 }
 

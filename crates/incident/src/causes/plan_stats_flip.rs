@@ -49,16 +49,20 @@ fn judge(case: &Case) -> Verdict {
     };
     let reach = Reach::of(case, &now.text);
     let mut flaws = gone(case, &reach);
-    if flaws.is_empty()
-        && let Some(dead) = vac_xmin_held::explains_blocks(case, &now.text)
-    {
-        return Verdict::present_not_sufficient(dead);
-    }
+    let are_gone = !flaws.is_empty();
     if flaws.is_empty() {
         flaws.extend(oldest(case, &reach));
     }
     if flaws.is_empty() {
         flaws.extend(new(case, &reach));
+    }
+    if !are_gone && let Some(dead) = vac_xmin_held::explains_blocks(case, &now.text) {
+        return match flaws.first() {
+            None => Verdict::present_not_sufficient(dead),
+            Some(flaw) => {
+                Verdict::unknown(format!("which of two: {}, or {}", flaw.says, dead.claim))
+            }
+        };
     }
     let Some(worst) = flaws.first() else { return good(case, &reach) };
     let dropped = plan_missing_index::blame(case, &now.text).iter().filter(|d| d.dropped).count();

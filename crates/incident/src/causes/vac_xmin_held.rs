@@ -85,7 +85,7 @@ fn judge(case: &Case) -> Verdict {
             ..evidence
         });
     }
-    if let Some(index) = lost_index(case) {
+    if let Some(index) = lost_index(case, &dead) {
         return Verdict::present_not_sufficient(Evidence {
             claim: format!(
                 "{} keeps dead rows, yet what is slow lost an index: {index}",
@@ -97,10 +97,11 @@ fn judge(case: &Case) -> Verdict {
     Verdict::Likely(likely(case, &holder, held_s, &dead).and(evidence))
 }
 
-/// The index whose drop explains what is slow.
-fn lost_index(case: &Case) -> Option<String> {
+/// The index whose drop explains what is slow on the table of the dead rows.
+fn lost_index(case: &Case, dead: &Dead) -> Option<String> {
     let pairs = regressions(&case.window);
-    let (now, _) = plan_missing_index::spoiled(&pairs)?;
+    let (now, _) = plan_missing_index::spoiled(&pairs)
+        .filter(|(now, _)| Reach::of(case, &now.text).touches(&dead.table.relation))?;
     let dropped = plan_missing_index::blame(case, &now.text).into_iter().find(|d| d.dropped)?;
     Some(plan_missing_index::describe(&dropped))
 }

@@ -16,11 +16,19 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     // The files of a large copy are removed before the statement ends.
     let mut cancel = cancel(session, "no longer writes its copy", 10_000);
     cancel.undo = Undo::Impossible { why: "its owner may run it again, with more room".into() };
+    let word = session.query.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
+    let loss = match word.as_str() {
+        "CALL" | "DO" => Loss {
+            n_rows: None,
+            explain: "it may have committed a part, which stays while the rest is missing".into(),
+        },
+        _ => lossless("the statement was never committed; the table is as it was"),
+    };
     Ok(runbook(
         &ACTION,
         format!("Cancel what pid {} of role {} runs", session.pid, session.role),
         "a volume that is full stops everybody; the copy is removed when its statement ends",
-        lossless("the statement was never committed; the table is as it was"),
+        loss,
         vec![cancel],
     ))
 }

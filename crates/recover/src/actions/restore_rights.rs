@@ -17,7 +17,10 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     // Those that a refused role has lost, as the verdict says; what else was taken meanwhile, or
     // given, is nobody's trouble.
     let mut steps = Vec::new();
-    for change in causes::rights_taken(case) {
+    let mut taken = causes::rights_taken(case);
+    // A sequence that a table owns has its owner: the table comes first.
+    taken.sort_by_key(|c| c.name.starts_with("sequence "));
+    for change in taken {
         match change.kind.as_str() {
             "role" => steps.push(take_in(change)),
             _ => steps.extend(give_back(change)),
@@ -89,16 +92,17 @@ fn give_back(change: &ConfigChange) -> Option<Step> {
     if !kinds.contains(&kind) {
         return None;
     }
+    // Procedures are listed with functions.
+    let word = if kind == "function" { "ROUTINE".to_owned() } else { kind.to_ascii_uppercase() };
     let (mut statements, mut undo) = (Vec::new(), Vec::new());
     let owners = (before.owner.clone(), after.owner.clone());
     let after = after.owned_by(&before.owner);
     if owners.0 != owners.1 {
-        let to = |owner: &str| {
-            let kind = kind.to_ascii_uppercase();
-            format!("ALTER {kind} {object} OWNER TO {}", quote_ident(owner))
-        };
+        let to = |owner: &str| format!("ALTER {word} {object} OWNER TO {}", quote_ident(owner));
         statements.push(to(&owners.0));
-        undo.push(to(&owners.1));
+        if kind != "sequence" {
+            undo.push(to(&owners.1));
+        }
     }
     let mut words: BTreeMap<(String, bool), Vec<&'static str>> = BTreeMap::new();
     for (grantee, privilege) in before.beyond(&after) {
@@ -112,7 +116,7 @@ fn give_back(change: &ConfigChange) -> Option<Step> {
     for ((grantee, grantable), words) in &words {
         let to = if grantee.is_empty() { "PUBLIC".to_owned() } else { quote_ident(grantee) };
         let option = if *grantable { " WITH GRANT OPTION" } else { "" };
-        let what = format!("{} ON {} {object}", words.join(", "), kind.to_ascii_uppercase());
+        let what = format!("{} ON {word} {object}", words.join(", "));
         statements.push(format!("GRANT {what} TO {to}{option}"));
         undo.push(format!("REVOKE {what} FROM {to}"));
         if ["table", "function"].contains(&kind) {
@@ -134,6 +138,7 @@ fn give_back(change: &ConfigChange) -> Option<Step> {
     }
     let act = Act::Sql { statements, transaction: true };
     let mut grant = step(format!("give back the rights on {object}"), act, Limits::SHORT);
+    undo.reverse(); // the owner last: what is taken back before is not his
     grant.undo = Undo::Exact { statements: undo };
     grant.expectations = expectations;
     Some(grant)

@@ -155,10 +155,16 @@ fn views(cx: &Cx<'_>, columns: &[&KeyLimit]) -> Result<Vec<View>, Error> {
 }
 
 const VIEWS: &str = "
-WITH RECURSIVE columns AS (
-    SELECT a.attrelid, a.attnum
+WITH RECURSIVE tables AS (
+    SELECT to_regclass(k.relation)::oid AS oid, k.name
     FROM unnest($1::text[], $2::text[]) AS k (relation, name)
-    JOIN pg_attribute a ON a.attrelid = to_regclass(k.relation) AND a.attname = k.name
+    UNION
+    SELECT i.inhrelid, t.name FROM tables t JOIN pg_inherits i ON i.inhparent = t.oid
+),
+columns AS (
+    SELECT a.attrelid, a.attnum
+    FROM tables t
+    JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = t.name
 ),
 behind AS (
     SELECT r.ev_class AS oid, 1 AS depth
@@ -207,6 +213,16 @@ SELECT
             'ALTER VIEW ' || v.name || ' OWNER TO ' || quote_ident(pg_get_userbyid(v.relowner)),
             'COMMENT ON VIEW ' || v.name || ' IS ' || quote_literal(obj_description(v.oid, 'pg_class'))
         ] || ARRAY(
+            -- What the default rights of its maker give with every CREATE.
+            SELECT DISTINCT
+                'REVOKE ALL ON ' || v.name || ' FROM '
+                || CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END
+            FROM pg_default_acl d, aclexplode(d.defaclacl) x
+            WHERE pg_get_userbyid(d.defaclrole) = current_user
+              AND d.defaclobjtype = 'r'
+              AND d.defaclnamespace IN (0, v.relnamespace)
+              AND x.grantee <> v.relowner
+        ) || ARRAY(
             SELECT
                 'GRANT ' || string_agg(x.privilege_type, ', ') || ' ON ' || v.name || ' TO '
                 || CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END
