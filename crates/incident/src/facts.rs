@@ -254,17 +254,17 @@ pub(crate) fn who(session: &SessionSample) -> String {
 /// Did one of our own recoveries do it? Those are the answer, not the cause; a change that
 /// went through pgward can well be the cause.
 pub(crate) fn is_recovery(event: &DdlEvent) -> bool {
-    event.application.starts_with("pgward act recovery")
+    event.application.starts_with(RECOVERY)
 }
 
 /// Is it a session in which a recovery of ours is at work? What it waits for is no harm of the
 /// outage's.
 pub(crate) fn is_recovering(session: &SessionSample) -> bool {
-    session.application.starts_with("pgward act recovery")
+    session.application.starts_with(RECOVERY)
 }
 
 /// First word of a statement in capitals, comments in front left out.
-pub(crate) fn verb(sql: &str) -> String {
+pub fn verb(sql: &str) -> String {
     let mut rest = sql.trim_start();
     loop {
         if let Some(after) = rest.strip_prefix("--") {

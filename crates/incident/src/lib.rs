@@ -20,3 +20,5 @@ mod roots;
 pub mod status;
 mod testing;
 mod waits;
+
+pub use facts::verb;

@@ -4,7 +4,7 @@
 use crate::facts::{cut, verb, who};
 use crate::forest;
 use crate::reach::Reach;
-use crate::roots::{behind, runs_s, worst_root};
+use crate::roots::{behind, worst_root};
 use pgward_model::prelude::*;
 
 /// A foreign key whose columns begin no usable index of its table.
@@ -24,7 +24,7 @@ const N_ROWS_MIN: f64 = 10_000.0;
 pub(crate) fn judge(case: &Case) -> Option<Verdict> {
     let works = |root: &forest::Root<'_>, s: &SessionSample| {
         let changes = matches!(verb(&s.query).as_str(), "DELETE" | "UPDATE" | "MERGE" | "WITH");
-        s.state == "active" && (changes || s.xid.is_some()) && runs_s(s, root.at) >= forest::QUEUE_S
+        s.state == "active" && (changes || s.xid.is_some()) && s.runs_s(root.at) >= forest::QUEUE_S
     };
     let (root, session) = worst_root(case, works)?;
     let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref())?;
@@ -42,7 +42,7 @@ pub(crate) fn judge(case: &Case) -> Option<Verdict> {
         "{} changes rows of {parent} since {} s, and reads all of {child} for each, since no index \
          begins with {columns}, which refers to it ({}); {} sessions wait behind it. It runs: {}",
         who(session),
-        human(runs_s(session, root.at)),
+        human(session.runs_s(root.at)),
         bare.key.name,
         root.waiters.len(),
         cut(&session.query, 200),

@@ -1,5 +1,6 @@
 //! WAL that a slot or the archiver keeps from being removed.
 
+use crate::facts::sampled;
 use pgward_model::prelude::*;
 
 /// `max_wal_size` where the server did not tell: its default.
@@ -39,6 +40,19 @@ pub(crate) struct Standstill {
     /// Seconds from one archived segment to the next before.
     pub(crate) usual_s: f64,
     pub(crate) waiting: i64,
+}
+
+impl Standstill {
+    pub(crate) fn evidence(&self, at: Timestamp) -> Evidence {
+        Evidence::measured(
+            "time since a segment was archived while others wait",
+            self.seconds,
+            "s",
+            sampled("wal: pg_stat_archiver, pg_ls_archive_statusdir()"),
+        )
+        .against(self.usual_s)
+        .at(at)
+    }
 }
 
 /// Has the archiver stopped without counting a failure? A command that hangs fails never, and one

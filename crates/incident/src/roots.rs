@@ -33,11 +33,6 @@ pub(crate) fn no_root(case: &Case, claim: String) -> Verdict {
     Verdict::ruled_out(against_before(evidence, case, most_waiters))
 }
 
-/// Seconds for which a session has run its statement at that moment.
-pub(crate) fn runs_s(session: &SessionSample, at: Timestamp) -> f64 {
-    session.query_start.map_or(0.0, |t| seconds_between(t, at))
-}
-
 /// Does somebody right behind the root wait for a row, or for what is not known?
 pub(crate) fn holds_rows(root: &forest::Root<'_>) -> bool {
     let is_row = |wait: &WaitedLock| ["transactionid", "tuple"].contains(&wait.kind.as_str());
@@ -58,7 +53,7 @@ fn waiting(claim: String, n: usize, at: Timestamp) -> Evidence {
 
 /// A transaction that is older than its statement may have taken its locks with another one.
 fn earlier(session: &SessionSample, at: Timestamp) -> String {
-    let runs_s = runs_s(session, at);
+    let runs_s = session.runs_s(at);
     let open_s = session.xact_start.map_or(runs_s, |t| seconds_between(t, at));
     if open_s < runs_s + EARLIER_S {
         return format!(" since {} s", human(runs_s));
@@ -92,7 +87,7 @@ pub(crate) fn active_root(
     let Some((root, session)) = found else {
         return no_root(case, format!("sessions wait behind an active session that {does}"));
     };
-    let runs_s = runs_s(session, root.at);
+    let runs_s = session.runs_s(root.at);
     let n = root.waiters.len();
     let strong =
         |l: &&HeldLock| LockMode::from_pg_name(&l.mode).is_some_and(LockMode::blocks_writes);
@@ -146,7 +141,7 @@ pub(crate) mod tests {
         assert!(matches!(judge(&case(with(innocent), 30)), Verdict::RuledOut { .. }));
         let mut ours = with(guilty);
         let rows_back = &mut ours.last_mut().unwrap().sessions.first_mut().unwrap().application;
-        *rows_back = "pgward act recovery".to_owned();
+        *rows_back = RECOVERY.to_owned();
         assert!(judge(&case(ours, 30)).likely().is_none());
         let mut blind = with(guilty);
         blind.last_mut().unwrap().gaps.push(Gap { sampler: "sessions".into(), why: "x".into() });

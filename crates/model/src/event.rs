@@ -19,6 +19,16 @@ pub struct Event {
     pub source: Source,
 }
 
+/// When that cause became likely; any, where none stands. What was thought before is no diagnosis.
+pub fn diagnosed<'a>(
+    events: impl IntoIterator<Item = &'a Event>,
+    cause: Option<&str>,
+) -> Option<Timestamp> {
+    let of_it =
+        |e: &&Event| e.kind == EventKind::Diagnosed && cause.is_none_or(|cause| e.subject == cause);
+    events.into_iter().filter(of_it).map(|e| e.at).min()
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {

@@ -1,6 +1,6 @@
 //! A post-mortem as data; rendering decides how it looks.
 
-use crate::event::{Event, EventKind};
+use crate::event::{Event, diagnosed};
 use crate::evidence::Evidence;
 use crate::incident::WeighedChange;
 use jiff::Timestamp;
@@ -39,12 +39,10 @@ pub struct Postmortem {
 }
 
 impl Postmortem {
-    /// When the cause that stands became likely; what was thought before it is no diagnosis.
+    /// When the cause that stands became likely, after the trouble began.
     pub fn diagnosed(&self) -> Option<Timestamp> {
-        let of_it = |e: &&Event| {
-            e.kind == EventKind::Diagnosed && self.cause_id.as_ref().is_none_or(|c| e.subject == *c)
-        };
-        self.timeline.iter().filter(of_it).map(|e| e.at).filter(|at| *at >= self.started).min()
+        let since = self.timeline.iter().filter(|e| e.at >= self.started);
+        diagnosed(since, self.cause_id.as_deref())
     }
 }
 

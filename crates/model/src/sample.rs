@@ -2,6 +2,7 @@
 
 use crate::name::{Pid, Relation};
 use crate::upkeep::{Horizon, KeyLimit, Replication, SlotSample};
+use crate::window::seconds_between;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -100,7 +101,16 @@ pub struct SessionSample {
     pub holds: Vec<HeldLock>,
 }
 
+/// How the `application_name` of each session begins that brings back what was lost: the answer to
+/// an outage, and never its cause.
+pub const RECOVERY: &str = "pgward act recovery";
+
 impl SessionSample {
+    /// Seconds for which it has run its statement at that moment; 0 where that is not known.
+    pub fn runs_s(&self, at: Timestamp) -> f64 {
+        self.query_start.map_or(0.0, |start| seconds_between(start, at))
+    }
+
     /// Role and application, as they are named everywhere; not every client has a name.
     pub fn called(&self) -> String {
         match self.application.as_str() {

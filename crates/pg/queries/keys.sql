@@ -1,6 +1,6 @@
 -- Columns that take values from a sequence, and the columns of foreign keys that refer to them
--- and hold less, nearest to their limit first; of a partitioned table, not of partitions that have it from there. The last value is NULL without the right to see
--- it. Since: 14
+-- and hold less, nearest to their limit first; not those that a partition has from its table. The
+-- last value is NULL without the right to see it. Since: 14
 WITH fed AS (
     -- Owned by the column, or named in its DEFAULT.
     SELECT d.objid AS seqrelid, d.refobjid AS attrelid, d.refobjsubid AS attnum

@@ -37,7 +37,7 @@ impl Purpose {
             Purpose::Watch => "pgward watch",
             Purpose::Inspect => "pgward inspect",
             Purpose::Act => "pgward act",
-            Purpose::Recover => "pgward act recovery",
+            Purpose::Recover => pgward_model::sample::RECOVERY,
             Purpose::Private => "pgward private",
             Purpose::Application(name) => name,
         }

@@ -218,8 +218,8 @@ const RECORDED_S: i64 = 2;
 fn keep_case(dir: &Path, score: &Score, record: &Record) -> anyhow::Result<()> {
     let opened = record.incident.opened;
     let cause = record.incident.first().map(|(cause, _)| cause);
-    let told = |e: &&Event| e.kind == EventKind::Diagnosed && Some(e.subject.as_str()) == cause;
-    let diagnosed = record.events.iter().filter(told).map(|e| e.at).find(|at| *at >= opened);
+    let since = record.events.iter().filter(|e| e.at >= opened);
+    let diagnosed = cause.and_then(|cause| diagnosed(since, Some(cause)));
     let end = diagnosed.unwrap_or(opened) + jiff::SignedDuration::from_secs(RECORDED_S);
     let acted = record.events.iter().filter(|e| e.kind == EventKind::Step && e.at >= opened);
     let until = acted.map(|e| e.at).chain([end]).min().unwrap_or(end);

@@ -3,7 +3,7 @@
 use super::Cause;
 use crate::facts::is_dml;
 use crate::forest::{QUEUE_S, Root};
-use crate::roots::{active_root, holds_rows, runs_s};
+use crate::roots::{active_root, holds_rows};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -24,7 +24,7 @@ fn judge(case: &Case) -> Verdict {
     // A call shows no change of rows; the id of its transaction does.
     let writes = |s: &SessionSample| is_dml(&s.query) || s.xid.is_some();
     let is_it = |root: &Root<'_>, s: &SessionSample| {
-        writes(s) && runs_s(s, root.at) >= QUEUE_S && holds_rows(root)
+        writes(s) && s.runs_s(root.at) >= QUEUE_S && holds_rows(root)
     };
     active_root(case, "changes rows", is_it, 0.8, CAUSE.actions)
 }

@@ -111,9 +111,7 @@ fn is_periodic(case: &Case, application: &str, query: &str) -> bool {
 fn overlaps(sample: &Sample) -> BTreeMap<(&str, &str), Vec<&SessionSample>> {
     let mut jobs: BTreeMap<(&str, &str), Vec<&SessionSample>> = BTreeMap::new();
     let long = |s: &&SessionSample| {
-        s.state == "active"
-            && s.blocked_by.is_empty()
-            && s.query_start.is_some_and(|t| seconds_between(t, sample.at) >= RUNS_S)
+        s.state == "active" && s.blocked_by.is_empty() && s.runs_s(sample.at) >= RUNS_S
     };
     for session in sample.sessions.iter().filter(long) {
         let runs = jobs.entry((session.application.as_str(), session.query.as_str())).or_default();

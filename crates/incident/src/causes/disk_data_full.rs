@@ -5,7 +5,6 @@ use crate::counted::log_lines;
 use crate::facts::{complete, cut, mentions, sampled, verb, who};
 use crate::forecast::{newest, worst_disk};
 use crate::reach::Reach;
-use crate::roots::runs_s;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -98,7 +97,7 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
     let says = format!("{} {does}: {}. {}", who(session), cut(&session.query, 160), likely.says);
     let runs = Evidence::measured(
         format!("time pid {} has been writing", session.pid),
-        runs_s(session, at),
+        session.runs_s(at),
         "s",
         sampled("sessions: pg_stat_activity.query_start"),
     );
@@ -144,10 +143,10 @@ fn filler(case: &Case) -> Option<(&SessionSample, Timestamp)> {
         samples.flat_map(|s| s.sessions.iter().filter(works).map(|x| (x, s.at)))
     };
     let longest = |(a, at_a): &(&SessionSample, Timestamp), (b, at_b): &(&SessionSample, _)| {
-        runs_s(a, *at_a).total_cmp(&runs_s(b, *at_b))
+        a.runs_s(*at_a).total_cmp(&b.runs_s(*at_b))
     };
     let writes = |(s, at): &(&SessionSample, Timestamp)| {
-        s.xid.is_some() && runs_s(s, *at) >= CALL_LASTS_S && calls_a_writer(case, &s.query)
+        s.xid.is_some() && s.runs_s(*at) >= CALL_LASTS_S && calls_a_writer(case, &s.query)
     };
     let copy = seen().filter(|(s, _)| is_copy(&s.query)).max_by(longest);
     copy.or_else(|| seen().filter(writes).max_by(longest))

@@ -57,7 +57,7 @@ fn judge(case: &Case) -> Verdict {
             format!("{} bytes went to temporary files, {} before", human(now), human(before));
         return Verdict::Likely(Likely::new(0.5, says, evidence));
     };
-    let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, sample.at));
+    let runs_s = session.runs_s(sample.at);
     let says = format!(
         "{} has run one statement for {} s and holds {} MB of temporary files: {}",
         who(session),
@@ -94,7 +94,7 @@ pub(super) fn spiller(case: &Case) -> Option<(&Sample, &SessionSample, i64)> {
     let held = case.window.recent().iter().flat_map(|sample| {
         sample.temp_files.iter().flatten().filter_map(move |files| {
             let session = sample.sessions.iter().find(|s| s.pid == files.pid)?;
-            let runs_s = session.query_start.map_or(0.0, |t| seconds_between(t, sample.at));
+            let runs_s = session.runs_s(sample.at);
             (session.state == "active" && runs_s >= RUNS_S).then_some((
                 sample,
                 session,

@@ -97,13 +97,13 @@ fn grown(case: &Case, statement: &str) -> Option<String> {
     let reach = Reach::of(case, statement);
     let rows = |samples: &[Sample], oid: u32| {
         let tables = samples.iter().filter_map(|s| s.tables.as_ref()).flatten();
-        tables.filter(|t| t.oid == oid).map(|t| t.n_live).max()
+        tables.filter(|t| t.oid == oid).map(TableCounters::rows).max()
     };
     let tables = case.window.recent().iter().rev().find_map(|s| s.tables.as_ref())?;
     tables.iter().filter(|t| reach.touches(&t.relation)).find_map(|t| {
         let before = rows(case.window.baseline(), t.oid)?;
-        (t.n_live as f64 >= TIMES * before.max(1) as f64).then(|| {
-            let (n, before) = (human(t.n_live as f64), human(before as f64));
+        (t.rows() as f64 >= TIMES * before.max(1) as f64).then(|| {
+            let (n, before) = (human(t.rows() as f64), human(before as f64));
             format!("{} has grown from {before} to {n} rows", t.relation)
         })
     })

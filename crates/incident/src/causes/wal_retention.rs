@@ -192,14 +192,8 @@ fn stands(case: &Case, found: &Standstill) -> Likely {
         found.waiting,
         told.unwrap_or_default()
     );
-    let stands = Evidence::measured(
-        "time since a segment was archived while others wait",
-        found.seconds,
-        "s",
-        sampled("wal: pg_stat_archiver, pg_ls_archive_statusdir()"),
-    );
     let score = if line.is_some() { 0.92 } else { 0.85 };
-    let likely = Likely::new(score, says, stands.against(found.usual_s).at(case.window.now()));
+    let likely = Likely::new(score, says, found.evidence(case.window.now()));
     match line {
         Some(line) => {
             likely.and(Evidence::stated(cut(&line.message, 160), logged(line)).at(line.at))

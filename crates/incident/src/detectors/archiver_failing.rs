@@ -69,14 +69,7 @@ fn stands(window: &Window, found: &Standstill) -> Symptom {
             human_duration(found.seconds),
             found.waiting
         ),
-        Evidence::measured(
-            "time since a segment was archived while others wait",
-            found.seconds,
-            "s",
-            sampled("wal: pg_stat_archiver, pg_ls_archive_statusdir()"),
-        )
-        .against(found.usual_s)
-        .at(now),
+        found.evidence(now),
     )
 }
 

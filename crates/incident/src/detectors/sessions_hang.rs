@@ -54,7 +54,7 @@ fn long(sample: &Sample) -> BTreeMap<(i64, &str), Vec<&SessionSample>> {
         s.state == "active"
             && s.query_id != 0
             && !["Lock", "Client"].contains(&s.wait_type.as_str())
-            && s.query_start.is_some_and(|start| seconds_between(start, sample.at) >= HANGS_S)
+            && s.runs_s(sample.at) >= HANGS_S
     };
     for session in sample.sessions.iter().filter(hangs) {
         all.entry((session.query_id, &session.role)).or_default().push(session);

@@ -106,8 +106,7 @@ fn n_at_work(sample: &Sample) -> usize {
 }
 
 fn n_hung(sample: &Sample) -> usize {
-    let lasts = |start: Timestamp| seconds_between(start, sample.at) >= HUNG_S;
-    let is_hung = |s: &&SessionSample| s.state == "active" && s.query_start.is_some_and(lasts);
+    let is_hung = |s: &&SessionSample| s.state == "active" && s.runs_s(sample.at) >= HUNG_S;
     sample.sessions.iter().filter(is_hung).count()
 }
 

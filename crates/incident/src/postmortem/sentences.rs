@@ -67,14 +67,10 @@ pub(super) fn detection(input: &Input, started: Timestamp) -> String {
         sentence(&first.title),
     );
     let cause = incident.first().map(|(cause, _)| cause);
-    let stood = input
-        .events
-        .iter()
-        .filter(|e| e.kind == EventKind::Diagnosed && cause.is_none_or(|cause| e.subject == cause));
-    if let Some(event) = stood.min_by_key(|e| e.at) {
+    if let Some(at) = diagnosed(input.events, cause) {
         text.push_str(&format!(
             " The cause stood {} after the first harmed moment.",
-            human_duration(seconds_between(started, event.at).max(0.0))
+            human_duration(seconds_between(started, at).max(0.0))
         ));
     }
     text

@@ -2,6 +2,7 @@
 
 use super::{Action, Cx, at_work, cancel, lossless, runbook};
 use crate::error::Error;
+use pgward_incident::verb;
 use pgward_model::prelude::*;
 
 pub(super) static ACTION: Action = Action {
@@ -16,8 +17,7 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     // The files of a large copy are removed before the statement ends.
     let mut cancel = cancel(session, "no longer writes its copy", 10_000);
     cancel.undo = Undo::Impossible { why: "its owner may run it again, with more room".into() };
-    let word = session.query.split_whitespace().next().unwrap_or("").to_ascii_uppercase();
-    let loss = match word.as_str() {
+    let loss = match verb(&session.query).as_str() {
         "CALL" | "DO" => Loss {
             n_rows: None,
             explain: "it may have committed a part, which stays while the rest is missing".into(),

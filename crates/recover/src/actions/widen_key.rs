@@ -23,20 +23,19 @@ const ROWS_PER_S: f64 = 100_000.0;
 /// up before `deadlock_timeout` (1 s) makes the server choose one of us, and try again.
 const LIMITS: Limits = Limits { lock_timeout_ms: 800, ..Limits::SHORT };
 
-/// The partitions that hold the rows of a partitioned table; none of another one.
-fn leaves(case: &Case, relation: &Relation) -> Vec<Relation> {
+/// The tables that hold the rows of one: itself, its partitions, its heirs.
+fn holders(case: &Case, relation: &Relation) -> Vec<Relation> {
     let tables = case.catalog.as_ref().map_or(&[][..], |c| c.relations.as_slice());
-    let is_part = |r: &RelationInfo, of: &Relation| {
-        r.partition.as_ref().is_some_and(|p| p.parent.same_as(of))
-    };
-    let (mut leaves, mut open) = (Vec::new(), vec![relation.clone()]);
+    let (mut all, mut open) = (vec![relation.clone()], vec![relation.clone()]);
     while let Some(above) = open.pop() {
-        for below in tables.iter().filter(|t| is_part(t, &above)) {
-            let list = if below.kind == 'p' { &mut open } else { &mut leaves };
-            list.push(below.relation.clone());
-        }
+        let below = tables.iter().filter(|t| t.is_part_of(&above)).map(|t| t.relation.clone());
+        let new: Vec<Relation> = below.filter(|r| !all.contains(r)).collect();
+        all.extend(new.iter().cloned());
+        open.extend(new);
     }
-    leaves
+    let is_bare = |r: &Relation| tables.iter().any(|t| t.kind == 'p' && t.relation.same_as(r));
+    all.retain(|r| !is_bare(r));
+    all
 }
 
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
@@ -63,11 +62,8 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     }
     let names: Vec<String> =
         columns.iter().map(|k| format!("{}.{}", k.relation, k.column)).collect();
-    let rows = columns.iter().map(|k| match leaves(case, &k.relation).as_slice() {
-        [] => n_rows(cx, case, &k.relation),
-        parts => parts.iter().map(|part| n_rows(cx, case, part)).sum(),
-    });
-    let rows = rows.sum::<Option<f64>>();
+    let holders = columns.iter().flat_map(|k| holders(case, &k.relation));
+    let rows = holders.map(|r| n_rows(cx, case, &r)).sum::<Option<f64>>();
     let title = match views.len() {
         0 => format!("widen {} to bigint", names.join(", ")),
         n => format!("widen {} to bigint, with {n} views made again as they are", names.join(", ")),
