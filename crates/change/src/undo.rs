@@ -77,7 +77,7 @@ pub(crate) fn wait_for_turn(session: &Session, change_id: &str) -> Result<(), Er
     let mut last = None;
     let mine = clock::poll(TURN_WITHIN, every, || match journal::take_turn(session, change_id) {
         Ok(()) => Ok(Some(())),
-        Err(error @ pgward_pg::error::Error::Refused { .. }) => {
+        Err(error @ pgward_pg::error::Error::NotNow { .. }) => {
             last = Some(error);
             Ok(None)
         }

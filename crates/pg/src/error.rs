@@ -67,6 +67,9 @@ pub enum Error {
     Server { what: String },
     #[error("{step}: {why}")]
     Refused { step: String, why: String },
+    /// It would be allowed at another moment: the session has moved on, or somebody else is there.
+    #[error("{step}: {why}")]
+    NotNow { step: String, why: String },
     #[error(
         "{step}: {waiters} sessions waited behind it (limit {waiters_max}), the longest \
          {longest_ms} ms (limit {budget_ms} ms); it was stopped and undone"

@@ -95,7 +95,8 @@ const WATCH_EVERY: Duration = Duration::from_millis(50);
 /// # Errors
 /// What the server answers; [`Error::WaitersBehind`], [`Error::RowsAboveLimit`],
 /// [`Error::Expected`] after everything was rolled back; [`Error::Refused`] for an act that
-/// belongs to another door or a signal whose session is no longer the one that was meant.
+/// belongs to another door, [`Error::NotNow`] for a signal whose session is no longer the one
+/// that was meant.
 pub fn run(
     session: &Session,
     control: &Session,
@@ -135,7 +136,8 @@ pub fn run(
         | Act::RefillTables { .. }
         | Act::RestoreBlock { .. }
         | Act::RestoreRows { .. } => {
-            Err(refused(step, "a restore does not go through this door; give it to recover"))
+            let why = "a restore does not go through this door; give it to recover".to_owned();
+            Err(Error::Refused { step: step.title.clone(), why })
         }
     }
 }
@@ -426,8 +428,4 @@ fn back_off(retry: u32) -> Duration {
 
 fn ms_since(began: std::time::Instant) -> f64 {
     clock::instant().duration_since(began).as_secs_f64() * 1000.0
-}
-
-fn refused(step: &Step, why: impl Into<String>) -> Error {
-    Error::Refused { step: step.title.clone(), why: why.into() }
 }

@@ -252,7 +252,7 @@ pub fn remembered(session: &Session, limit: i64) -> Result<(Vec<Remembered>, usi
 /// database at once take turns. The key is `hashtext('pgward apply')`.
 ///
 /// # Errors
-/// As [`Session::query`]; [`Error::Refused`] when somebody else is there.
+/// As [`Session::query`]; [`Error::NotNow`] when somebody else is there.
 pub fn take_turn(session: &Session, change_id: &str) -> Result<(), Error> {
     let mine: bool = session.query_one(
         "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('pgward apply'))",
@@ -261,7 +261,7 @@ pub fn take_turn(session: &Session, change_id: &str) -> Result<(), Error> {
     if mine {
         return Ok(());
     }
-    Err(Error::Refused {
+    Err(Error::NotNow {
         step: format!("change {change_id}"),
         why: "another pgward is changing this database right now; wait until it is done".to_owned(),
     })

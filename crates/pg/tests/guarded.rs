@@ -219,7 +219,7 @@ fn only_the_session_that_is_meant_is_signalled() {
         (1, other, BackendSignal::Terminate),
     ] {
         let error = signal(pid, start, kind).unwrap_err();
-        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        assert!(matches!(error, Error::NotNow { .. }), "{error}");
     }
     signal(victim.pid(), start(victim.pid()), BackendSignal::Terminate).unwrap();
     assert!(victim.simple("SELECT 1").is_err());

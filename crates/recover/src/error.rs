@@ -47,7 +47,7 @@ impl Error {
         use pgward_pg::error::Error as Pg;
         match self {
             Error::NotYet { .. } => true,
-            Error::Pg(Pg::Refused { .. } | Pg::WaitersBehind { .. }) => true,
+            Error::Pg(Pg::NotNow { .. } | Pg::WaitersBehind { .. }) => true,
             Error::Pg(error) => error.sqlstate() == Some("55P03"),
             _ => false,
         }

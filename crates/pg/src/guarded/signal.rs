@@ -1,7 +1,7 @@
 //! A signal to one session, sent only while it is the one that was meant.
 
 use super::StepReport;
-use super::{WATCH_EVERY, ms_since, refused, waiters_behind};
+use super::{WATCH_EVERY, ms_since, waiters_behind};
 use crate::clock;
 use crate::error::Error;
 use crate::session::{Row, Session, get};
@@ -61,13 +61,13 @@ pub(super) fn send(
     let (pid, backend_start) = (meant.pid, meant.backend_start);
     let before = backend(session, pid)?;
     if let Some(why) = unfit(meant, signal, before.as_ref()) {
-        return Err(refused(step, why));
+        return Err(not_now(step, why));
     }
     if !signalled(session, meant, signal)? {
         let now = backend(session, pid)?;
         let why = unfit(meant, signal, now.as_ref())
             .unwrap_or_else(|| format!("no session waits for pid {pid} any longer"));
-        return Err(refused(step, why));
+        return Err(not_now(step, why));
     }
     let query_start = before.and_then(|b| b.query_start);
     let done = clock::poll(GONE_WITHIN, WATCH_EVERY, || {
@@ -85,6 +85,10 @@ pub(super) fn send(
         return Err(Error::Server { what: why });
     }
     Ok(StepReport { rows: 1, ms, ..StepReport::default() })
+}
+
+fn not_now(step: &Step, why: impl Into<String>) -> Error {
+    Error::NotNow { step: step.title.clone(), why: why.into() }
 }
 
 /// Check and signal are one statement: nothing fits between them that a session can do.
