@@ -320,6 +320,15 @@ pub(crate) fn regressions(window: &Window) -> Vec<(StatementDelta, StatementDelt
     pairs
 }
 
+/// Other parameters hit other rows; a plan that changed reads many times as much.
+const SAME_WORK: f64 = 1.5;
+
+/// Does one call do the work that it did before?
+pub(crate) fn is_same_work(now: &StatementDelta, before: &StatementDelta) -> bool {
+    now.blks_per_call < SAME_WORK * before.blks_per_call.max(1.0)
+        && now.rows_per_call < SAME_WORK * before.rows_per_call.max(1.0)
+}
+
 /// `10.0.0.1:4000` without the port.
 pub(crate) fn host(client: &str) -> &str {
     client.rsplit_once(':').map_or(client, |(host, _)| host)

@@ -1,7 +1,9 @@
 //! More traffic than before.
 
 use super::Cause;
-use crate::facts::{attempts, complete, cut, peak_throughput, regressions, sampled, throughput};
+use crate::facts::{
+    attempts, complete, cut, is_same_work, peak_throughput, regressions, sampled, throughput,
+};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -18,8 +20,6 @@ pub(super) static CAUSE: Cause = Cause {
 const SPIKE: f64 = 1.5;
 /// One statement varies more than their sum: three times as often is no busy minute.
 const OFTEN: f64 = 3.0;
-/// Other parameters hit other rows; a plan that changed reads many times as much.
-const SAME_WORK: f64 = 1.5;
 
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "database", "transactions were not counted") {
@@ -93,15 +93,11 @@ fn stampede(case: &Case) -> Option<Likely> {
     case.symptoms.iter().find(|s| slows(s))?;
     let pairs = regressions(&case.window);
     let all_ms: f64 = pairs.iter().map(|(now, _)| now.total_ms).sum();
-    let same_work = |p: &&(StatementDelta, StatementDelta)| {
-        p.0.blks_per_call < SAME_WORK * p.1.blks_per_call.max(1.0)
-            && p.0.rows_per_call < SAME_WORK * p.1.rows_per_call.max(1.0)
-    };
     let often = |p: &&(StatementDelta, StatementDelta)| p.0.calls_per_s >= OFTEN * p.1.calls_per_s;
     let (now, old) = pairs
         .iter()
         .filter(often)
-        .filter(same_work)
+        .filter(|(now, old)| is_same_work(now, old))
         .max_by(|a, b| a.0.total_ms.total_cmp(&b.0.total_ms))
         .filter(|(now, _)| now.total_ms >= 0.5 * all_ms)?;
     let says = format!(

@@ -1,22 +1,29 @@
 //! One statement takes many times as long as before.
 
 use super::{BASELINE_S_MIN, Detector};
-use crate::facts::{cut, sampled};
+use crate::facts::{cut, is_same_work, sampled};
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
     id: "statement_slow",
-    title: "A statement takes at least five times as long as before",
+    title: "A statement takes five times as long as before, or twice in a surge of calls",
     rule: "mean time at least 5 times the baseline of that statement (twenty calls or more), and \
            the added time fills 0.3 of a session; at once when the blocks it reads have grown \
            threefold too (its work has changed), else in two intervals in a row (noise of a busy \
-           machine is shorter). A level that has held for six minutes, and that no cause \
+           machine is shorter). Twice is enough, and at once, when it is sent three times as often at \
+           the same work each and fills two sessions more: then the demand has changed. A level that has held for six minutes, and that no cause \
            explains, is taken for the usual one",
     detect,
 };
 
 const TIMES: f64 = 5.0; // half of the tenfold slowdown that must be alarmed within 30 s
 const ADDED_SESSIONS: f64 = 0.3;
+
+/// What is sent so many times as often, and is slower for it, is no noise of the machine.
+const SURGE: f64 = 3.0;
+const SURGE_TIMES: f64 = 2.0;
+/// More than one client can fill alone: a batch that has its usual statement in a loop.
+const SURGE_SESSIONS: f64 = 2.0;
 
 /// A level that has held this long is the usual one: longer than the five minutes between two
 /// checkpoints (`checkpoint_timeout`), so that none of them makes it.
@@ -85,7 +92,8 @@ fn slow_now(window: &Window) -> Vec<(Timestamp, StatementDelta, StatementDelta)>
             let old = same(&before, &now).filter(|b| b.calls >= 20)?;
             let confirmed = now.blks_per_call > 3.0 * old.blks_per_call.max(1.0)
                 || same(&earlier, &now).is_some_and(|e| is_slow(e, old));
-            (is_slow(&now, old) && confirmed).then(|| (middle.at, now, old.clone()))
+            let slow = (is_slow(&now, old) && confirmed) || is_surge(&now, old);
+            slow.then(|| (middle.at, now, old.clone()))
         })
         .collect()
 }
@@ -98,6 +106,15 @@ fn is_slow(now: &StatementDelta, before: &StatementDelta) -> bool {
     let added_ms = now.ms_per_call - before.ms_per_call;
     now.ms_per_call >= TIMES * before.ms_per_call.max(0.02)
         && added_ms * now.calls_per_s / 1000.0 >= ADDED_SESSIONS
+}
+
+/// Do many more clients send it, each with the work of before, and wait for one another?
+fn is_surge(now: &StatementDelta, before: &StatementDelta) -> bool {
+    let sessions = |d: &StatementDelta| d.ms_per_call * d.calls_per_s / 1000.0;
+    now.calls_per_s >= SURGE * before.calls_per_s
+        && is_same_work(now, before)
+        && now.ms_per_call >= SURGE_TIMES * before.ms_per_call.max(0.02)
+        && sessions(now) - sessions(before) >= SURGE_SESSIONS
 }
 
 fn symptom(
@@ -178,6 +195,22 @@ mod tests {
     #[test]
     fn twice_as_slow_is_no_alarm() {
         assert_eq!(detect(&window(0.2, 4)), []);
+    }
+
+    #[test]
+    fn three_times_as_slow_in_a_surge_of_the_same_calls_is_seen() {
+        for (n_more, blks, seen) in [(900, 4, 1), (900, 40, 0), (100, 4, 0)] {
+            let mut window = window(12.0, 4);
+            let usual_ms = |calls: i64| calls as f64 * 4.0;
+            for (i, sample) in (0..).zip(&mut window.samples) {
+                let (all, more) = (100 * i, n_more * (i - 35_i64).max(0));
+                let s = sample.statements.as_mut().unwrap().first_mut().unwrap();
+                s.calls = all + more;
+                s.blks = 4 * all + blks * more;
+                s.total_ms = usual_ms(all) + 3.0 * usual_ms(more);
+            }
+            assert_eq!(detect(&window).len(), seen, "{n_more} more with {blks} blocks each");
+        }
     }
 
     #[test]
