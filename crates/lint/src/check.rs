@@ -30,8 +30,7 @@ pub struct Judged {
 /// As [`check`], with what was silenced or lowered: the files go to production together.
 pub fn judge(change: &Change, catalog: Option<&Catalog>, options: &Options) -> Judged {
     let mut chain = Chain::new(catalog);
-    let paths = change.files.iter().map(|f| f.path.as_str()).collect();
-    let standing = Standing::of(paths, catalog, options);
+    let standing = Standing::of(change.files.iter().collect(), catalog, options);
     let mut cx = Context::new(&change.files, &[], catalog, &mut chain, options, &standing);
     let judged = judged(&mut cx);
     let statements = cx.sites.into_iter().map(|site| done(site).said).collect();
@@ -46,8 +45,8 @@ pub fn judge_chain(files: &[Read], live: Option<&Catalog>, options: &Options) ->
         false => Chain::new(live),
     };
     let (mut before, mut after) = (begin(), begin());
-    let paths = files.iter().map(|r| r.file.path.as_str()).collect();
-    let standing = Standing::of(paths, live, options);
+    let all_files = files.iter().map(|r| &r.file).collect();
+    let standing = Standing::of(all_files, live, options);
     let mut all = Judged::default();
     for Read { file, actions } in files {
         before.begin_file();

@@ -140,6 +140,7 @@ mod wal_outruns_replica;
 mod wide_index;
 mod work_under_lock;
 mod wraparound_vacuum_runs;
+mod writes_restricted;
 
 use crate::Lint;
 
@@ -285,6 +286,7 @@ pub static LINTS: &[&Lint] = &[
     &wide_index::LINT,
     &work_under_lock::LINT,
     &wraparound_vacuum_runs::LINT,
+    &writes_restricted::LINT,
 ];
 
 /// Lints that speak of a server in a state that no example makes: `tests/conditions.rs` stages it.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 /// What is known of all files of a chain together.
 #[derive(Default)]
 pub struct Standing<'a> {
-    /// Every path, in the order of the chain.
-    paths: Vec<&'a str>,
+    /// Every file, in the order of the chain.
+    files: Vec<&'a ChangeFile>,
     /// The tool whose table has some of these files, and what it has.
     kept: Option<(&'static Tool, &'a MigrationHistory)>,
     /// The version of each path, as that tool or any has it.
@@ -22,10 +22,11 @@ pub struct Standing<'a> {
 
 impl<'a> Standing<'a> {
     pub(crate) fn of(
-        paths: Vec<&'a str>,
+        files: Vec<&'a ChangeFile>,
         catalog: Option<&'a Catalog>,
         options: &Options,
     ) -> Standing<'a> {
+        let paths: Vec<&str> = files.iter().map(|f| f.path.as_str()).collect();
         let histories = catalog.and_then(|c| c.histories.as_deref()).unwrap_or_default();
         let known = histories.iter().filter_map(|h| Some((history::tool(&h.tool)?, h)));
         let counted = known.map(|(tool, h)| (n_known(tool, h, &paths), tool, h));
@@ -45,7 +46,7 @@ impl<'a> Standing<'a> {
             let old = versions.iter().filter(|(path, _)| !git.added.contains(**path));
             old.max_by_key(|(_, v)| history::place(v)).map(|(path, _)| *path)
         });
-        Standing { paths, kept, versions, newest, newest_before: before }
+        Standing { files, kept, versions, newest, newest_before: before }
     }
 
     /// The tool whose table has files of this chain, and that table.
@@ -88,9 +89,19 @@ impl<'a> Standing<'a> {
 
     /// Is it the file to tell of a version at: its own, or the first of all where there is none?
     pub(crate) fn tells(&self, path: &str, tool: &Tool, version: &str) -> bool {
-        let own = |p: &&&str| tool.version(p).is_some_and(|v| history::is_same(&v, version));
-        let place = self.paths.iter().find(own).or(self.paths.first());
-        place.is_some_and(|p| *p == path)
+        let own =
+            |f: &&&ChangeFile| tool.version(&f.path).is_some_and(|v| history::is_same(&v, version));
+        let place = self.files.iter().find(own).or(self.files.first());
+        place.is_some_and(|f| f.path == path)
+    }
+
+    /// The first files in which a variable is written like this (`:schema`, and not `::schema`,
+    /// which is a type), at most `n`.
+    pub(crate) fn with_variable(&self, written: &str, n: usize) -> Vec<&'a ChangeFile> {
+        let is_cast =
+            |f: &ChangeFile, at: usize| f.text.get(..at).is_some_and(|b| b.ends_with(':'));
+        let holds = |f: &&&ChangeFile| f.text.match_indices(written).any(|(at, _)| !is_cast(f, at));
+        self.files.iter().filter(holds).take(n).copied().collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::Lint;
 use crate::context::{Context, Site};
 use pgward_model::prelude::*;
-use pgward_sql::action::Action;
+use pgward_sql::action::{Action, Rows};
 use std::collections::BTreeSet;
 
 /// A list in a message is cut after this many; the rest is counted.
@@ -46,7 +46,7 @@ impl Users {
         let first = all.next()?;
         let n = self.statements.len() + self.objects.len();
         let message = format!("{message}; {n} of them are known");
-        let finding = site.catalog_finding(lint, Severity::Error, message, first);
+        let finding = site.catalog_finding(lint, lint.severity, message, first);
         Some(all.fold(finding, Finding::and))
     }
 
@@ -89,17 +89,33 @@ pub(crate) fn users_of_table(cx: &Context, relation: &Relation) -> Users {
 
 /// INSERTs, also those of functions, that list columns of the table and not this one.
 pub(crate) fn users_of_inserts(cx: &Context, relation: &Relation, column: &str) -> Users {
+    users_by_rows(cx, |rows| {
+        let lists = !rows.columns.is_empty() && !rows.columns.iter().any(|c| c == column);
+        rows.verb == StatementKind::Insert && rows.relation.same_as(relation) && lists
+    })
+}
+
+/// INSERTs into the table and UPDATEs that assign one of the columns, also those of functions;
+/// every UPDATE where no column is known.
+pub(crate) fn users_of_writes(cx: &Context, relation: &Relation, columns: &[String]) -> Users {
+    users_by_rows(cx, |rows| {
+        let assigns = columns.is_empty() || rows.columns.iter().any(|c| columns.contains(c));
+        let writes = match rows.verb {
+            StatementKind::Insert => true,
+            StatementKind::Update => assigns,
+            _ => false,
+        };
+        writes && rows.relation.same_as(relation)
+    })
+}
+
+/// Statements and functions that write rows in the way that is meant.
+fn users_by_rows(cx: &Context, is_meant: impl Fn(&Rows) -> bool) -> Users {
     users(cx, |text| {
         let text = text.strip_prefix("/* body */ ").unwrap_or(text);
         let file = pgward_sql::read("", text);
-        let actions = file.statements.iter().flat_map(pgward_sql::actions);
-        actions.into_iter().any(|action| match action {
-            Action::Rows(rows) => {
-                let lists = !rows.columns.is_empty() && !rows.columns.iter().any(|c| c == column);
-                rows.verb == StatementKind::Insert && rows.relation.same_as(relation) && lists
-            }
-            _ => false,
-        })
+        let mut actions = file.statements.iter().flat_map(pgward_sql::actions);
+        actions.any(|action| matches!(&action, Action::Rows(rows) if is_meant(rows)))
     })
 }
 

@@ -59,9 +59,7 @@ fn finding(cx: &Context, site: &Site, relation: &Relation) -> Option<Finding> {
          fail once in each session"
     );
     let users = users_of_all_columns(cx, relation);
-    let mut finding = users.finding(cx, site, &LINT, &message)?;
-    finding.severity = Severity::Note;
-    Some(finding)
+    users.finding(cx, site, &LINT, &message)
 }
 
 /// The table whose list of columns becomes another.
