@@ -27,6 +27,12 @@ impl Relation {
         }
     }
 
+    /// Is this what [`Relation::quoted`] gives? Of many, most are told apart by their last letter.
+    pub fn is_written(&self, quoted: &str) -> bool {
+        let last = |text: &str| text.bytes().rev().find(|b| *b != b'"');
+        last(&self.name) == last(quoted) && self.quoted() == quoted
+    }
+
     /// The same relation, where an empty schema on either side matches any schema.
     pub fn same_as(&self, other: &Relation) -> bool {
         self.name == other.name

@@ -14,6 +14,7 @@ pub mod template;
 mod tree;
 mod understand;
 mod undo;
+mod walk;
 
 use action::{Action, Transaction};
 use effects::Created;
@@ -221,6 +222,12 @@ pub fn view_columns(sql: &str) -> Option<Vec<String>> {
 /// Names longer than the 63 bytes that PostgreSQL keeps of them, as they are written.
 pub fn long_names(sql: &str) -> Vec<String> {
     const NAME_BYTES_MAX: usize = 63; // NAMEDATALEN - 1
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let any_long = sql.split(|c| !is_word(c)).any(|word| word.len() > NAME_BYTES_MAX)
+        || sql.split('"').skip(1).any(|quoted| quoted.len() > NAME_BYTES_MAX);
+    if !any_long {
+        return Vec::new(); // the usual statement is not worth its tokens
+    }
     let name = |token: &lex::Token| match token.kind {
         lex::TokenKind::Word => sql.get(token.start..token.end),
         lex::TokenKind::QuotedIdent => sql.get(token.start + 1..token.end.checked_sub(1)?),

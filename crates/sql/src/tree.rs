@@ -1,5 +1,6 @@
 //! Small readers over the parse tree of `pg_query`.
 
+use crate::walk::{Field, walk};
 use pg_query::protobuf::{self, a_const};
 use pg_query::{DeparseOptions, Node, NodeEnum, ParserOptions};
 use pgward_model::prelude::*;
@@ -218,7 +219,7 @@ pub(crate) fn option_is_on(options: &[Node], name: &str) -> bool {
     })
 }
 
-/// What a subtree mentions, found by its JSON form, so that no node type is forgotten.
+/// What a subtree mentions, whatever kinds of nodes it is made of.
 #[derive(Debug, Default)]
 pub(crate) struct Mentions {
     /// Without names that are CTEs of the same tree.
@@ -227,15 +228,29 @@ pub(crate) struct Mentions {
     pub(crate) columns: BTreeSet<String>,
     /// `[schema.]name` of each function called.
     pub(crate) functions: BTreeSet<String>,
-    ctes: BTreeSet<String>,
 }
 
 pub(crate) fn mentions(tree: &impl serde::Serialize) -> Mentions {
     let mut found = Mentions::default();
-    if let Ok(value) = serde_json::to_value(tree) {
-        walk(&value, &mut found);
-    }
-    let ctes = std::mem::take(&mut found.ctes);
+    let (mut ctes, mut schema) = (BTreeSet::new(), None);
+    let text = |field: Field<'_>| match field() {
+        Value::String(text) => Some(text),
+        _ => None,
+    };
+    walk(tree, &mut |kind, name, field| match (kind, name) {
+        ("RangeVar", "schemaname") => schema = text(field),
+        ("RangeVar", "relname") => {
+            let schema = schema.take().unwrap_or_default();
+            found.relations.extend(text(field).map(|name| Relation::new(schema, name)));
+        }
+        ("CommonTableExpr", "ctename") => ctes.extend(text(field)),
+        ("ColumnRef", "fields") => found.columns.extend(words(&field()).pop()),
+        ("ResTarget", "name") => found.columns.extend(text(field)),
+        ("FuncCall", "funcname") => {
+            found.functions.insert(words(&field()).join("."));
+        }
+        _ => {}
+    });
     found.relations.retain(|r| !r.schema.is_empty() || !ctes.contains(&r.name));
     let mut seen = BTreeSet::new();
     found.relations.retain(|r| seen.insert(r.clone()));
@@ -281,50 +296,14 @@ fn is_data(value: &Node) -> bool {
     }
 }
 
-fn walk(value: &Value, found: &mut Mentions) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|v| walk(v, found)),
-        Value::Object(map) => {
-            let text = |key: &str| map.get(key).and_then(Value::as_str);
-            if let (Some(schema), Some(name), true) =
-                (text("schemaname"), text("relname"), map.contains_key("relpersistence"))
-            {
-                found.relations.push(Relation::new(schema, name));
-            }
-            if let Some(name) = text("ctename") {
-                found.ctes.insert(name.to_owned());
-            }
-            if let Some(fields) = map.get("ColumnRef").and_then(|c| c.get("fields")) {
-                found.columns.extend(words(fields).pop());
-            }
-            if let Some(names) = map.get("FuncCall").and_then(|c| c.get("funcname")) {
-                found.functions.insert(words(names).join("."));
-            }
-            if let Some(Value::String(name)) = map.get("ResTarget").and_then(|t| t.get("name")) {
-                found.columns.insert(name.clone());
-            }
-            map.values().for_each(|v| walk(v, found));
-        }
-        _ => {}
-    }
-}
-
 /// The parts of each column name in a tree: `t.id` → `[t, id]`.
 pub(crate) fn column_paths(tree: &impl serde::Serialize) -> Vec<Vec<String>> {
-    fn gather(value: &Value, found: &mut Vec<Vec<String>>) {
-        match value {
-            Value::Array(items) => items.iter().for_each(|v| gather(v, found)),
-            Value::Object(map) => {
-                found.extend(map.get("ColumnRef").and_then(|c| c.get("fields")).map(words));
-                map.values().for_each(|v| gather(v, found));
-            }
-            _ => {}
-        }
-    }
     let mut found = Vec::new();
-    if let Ok(value) = serde_json::to_value(tree) {
-        gather(&value, &mut found);
-    }
+    walk(tree, &mut |kind, name, field| {
+        if (kind, name) == ("ColumnRef", "fields") {
+            found.push(words(&field()));
+        }
+    });
     found
 }
 
@@ -362,13 +341,7 @@ pub(crate) fn output_names(query: &NodeEnum) -> Option<Vec<String>> {
 
 /// Is there a `*` in a target list anywhere in it?
 pub(crate) fn takes_all_columns(node: &NodeEnum) -> bool {
-    serde_json::to_value(node).is_ok_and(|v| has_key(&v, "AStar"))
-}
-
-fn has_key(value: &Value, key: &str) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(|v| has_key(v, key)),
-        Value::Object(map) => map.contains_key(key) || map.values().any(|v| has_key(v, key)),
-        _ => false,
-    }
+    let mut found = false;
+    walk(node, &mut |kind, _, _| found |= kind == "AStar");
+    found
 }

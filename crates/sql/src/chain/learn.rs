@@ -477,10 +477,10 @@ impl Chain {
         let mut going = vec![identity.to_owned()];
         while let Some(view) = going.pop() {
             self.catalog.objects.retain(|o| o.identity != view);
-            let reads = |o: &&ObjectInfo| is_view(o) && o.uses.iter().any(|u| u.quoted() == view);
+            let reads = |o: &&ObjectInfo| is_view(o) && o.uses.iter().any(|u| u.is_written(&view));
             going.extend(self.catalog.objects.iter().filter(reads).map(|o| o.identity.clone()));
-            self.catalog.relations.retain(|r| r.kind != 'm' || r.relation.quoted() != view);
-            self.made.retain(|r| r.quoted() != view);
+            self.catalog.relations.retain(|r| r.kind != 'm' || !r.relation.is_written(&view));
+            self.made.retain(|r| !r.is_written(&view));
         }
     }
 }
