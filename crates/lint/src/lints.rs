@@ -116,6 +116,7 @@ mod replicated_table_changes;
 mod replication_identity;
 mod rewrite_storage;
 mod role_may_not;
+mod schema_drift;
 mod second_runner;
 mod serial_column;
 mod session_setting_stays;
@@ -262,6 +263,7 @@ pub static LINTS: &[&Lint] = &[
     &replication_identity::LINT,
     &rewrite_storage::LINT,
     &role_may_not::LINT,
+    &schema_drift::LINT,
     &second_runner::LINT,
     &serial_column::LINT,
     &session_setting_stays::LINT,

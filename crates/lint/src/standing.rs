@@ -2,6 +2,7 @@
 
 use crate::Options;
 use pgward_model::prelude::*;
+use pgward_sql::Chain;
 use pgward_sql::history::{self, Tool};
 use std::collections::BTreeMap;
 
@@ -10,10 +11,14 @@ use std::collections::BTreeMap;
 pub struct Standing<'a> {
     /// Every file, in the order of the chain.
     files: Vec<&'a ChangeFile>,
+    /// What stands before them on a server.
+    live: Option<&'a Catalog>,
     /// The tool whose table has some of these files, and what it has.
     kept: Option<(&'static Tool, &'a MigrationHistory)>,
     /// The version of each path, as that tool or any has it.
     versions: BTreeMap<&'a str, String>,
+    /// The last file that its tool has carried out.
+    last_applied: Option<&'a str>,
     /// The last version that is applied.
     newest: Option<&'a str>,
     /// The last version of the files that git had before; its path.
@@ -46,7 +51,19 @@ impl<'a> Standing<'a> {
             let old = versions.iter().filter(|(path, _)| !git.added.contains(**path));
             old.max_by_key(|(_, v)| history::place(v)).map(|(path, _)| *path)
         });
-        Standing { files, kept, versions, newest, newest_before: before }
+        let mut standing = Standing {
+            files,
+            live: catalog,
+            kept,
+            versions,
+            last_applied: None,
+            newest,
+            newest_before: before,
+        };
+        let is_applied = |f: &&&ChangeFile| standing.is_applied(&f.path) == Some(true);
+        standing.last_applied =
+            standing.files.iter().rev().find(is_applied).map(|f| f.path.as_str());
+        standing
     }
 
     /// The tool whose table has files of this chain, and that table.
@@ -72,6 +89,33 @@ impl<'a> Standing<'a> {
         let by_last = tool.id == "golang_migrate" // keeps the last one alone
             && self.newest.is_some_and(|n| history::place(version) <= history::place(n));
         Some(by_last || self.applied(path).is_some_and(|m| !m.failed))
+    }
+
+    /// The server's catalog, and the last file that its tool has carried out.
+    pub(crate) fn last_applied(&self) -> Option<(&'a Catalog, &'a str)> {
+        Some((self.live?, self.last_applied?))
+    }
+
+    /// What the files that are carried out leave in an empty database.
+    pub(crate) fn expected(&self) -> Option<Chain> {
+        let mut chain = Chain::new(None);
+        for file in self.files.iter().filter(|f| self.is_applied(&f.path) == Some(true)) {
+            chain.begin_file();
+            let actions = file.statements.iter().map(pgward_sql::actions);
+            actions.for_each(|actions| chain.learn_all(&actions));
+        }
+        chain.begin_file();
+        self.kept.map(|_| chain)
+    }
+
+    /// Is there a file of each version that the tool has?
+    pub(crate) fn has_all_applied(&self) -> bool {
+        self.kept.is_some_and(|(_, h)| {
+            let has = |m: &AppliedMigration| {
+                self.versions.values().any(|v| history::is_same(&m.version, v))
+            };
+            h.migrations.iter().all(has)
+        })
     }
 
     /// The last version that is applied, where it comes after this file.

@@ -75,7 +75,8 @@ impl Chain {
         self.doubtful.extend(self.catalog.relations.iter().map(|r| r.relation.name.clone()));
     }
 
-    fn doubts(&self, name: &str) -> bool {
+    /// Is it unknown how a relation or index of this name stands?
+    pub fn doubts(&self, name: &str) -> bool {
         self.doubtful.contains(name) || name.contains(crate::understand::COMPUTED)
     }
 
