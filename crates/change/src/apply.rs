@@ -127,8 +127,8 @@ pub fn guard(
 /// A change that was interrupted is resumed where it stood.
 ///
 /// # Errors
-/// [`Error::GateClosed`]; [`Error::NoJournal`]; [`Error::Refused`] when it is applied already or
-/// somebody else is at it; a lost connection, after which the journal says how far it came. A
+/// [`Error::GateClosed`]; [`Error::NoJournal`]; [`Error::Refused`] when it is applied already;
+/// [`PgError::NotNow`] when somebody else is at it; a lost connection, after which the journal says how far it came. A
 /// change that is stopped is no error but a report.
 pub fn apply(
     change: &Change,

@@ -138,15 +138,6 @@ impl<'a> Standing<'a> {
         let place = self.files.iter().find(own).or(self.files.first());
         place.is_some_and(|f| f.path == path)
     }
-
-    /// The first files in which a variable is written like this (`:schema`, and not `::schema`,
-    /// which is a type), at most `n`.
-    pub(crate) fn with_variable(&self, written: &str, n: usize) -> Vec<&'a ChangeFile> {
-        let is_cast =
-            |f: &ChangeFile, at: usize| f.text.get(..at).is_some_and(|b| b.ends_with(':'));
-        let holds = |f: &&&ChangeFile| f.text.match_indices(written).any(|(at, _)| !is_cast(f, at));
-        self.files.iter().filter(holds).take(n).copied().collect()
-    }
 }
 
 /// How many of the files the tool's table has.

@@ -95,18 +95,47 @@ pub(crate) fn users_of_inserts(cx: &Context, relation: &Relation, column: &str) 
     })
 }
 
-/// INSERTs into the table and UPDATEs that assign one of the columns, also those of functions;
-/// every UPDATE where no column is known.
-pub(crate) fn users_of_writes(cx: &Context, relation: &Relation, columns: &[String]) -> Users {
+/// INSERTs into the table and UPDATEs that give one of the columns a value, also those of
+/// functions, and every write where no column is known; with `leaving_out_counts` also INSERTs
+/// that leave them out.
+pub(crate) fn users_of_writes(
+    cx: &Context,
+    relation: &Relation,
+    columns: &[String],
+    leaving_out_counts: bool,
+) -> Users {
     users_by_rows(cx, |rows| {
-        let assigns = columns.is_empty() || rows.columns.iter().any(|c| columns.contains(c));
         let writes = match rows.verb {
-            StatementKind::Insert => true,
-            StatementKind::Update => assigns,
+            StatementKind::Insert => leaving_out_counts || assigns(rows, columns),
+            StatementKind::Update => assigns(rows, columns),
             _ => false,
         };
         writes && rows.relation.same_as(relation)
     })
+}
+
+/// DELETEs of rows that others may point to, and UPDATEs of their key.
+pub(crate) fn users_of_parent(
+    cx: &Context,
+    parent: &Relation,
+    key: &[String],
+    restricts_deletes: bool,
+) -> Users {
+    users_by_rows(cx, |rows| {
+        let touches = match rows.verb {
+            StatementKind::Delete => restricts_deletes,
+            StatementKind::Update => assigns(rows, key),
+            _ => false,
+        };
+        touches && rows.relation.same_as(parent)
+    })
+}
+
+/// MERGE and an INSERT without a list name no columns: they may write any.
+fn assigns(rows: &Rows, columns: &[String]) -> bool {
+    columns.is_empty()
+        || rows.columns.is_empty()
+        || rows.columns.iter().any(|c| columns.contains(c))
 }
 
 /// Statements and functions that write rows in the way that is meant.

@@ -95,8 +95,8 @@ const WATCH_EVERY: Duration = Duration::from_millis(50);
 /// # Errors
 /// What the server answers; [`Error::WaitersBehind`], [`Error::RowsAboveLimit`],
 /// [`Error::Expected`] after everything was rolled back; [`Error::Refused`] for an act that
-/// belongs to another door, [`Error::NotNow`] for a signal whose session is no longer the one
-/// that was meant.
+/// belongs to another door or a signal to what is no client's session, [`Error::NotNow`] for one
+/// to a session that is no longer the one that was meant.
 pub fn run(
     session: &Session,
     control: &Session,

@@ -441,8 +441,8 @@ pub struct NewConstraint {
     pub using_index: Option<String>,
     /// The condition of a CHECK.
     pub condition: String,
-    /// ON DELETE CASCADE: rows go with the row they point to.
-    pub deletes_rows: bool,
+    /// `pg_constraint.confdeltype` of a foreign key: a, r, c, n, d.
+    pub on_delete: char,
     pub deferrable: bool,
     /// NOT ENFORCED (since 18) is never proven.
     pub enforced: bool,

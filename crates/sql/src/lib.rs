@@ -224,6 +224,7 @@ pub fn long_names(sql: &str) -> Vec<String> {
     const NAME_BYTES_MAX: usize = 63; // NAMEDATALEN - 1
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     let any_long = sql.split(|c| !is_word(c)).any(|word| word.len() > NAME_BYTES_MAX)
+        || sql.contains("\"\"")
         || sql.split('"').skip(1).any(|quoted| quoted.len() > NAME_BYTES_MAX);
     if !any_long {
         return Vec::new(); // the usual statement is not worth its tokens

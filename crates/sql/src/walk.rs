@@ -13,8 +13,8 @@ pub(crate) type Field<'a> = &'a dyn Fn() -> Value;
 /// Calls `seen` for each field of each node, outer ones first: with the node's kind (`RangeVar`)
 /// and the field's name. A node without fields is told with an empty name.
 pub(crate) fn walk(tree: &impl Serialize, seen: &mut dyn FnMut(&str, &str, Field<'_>)) {
-    // Trees of the parser have structs, lists and options, no more.
-    let _ = tree.serialize(Walker { kind: "", seen });
+    let walked = tree.serialize(Walker { kind: "", seen });
+    debug_assert!(walked.is_ok(), "a tree of the parser has structs, lists and options, no more");
 }
 
 struct Walker<'a> {

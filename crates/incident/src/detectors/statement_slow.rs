@@ -10,8 +10,9 @@ pub(super) static DETECTOR: Detector = Detector {
     rule: "mean time at least 5 times the baseline of that statement (twenty calls or more), and \
            the added time fills 0.3 of a session; at once when the blocks it reads have grown \
            threefold too (its work has changed), else in two intervals in a row (noise of a busy \
-           machine is shorter). Twice is enough, and at once, when it is sent three times as often at \
-           the same work each and fills two sessions more: then the demand has changed. A level that has held for six minutes, and that no cause \
+           machine is shorter). Twice is enough, in two intervals in a row, when it is sent three times \
+           as often (twenty calls or more) at the same work each and fills two sessions more: then \
+           the demand has changed. A level that has held for six minutes, and that no cause \
            explains, is taken for the usual one",
     detect,
 };
@@ -21,6 +22,8 @@ const ADDED_SESSIONS: f64 = 0.3;
 
 /// What is sent so many times as often, and is slower for it, is no noise of the machine.
 const SURGE: f64 = 3.0;
+/// Of one interval: fewer is a report that two people asked for.
+const SURGE_CALLS: i64 = 20;
 const SURGE_TIMES: f64 = 2.0;
 /// More than one client can fill alone: a batch that has its usual statement in a loop.
 const SURGE_SESSIONS: f64 = 2.0;
@@ -92,7 +95,9 @@ fn slow_now(window: &Window) -> Vec<(Timestamp, StatementDelta, StatementDelta)>
             let old = same(&before, &now).filter(|b| b.calls >= 20)?;
             let confirmed = now.blks_per_call > 3.0 * old.blks_per_call.max(1.0)
                 || same(&earlier, &now).is_some_and(|e| is_slow(e, old));
-            let slow = (is_slow(&now, old) && confirmed) || is_surge(&now, old);
+            let surge = |d: &StatementDelta| is_surge(d, old);
+            let slow = (is_slow(&now, old) && confirmed)
+                || (surge(&now) && same(&earlier, &now).is_some_and(surge));
             slow.then(|| (middle.at, now, old.clone()))
         })
         .collect()
@@ -111,7 +116,8 @@ fn is_slow(now: &StatementDelta, before: &StatementDelta) -> bool {
 /// Do many more clients send it, each with the work of before, and wait for one another?
 fn is_surge(now: &StatementDelta, before: &StatementDelta) -> bool {
     let sessions = |d: &StatementDelta| d.ms_per_call * d.calls_per_s / 1000.0;
-    now.calls_per_s >= SURGE * before.calls_per_s
+    now.calls >= SURGE_CALLS
+        && now.calls_per_s >= SURGE * before.calls_per_s
         && is_same_work(now, before)
         && now.ms_per_call >= SURGE_TIMES * before.ms_per_call.max(0.02)
         && sessions(now) - sessions(before) >= SURGE_SESSIONS
@@ -195,6 +201,22 @@ mod tests {
     #[test]
     fn twice_as_slow_is_no_alarm() {
         assert_eq!(detect(&window(0.2, 4)), []);
+    }
+
+    #[test]
+    fn a_burst_of_a_few_slow_calls_is_no_surge() {
+        // Every 60 s one call is made at once by each of so many workers.
+        for (n_workers, seen) in [(3, 0), (10, 0)] {
+            let mut burst = window(0.1, 4);
+            for (i, sample) in (0..).zip(&mut burst.samples) {
+                let s = sample.statements.as_mut().unwrap().first_mut().unwrap();
+                let bursts = i64::from(i > 5) + i64::from(i > 38);
+                s.calls = 20 * i64::from(i > 0) + n_workers * bursts;
+                s.blks = 4 * s.calls;
+                s.total_ms = 400.0 * s.calls as f64 * if bursts > 1 { 2.5 } else { 1.0 };
+            }
+            assert_eq!(detect(&burst).len(), seen, "{n_workers}");
+        }
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(super) static LINT: Lint = Lint {
 
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
-        for (table, key) in site.actions.iter().flat_map(added).filter(|(_, c)| c.deletes_rows) {
+        for (table, key) in site.actions.iter().flat_map(added).filter(|(_, c)| c.on_delete == 'c')
+        {
             let Some(parent) = &key.references else { continue };
             let message = format!("a DELETE on {parent} deletes rows of {table} too");
             found.push(cx.sized(site.finding(&LINT, Severity::Note, message), table));

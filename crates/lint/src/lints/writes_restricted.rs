@@ -1,7 +1,8 @@
 //! A new constraint that writes of running clients must pass from now on.
 
 use crate::context::Context;
-use crate::users::{has_word, users_of_writes};
+use crate::tables::primary_key;
+use crate::users::{has_word, users_of_parent, users_of_writes};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter};
@@ -20,7 +21,7 @@ pub(super) static LINT: Lint = Lint {
         Example {
             sql: "ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID;",
             catalog: "CREATE TABLE t (a int, b int); CREATE FUNCTION f() RETURNS void LANGUAGE \
-                      sql AS 'INSERT INTO t (a) VALUES (1)';",
+                      sql AS 'INSERT INTO t (a, b) VALUES (1, 0)';",
             finds: &[Severity::Note],
         },
         Example {
@@ -30,12 +31,33 @@ pub(super) static LINT: Lint = Lint {
                       sql AS 'UPDATE t SET a = 1';",
             finds: &[Severity::Note],
         },
-        // What never assigns the column keeps passing, and so does a reader.
+        Example {
+            sql: "ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID;",
+            catalog: "CREATE TABLE t (a int, b int); CREATE FUNCTION f() RETURNS void LANGUAGE \
+                      sql AS 'MERGE INTO t USING (SELECT 1 AS n) s ON t.a = s.n WHEN NOT MATCHED \
+                      THEN INSERT (a, b) VALUES (1, 0)';",
+            finds: &[Severity::Note],
+        },
+        // The parent too: what is pointed to can no longer go.
+        Example {
+            sql: "ALTER TABLE c ADD FOREIGN KEY (p) REFERENCES p NOT VALID;",
+            catalog: "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int); CREATE FUNCTION \
+                      f() RETURNS void LANGUAGE sql AS 'DELETE FROM p WHERE id = 1';",
+            finds: &[Severity::Note],
+        },
+        Example {
+            sql: "ALTER TABLE c ADD FOREIGN KEY (p) REFERENCES p ON DELETE CASCADE NOT VALID;",
+            catalog: "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int); CREATE FUNCTION \
+                      f() RETURNS void LANGUAGE sql AS 'DELETE FROM p WHERE id = 1';",
+            finds: &[],
+        },
+        // What leaves the column NULL keeps passing, and so does a reader.
         Example {
             sql: "ALTER TABLE t ADD CONSTRAINT c CHECK (b > 0) NOT VALID;",
             catalog: "CREATE TABLE t (a int, b int); CREATE FUNCTION f() RETURNS void LANGUAGE \
                       sql AS 'UPDATE t SET a = 1'; CREATE FUNCTION g() RETURNS bigint LANGUAGE \
-                      sql AS 'SELECT count(*) FROM t';",
+                      sql AS 'SELECT count(*) FROM t'; CREATE FUNCTION h() RETURNS void LANGUAGE \
+                      sql AS 'INSERT INTO t (a) VALUES (1)';",
             finds: &[],
         },
         Example { sql: "ALTER TABLE t ADD CHECK (b > 0) NOT VALID;", catalog: "", finds: &[] },
@@ -49,6 +71,10 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             let Action::Alter { relation, command: Alter::AddConstraint(new), .. } = action else {
                 continue;
             };
+            // An index that is there already refuses the same keys.
+            if !new.enforced || new.using_index.is_some() || !cx.existed(site, relation) {
+                continue;
+            }
             let what = match new.kind {
                 'c' => "check",
                 'f' => "foreign key",
@@ -56,16 +82,24 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 'x' => "exclusion constraint",
                 _ => continue,
             };
-            // An index that is there already has refused the same rows before.
-            if new.using_index.is_some() || !cx.existed(site, relation) {
-                continue;
-            }
             let columns = match new.columns.as_slice() {
                 [] => columns_in(cx, relation, &new.condition),
                 columns => columns.to_vec(),
             };
+            let leaving_out_counts = new.kind == 'p'
+                || ["null", "coalesce", "distinct"].iter().any(|w| says(&new.condition, w))
+                || columns.iter().any(|c| has_default(cx, relation, c));
+            let users = users_of_writes(cx, relation, &columns, leaving_out_counts);
             let message = format!("writes to {relation} must pass the new {what} from now on");
-            let users = users_of_writes(cx, relation, &columns);
+            found.extend(users.finding(cx, site, &LINT, &message));
+            let Some(parent) = &new.references else { continue };
+            let key = match new.referenced.as_slice() {
+                [] => primary_key(cx, site, parent),
+                key => key.to_vec(),
+            };
+            let restricts_deletes = matches!(new.on_delete, 'a' | 'r');
+            let users = users_of_parent(cx, parent, &key, restricts_deletes);
+            let message = format!("what {relation} points to in {parent} must stay from now on");
             found.extend(users.finding(cx, site, &LINT, &message));
         }
     }
@@ -76,4 +110,14 @@ fn columns_in(cx: &Context, relation: &Relation, condition: &str) -> Vec<String>
     let all = cx.table(relation).map_or(&[] as &[_], |t| &t.columns);
     let names = all.iter().map(|c| &c.name);
     names.filter(|name| has_word(condition, name)).cloned().collect()
+}
+
+fn has_default(cx: &Context, relation: &Relation, column: &str) -> bool {
+    let of = |t: &RelationInfo| t.columns.iter().any(|c| c.name == column && c.default.is_some());
+    cx.table(relation).is_some_and(of)
+}
+
+/// A NULL passes a CHECK that does not speak of it.
+fn says(condition: &str, word: &str) -> bool {
+    has_word(&condition.to_lowercase(), word)
 }

@@ -60,14 +60,18 @@ pub(super) fn send(
     let began = clock::instant();
     let (pid, backend_start) = (meant.pid, meant.backend_start);
     let before = backend(session, pid)?;
+    let title = || step.title.clone();
+    let not_now = |why| Error::NotNow { step: title(), why };
+    if let Some(why) = never(meant, before.as_ref()) {
+        return Err(Error::Refused { step: title(), why });
+    }
     if let Some(why) = unfit(meant, signal, before.as_ref()) {
-        return Err(not_now(step, why));
+        return Err(not_now(why));
     }
     if !signalled(session, meant, signal)? {
         let now = backend(session, pid)?;
-        let why = unfit(meant, signal, now.as_ref())
-            .unwrap_or_else(|| format!("no session waits for pid {pid} any longer"));
-        return Err(not_now(step, why));
+        let gone = || format!("no session waits for pid {pid} any longer");
+        return Err(not_now(unfit(meant, signal, now.as_ref()).unwrap_or_else(gone)));
     }
     let query_start = before.and_then(|b| b.query_start);
     let done = clock::poll(GONE_WITHIN, WATCH_EVERY, || {
@@ -85,10 +89,6 @@ pub(super) fn send(
         return Err(Error::Server { what: why });
     }
     Ok(StepReport { rows: 1, ms, ..StepReport::default() })
-}
-
-fn not_now(step: &Step, why: impl Into<String>) -> Error {
-    Error::NotNow { step: step.title.clone(), why: why.into() }
 }
 
 /// Check and signal are one statement: nothing fits between them that a session can do.
@@ -147,40 +147,45 @@ fn backend(session: &Session, pid: Pid) -> Result<Option<Backend>, Error> {
     rows.first().map(read).transpose()
 }
 
-/// Why this backend must not be signalled.
+/// Why this backend must not be signalled at any moment.
+fn never(meant: &Meant<'_>, backend: Option<&Backend>) -> Option<String> {
+    let pid = meant.pid;
+    if meant.own.contains(&pid) {
+        return Some(format!("pid {pid} is pgward itself"));
+    }
+    let b = backend?;
+    if b.backend_start.is_none() {
+        return Some(format!(
+            "pid {pid}: its start cannot be read, so nothing proves that it is the session meant; \
+             GRANT pg_monitor to the role"
+        ));
+    }
+    match b.backend_type.as_str() {
+        "client backend" | "autovacuum worker" => None,
+        other => Some(format!("pid {pid} is a {other}, not a client's session")),
+    }
+}
+
+/// Why this backend must not be signalled now.
 fn unfit(meant: &Meant<'_>, signal: BackendSignal, backend: Option<&Backend>) -> Option<String> {
     let (pid, backend_start) = (meant.pid, meant.backend_start);
     let Some(b) = backend else {
         return Some(format!("pid {pid} is gone already"));
     };
-    if meant.own.contains(&pid) {
-        return Some(format!("pid {pid} is pgward itself"));
-    }
-    match b.backend_start {
-        None => {
-            return Some(format!(
-                "pid {pid}: its start cannot be read, so nothing proves that it is the session \
-                 meant; GRANT pg_monitor to the role"
-            ));
-        }
-        Some(start) if start != backend_start => {
-            return Some(format!(
-                "pid {pid} is another session by now: it started {start}, meant was the one \
-                 started {backend_start}"
-            ));
-        }
-        Some(_) => {}
+    if let Some(start) = b.backend_start.filter(|start| *start != backend_start) {
+        return Some(format!(
+            "pid {pid} is another session by now: it started {start}, meant was the one started \
+             {backend_start}"
+        ));
     }
     if b.wraparound {
         return Some(format!("pid {pid} is a vacuum that prevents wraparound"));
     }
-    match b.backend_type.as_str() {
-        "client backend" if signal != BackendSignal::Terminate && b.state != "active" => {
-            Some(format!("pid {pid} is {}: a cancel would end nothing", b.state))
-        }
-        "client backend" | "autovacuum worker" => changed(pid, meant.still, b),
-        other => Some(format!("pid {pid} is a {other}, not a client's session")),
+    let is_client = b.backend_type == "client backend";
+    if is_client && signal != BackendSignal::Terminate && b.state != "active" {
+        return Some(format!("pid {pid} is {}: a cancel would end nothing", b.state));
     }
+    changed(pid, meant.still, b)
 }
 
 /// What is no longer as it was when the signal was planned.

@@ -320,7 +320,7 @@ pub(super) fn constraint(c: &protobuf::Constraint) -> NewConstraint {
         referenced: strings(&c.pk_attrs),
         using_index: Some(c.indexname.clone()).filter(|n| !n.is_empty()),
         condition: c.raw_expr.as_deref().map(expression_text).unwrap_or_default(),
-        deletes_rows: c.fk_del_action == "c",
+        on_delete: c.fk_del_action.chars().next().unwrap_or('a'),
         deferrable: c.deferrable,
         enforced: c.is_enforced || !c.skip_validation || !matches!(kind, 'c' | 'f'),
     }
