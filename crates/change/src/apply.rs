@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::estimate::{self, Basis};
 use crate::expect::{self, Yardstick};
 use crate::gate::{self, GateOptions};
+use crate::interrupt::Interrupt;
 use crate::plan::{self, Plan, Planned, Unit};
 use crate::rows::{self, RowsRule};
 use crate::undo::{self, Hands};
@@ -28,6 +29,8 @@ pub struct ApplyOptions {
     /// What `pgward.toml` says of single files: the same as given to the gate.
     pub files: BTreeMap<String, FileOptions>,
     pub rows: RowsRule,
+    /// Who may stop it.
+    pub interrupt: Interrupt,
 }
 
 impl From<&GateOptions> for ApplyOptions {
@@ -37,6 +40,7 @@ impl From<&GateOptions> for ApplyOptions {
             vars: gate.vars.clone(),
             files: gate.files.clone(),
             rows: gate.rows,
+            interrupt: Interrupt::default(),
         }
     }
 }
@@ -120,6 +124,27 @@ pub fn guard(
     Ok(GuardReport { gate, apply: Some(apply) })
 }
 
+/// May the change be applied here? Asked before the gate, whose rehearsal takes a while.
+///
+/// # Errors
+/// [`Error::Refused`] when it is applied already; [`Error::NoJournal`] when there is one that the
+/// role may not write; as [`Session::query`].
+pub fn may_apply(session: &Session, change: &Change) -> Result<(), Error> {
+    let change_id = change.id.clone();
+    let no_journal = |source| Error::NoJournal { change_id: change_id.clone(), source };
+    match journal::applied_at(session, &change.id).map_err(no_journal)? {
+        None => Ok(()),
+        Some(at) => Err(Error::Refused {
+            why: format!("it was applied at {at:.0} and has not been undone since"),
+            way_out: format!(
+                "to run it again, take it back first: pgward undo {change_id}; a change with \
+                 another text is another change"
+            ),
+            change_id,
+        }),
+    }
+}
+
 /// Applies a change that passed the gate.
 ///
 /// Each statement is in the journal, durable, before it is sent. A file that may run in one
@@ -128,8 +153,8 @@ pub fn guard(
 ///
 /// # Errors
 /// [`Error::GateClosed`]; [`Error::NoJournal`]; [`Error::Refused`] when it is applied already;
-/// [`PgError::NotNow`] when somebody else is at it; a lost connection, after which the journal says how far it came. A
-/// change that is stopped is no error but a report.
+/// [`PgError::NotNow`] when somebody else is at it; a lost connection, after which the journal
+/// says how far it came. A change that is stopped is no error but a report.
 pub fn apply(
     change: &Change,
     gate: &GateReport,
@@ -142,8 +167,10 @@ pub fn apply(
     let sent = gate::rendered(change, &options.vars, &options.files);
     let plan = plan::plan(&sent);
     let mut run = Run::begin(change, &sent, &plan, gate, production, options)?;
-    let stopped = run.all_units()?;
-    if let Some(finding) = stopped {
+    options.interrupt.begin(run.work.canceller());
+    let stopped = run.all_units();
+    options.interrupt.end();
+    if let Some(finding) = stopped? {
         run.stopped(finding)?;
         let mut refused = gate.clone();
         refused.stopped_by = run.report.stopped_by;
@@ -248,6 +275,9 @@ impl<'a> Run<'a> {
         for unit in &plan.units {
             let left: Vec<&Planned<'_>> =
                 unit.steps.iter().filter(|s| !self.done.contains(&s.number)).collect();
+            if let Some(next) = left.first().filter(|_| self.options.interrupt.is_asked()) {
+                return Ok(Some(self.interrupted(next, "was not begun")));
+            }
             let stopped = match (left.as_slice(), unit.together) {
                 ([], _) => None,
                 (left, true) => self.together(unit, left)?,
@@ -430,7 +460,21 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Somebody asked to stop.
+    fn interrupted(&self, planned: &Planned<'_>, step: &str) -> Finding {
+        let (number, n) = (planned.number, self.plan.n_steps());
+        let message = format!("interrupted: step {number} of {n} {step}");
+        let source = Source::new(SourceKind::Journal, format!("step {number} in production"));
+        let evidence = Evidence::stated("somebody asked to stop", source);
+        let span = planned.statement.span;
+        let layer = if self.on(Layer::Envelope) { Layer::Envelope } else { Layer::Expectation };
+        named(planned, Finding::new("interrupted", layer, Severity::Error, span, message, evidence))
+    }
+
     fn finding_of(&self, planned: &Planned<'_>, error: &PgError) -> Finding {
+        if self.options.interrupt.is_asked() && error.sqlstate() == Some("57014") {
+            return self.interrupted(planned, "was cancelled");
+        }
         let (statement, number) = (planned.statement, planned.number);
         let n_steps = self.plan.n_steps();
         let envelope = match self.on(Layer::Envelope) {

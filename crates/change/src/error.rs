@@ -10,6 +10,8 @@ pub enum Error {
     Sandbox(#[from] pgward_sandbox::error::Error),
     #[error("change {change_id}: the {layer} layer refused it; nothing was sent to production")]
     GateClosed { change_id: String, layer: &'static str },
+    #[error("change {change_id}: it was not rehearsed: {why}; nothing was sent to production")]
+    NotRehearsed { change_id: String, why: String },
     #[error("change {change_id}: {why}")]
     Refused { change_id: String, why: String, way_out: String },
     #[error("change {change_id}: the journal cannot be kept")]
@@ -40,11 +42,15 @@ impl Error {
             Error::Pg(error) => return error.hint(),
             Error::Sandbox(error) => return error.hint(),
             Error::GateClosed { .. } => "read its findings, correct the change and check it again",
+            Error::NotRehearsed { .. } => {
+                "install the server of the same major here (apt-get install postgresql-NN), or \
+                 leave the rehearsal out: --without rehearsal"
+            }
             Error::Refused { way_out, .. } => way_out,
             Error::NoJournal { .. } => {
-                "run `pgward install` as a role that may create a schema in this database, and \
-                 grant the deploying role its tables as the README shows; without a journal no \
-                 step could be taken back"
+                "run `pgward install` as a role that may create a schema in this database, then \
+                 what `pgward doctor --deploy-rights ROLE` prints; without a journal no step could \
+                 be taken back"
             }
             Error::Unknown { .. } => {
                 "only what went through `pgward apply` can be undone; the table pgward.changes lists it"

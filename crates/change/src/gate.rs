@@ -114,6 +114,20 @@ pub fn gate(
     Ok(gate.report)
 }
 
+/// A rehearsal that was asked for and could not be is no pass.
+///
+/// # Errors
+/// [`Error::NotRehearsed`].
+pub fn must_have_rehearsed(report: &GateReport, options: &GateOptions) -> Result<(), Error> {
+    let rehearsal = report.layers.iter().find(|run| run.layer == Layer::Rehearsal);
+    match rehearsal.and_then(|run| run.skipped.as_ref()) {
+        Some(why) if !options.without.contains(&Layer::Rehearsal) => {
+            Err(Error::NotRehearsed { change_id: report.change_id.clone(), why: why.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Why a layer could not run.
 type Skipped = Option<String>;
 

@@ -9,6 +9,7 @@ mod estimate;
 mod expect;
 mod functions;
 mod gate;
+mod interrupt;
 mod known;
 mod plan;
 mod rehearse;
@@ -17,9 +18,12 @@ mod trace;
 mod undo;
 mod workload;
 
-pub use apply::{AppliedStep, ApplyOptions, ApplyReport, GuardReport, Outcome, apply, guard};
+pub use apply::{
+    AppliedStep, ApplyOptions, ApplyReport, GuardReport, Outcome, apply, guard, may_apply,
+};
 pub use error::Error;
-pub use gate::{GateOptions, gate, rendered};
+pub use gate::{GateOptions, gate, must_have_rehearsed, rendered};
+pub use interrupt::Interrupt;
 pub use known::{from_folder, known_changes};
 pub use rows::RowsRule;
 pub use trace::Tracer;

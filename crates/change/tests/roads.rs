@@ -4,10 +4,15 @@
 
 mod shop;
 
-use pgward_change::{Error, GateOptions, Outcome, UndoOptions, apply, gate, guard, undo};
+use pgward_change::{
+    ApplyOptions, Error, GateOptions, Interrupt, Outcome, UndoOptions, apply, gate, guard,
+    may_apply, must_have_rehearsed, undo,
+};
 use pgward_model::prelude::*;
+use pgward_pg::clock;
 use pgward_pg::prelude::*;
 use shop::{Production, change, no_clone, production};
+use std::time::Duration;
 
 const EXACT: UndoOptions = UndoOptions { accept_loss: false };
 
@@ -26,8 +31,13 @@ fn there_and_back(production: &Production, text: &str) -> pgward_change::ApplyRe
         &production.options(&[Layer::Static, Layer::Catalog, Layer::Rehearsal]),
     );
     assert!(matches!(again, Err(Error::Refused { .. })), "{again:?}");
+    // Refused by its text this time, which does not make what is applied a refused change.
+    let again = guard(&change, &production.target(), &production.options(&[Layer::Rehearsal]));
+    assert!(again.is_err() || again.is_ok_and(|r| r.stopped_by().is_some()));
     let known = pgward_change::known_changes(&production.admin).unwrap();
     assert_eq!(known.first().unwrap().seen, ChangeSeen::Applied);
+    let early = may_apply(&production.admin, &change).unwrap_err();
+    assert!(early.to_string().contains("was applied at"), "{early}");
     let undone = undo(&change.id, &production.target(), EXACT).unwrap();
     assert_eq!(undone.left, Vec::<String>::new());
     assert_eq!(production.state(), before, "{undone:#?}");
@@ -63,6 +73,50 @@ fn good_changes_are_applied_and_undone() {
     assert!(matches!(refused, Error::Loses { .. }), "{refused}");
     let unknown = undo("no such id", &production.target(), EXACT).unwrap_err();
     assert!(matches!(unknown, Error::Unknown { .. }));
+}
+
+#[test]
+fn who_interrupts_a_change_finds_nothing_of_it() {
+    let production = production();
+    let before = production.state();
+    for text in [
+        "CREATE TABLE notes (id int PRIMARY KEY);\nSELECT pg_sleep(60);",
+        "BEGIN;\nCREATE TABLE notes (id int PRIMARY KEY);\nCOMMIT;\nSELECT pg_sleep(60);",
+    ] {
+        let change = change(text);
+        let without = [Layer::Static, Layer::Catalog, Layer::Rehearsal, Layer::Expectation];
+        let options = production.options(&without);
+        let gate = gate(&change, &production.target(), &options).unwrap();
+        let interrupt = Interrupt::default();
+        let options = ApplyOptions { interrupt: interrupt.clone(), ..(&options).into() };
+        let report = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let sleeps = "SELECT count(*) FROM pg_stat_activity \
+                              WHERE query LIKE '%pg_sleep%' AND wait_event = 'PgSleep'";
+                let seen = clock::poll(Duration::from_secs(30), Duration::from_millis(50), || {
+                    let n: i64 = production.admin.query_one(sleeps, &[])?;
+                    Ok::<_, pgward_pg::error::Error>((n > 0).then_some(()))
+                });
+                assert!(seen.unwrap().is_some() && interrupt.ask());
+            });
+            apply(&change, &gate, &production.target(), &options).unwrap()
+        });
+        assert_ne!(report.outcome, Outcome::Applied);
+        assert!(report.findings.iter().any(|f| f.lint == "interrupted"), "{report:#?}");
+        assert!(!interrupt.ask(), "nothing is left to be cancelled");
+        assert_eq!(production.state(), before, "{report:#?}");
+    }
+}
+
+#[test]
+fn a_rehearsal_that_could_not_be_is_no_pass() {
+    let production = production();
+    let change = change("CREATE TABLE notes (id bigint PRIMARY KEY);");
+    for (without, passes) in [(&[][..], false), (&[Layer::Rehearsal][..], true)] {
+        let options = GateOptions { clone: None, ..production.options(without) };
+        let report = gate(&change, &production.target(), &options).unwrap();
+        assert_eq!(must_have_rehearsed(&report, &options).is_ok(), passes);
+    }
 }
 
 #[test]

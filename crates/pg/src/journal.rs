@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::session::{Row, Session, get};
+use jiff::Timestamp;
 use pgward_model::prelude::{Change, GateReport, JournalEntry, JournalState, Undo};
 
 /// One line of the journal, with what [`JournalEntry`] does not say.
@@ -193,10 +194,36 @@ pub fn remember(
          VALUES ($1, $2, $3, $4) \
          ON CONFLICT (change_id) DO UPDATE \
          SET state = EXCLUDED.state, change = EXCLUDED.change, report = EXCLUDED.report, \
-             role = EXCLUDED.role, at = EXCLUDED.at",
+             role = EXCLUDED.role, at = EXCLUDED.at \
+         WHERE NOT (pgward.changes.state = 'applied' AND EXCLUDED.state = 'refused')",
         &[&change.id, &state.word(), &as_json(change), &as_json(report)],
     )?;
     Ok(())
+}
+
+/// When the change was applied, where it is and was not undone since; `None` too where there is
+/// no journal yet.
+///
+/// # Errors
+/// As [`Session::query`]; 42501 where the role may not read or write the journal.
+pub fn applied_at(session: &Session, change_id: &str) -> Result<Option<Timestamp>, Error> {
+    let there = "SELECT pg_catalog.to_regclass('pgward.changes') IS NOT NULL";
+    if !session.query_one::<bool>(there, &[])? {
+        return Ok(None);
+    }
+    let may_write = "SELECT pg_catalog.has_table_privilege('pgward.journal', 'SELECT') \
+                     AND pg_catalog.has_table_privilege('pgward.journal', 'INSERT') \
+                     AND pg_catalog.has_table_privilege('pgward.journal', 'UPDATE') \
+                     AND pg_catalog.has_table_privilege('pgward.changes', 'INSERT')";
+    if !session.query_one::<bool>(may_write, &[])? {
+        return Err(Error::Refused {
+            step: "the journal".to_owned(),
+            why: "this role may not write it".to_owned(),
+        });
+    }
+    let applied = "SELECT at FROM pgward.changes WHERE change_id = $1 AND state = 'applied'";
+    let rows = session.query(applied, &[&change_id])?;
+    rows.first().map(|row| get(row, 0)).transpose()
 }
 
 /// Only the state of a change that is remembered already.

@@ -3,16 +3,21 @@
 use super::{Database, Exit, Programs, VaultDir, layer, variable};
 use crate::files::{read_change, sources};
 use crate::{config, face};
-use pgward_change::{ApplyOptions, GateOptions, Outcome, apply, gate};
+use anyhow::Context;
+use pgward_change::{
+    ApplyOptions, GateOptions, Interrupt, Outcome, apply, gate, may_apply, must_have_rehearsed,
+};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
 use pgward_render::view;
 use pgward_sandbox::clone::CloneOptions;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Take a change to production: check, rehearse, then run it under limits with its undo
 ///
-/// Needs `pgward install` once, for the journal.
+/// Keeps a journal in the schema pgward and makes it where its role may; else `pgward install`
+/// must have run once. Ctrl-C stops it and takes back what it did.
 #[derive(clap::Args)]
 pub struct Apply {
     /// SQL files in their order, or - for standard input
@@ -48,6 +53,9 @@ impl Apply {
         let paths: Vec<String> = change.files.iter().map(|f| f.path.clone()).collect();
         let agreed = config::of_files(self.config.as_deref(), &paths)?;
         let session = Session::connect(&target, Purpose::Inspect)?;
+        if !self.dry_run {
+            may_apply(&session, &change)?;
+        }
         let options = GateOptions {
             without: self.without.iter().copied().collect(),
             vars: self.vars.iter().cloned().collect(),
@@ -63,6 +71,9 @@ impl Apply {
         if !self.json {
             face::show(&view::gate(&report, &sources(&change.files)))?;
         }
+        if report.stopped_by.is_none() {
+            must_have_rehearsed(&report, &options)?;
+        }
         if report.stopped_by.is_some() || self.dry_run {
             if self.json {
                 face::line(&serde_json::to_string(&report)?)?;
@@ -70,7 +81,10 @@ impl Apply {
             let stopped = report.stopped_by.is_some();
             return Ok(if stopped { Exit::Findings } else { Exit::Quiet });
         }
-        let applied = apply(&change, &report, &target, &ApplyOptions::from(&options))?;
+        let interrupt = Interrupt::default();
+        on_ctrl_c(interrupt.clone())?;
+        let options = ApplyOptions { interrupt: interrupt.clone(), ..(&options).into() };
+        let applied = apply(&change, &report, &target, &options)?;
         if self.json {
             face::line(&serde_json::to_string(&applied)?)?;
         } else {
@@ -81,11 +95,37 @@ impl Apply {
             for note in &applied.notes {
                 face::line(note)?;
             }
-            if applied.outcome == Outcome::Applied {
+            let can_undo = report.runbook.iter().flat_map(|r| &r.steps).all(|s| has_undo(&s.undo));
+            if applied.outcome == Outcome::Applied && can_undo {
                 face::line(&format!("take it back with: pgward undo {}", applied.change_id))?;
             }
         }
+        anyhow::ensure!(
+            !interrupt.is_asked() || applied.outcome == Outcome::Applied,
+            "interrupted"
+        );
         let done = applied.outcome == Outcome::Applied;
         Ok(if done { Exit::Quiet } else { Exit::Findings })
     }
+}
+
+/// The statement that runs is cancelled, and what was done is undone as after any other stop.
+fn on_ctrl_c(interrupt: Interrupt) -> anyhow::Result<()> {
+    ctrlc::set_handler(move || {
+        for _ in 0..ASKED_MAX {
+            if !interrupt.ask() {
+                return;
+            }
+            std::thread::sleep(ASKED_EVERY);
+        }
+    })
+    .context("cannot listen for Ctrl-C")
+}
+
+/// A request to cancel that comes between two statements meets none.
+const ASKED_EVERY: Duration = Duration::from_millis(200);
+const ASKED_MAX: u32 = 150; // 30 s
+
+fn has_undo(undo: &Undo) -> bool {
+    !matches!(undo, Undo::Impossible { .. })
 }

@@ -5,7 +5,7 @@ use crate::files::{self, Chain};
 use crate::shape::{self, Shape};
 use crate::{config, face, kept, since};
 use anyhow::bail;
-use pgward_change::{GateOptions, gate};
+use pgward_change::{GateOptions, gate, must_have_rehearsed};
 use pgward_lint::lints::LINTS;
 use pgward_lint::{Judged, Options};
 use pgward_model::prelude::*;
@@ -150,6 +150,9 @@ impl Check {
             options.without.insert(Layer::Rehearsal);
         }
         let mut report = gate(&files::change(chains), target, &options)?;
+        if report.stopped_by.is_none() {
+            must_have_rehearsed(&report, &options)?;
+        }
         report.coverage = Some(Coverage::of(&judged.statements));
         if chains.iter().map(|c| c.files.len()).sum::<usize>() > 1 {
             self.each_for_itself(&mut report, judged.findings, judged.silenced);

@@ -17,6 +17,10 @@ pub struct Doctor {
     /// Print the SQL that gives a role the least rights for watching, for a superuser to run
     #[arg(long, value_name = "ROLE")]
     rights: Option<String>,
+    /// Print the SQL that gives a role what `pgward apply` needs, for a superuser to run after
+    /// `pgward install`
+    #[arg(long, value_name = "ROLE", conflicts_with = "rights")]
+    deploy_rights: Option<String>,
     /// Run the checks of the data too
     #[arg(long)]
     checks: bool,
@@ -24,6 +28,10 @@ pub struct Doctor {
 
 impl Doctor {
     pub fn run(self) -> anyhow::Result<Exit> {
+        if let Some(role) = &self.deploy_rights {
+            face::line(&pgward_pg::install::deploy_rights_sql(role))?;
+            return Ok(Exit::Quiet);
+        }
         if let Some(role) = &self.rights {
             face::line(&pgward_pg::install::least_rights_sql(role))?;
             return Ok(Exit::Quiet);

@@ -26,6 +26,9 @@ impl Undo {
                 face::line(&format!("{}. {ran}  ({} ms)", step.number, human(step.ms)))?;
             }
         }
+        if report.steps.is_empty() && report.left.is_empty() {
+            face::line("nothing to take back: no step of it stays in the database")?;
+        }
         for left in &report.left {
             face::line(&format!("left: {left}"))?;
         }
