@@ -19,7 +19,7 @@ use pgward_recover::respond::{Policy, Responder};
 use pgward_render::view;
 use pgward_store::Vault;
 use pgward_watch::watcher::{Options, Watcher};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -248,6 +248,7 @@ impl Daemon {
                 None
             }
         };
+        let mut looked = false;
         while !stop.load(Ordering::Relaxed) {
             let start = clock::instant();
             if let Some(inbox) = self.inbox.get(&server.name) {
@@ -256,6 +257,11 @@ impl Daemon {
             let was_open = watcher.incident().is_some();
             guard::tick(&mut watcher, &mut responder, &mut |news| keeper.hear(news));
             let sample = watcher.window().last();
+            if !std::mem::replace(&mut looked, true)
+                && let Some(line) = sample.and_then(|s| blindness(&s.gaps))
+            {
+                self.say(&server.name, &line);
+            }
             let said = archive.as_mut().zip(sample).and_then(|(archive, s)| archive.note(s));
             said.iter().for_each(|line| self.say(&server.name, line));
             let now = clock::now();
@@ -302,6 +308,15 @@ impl Daemon {
             }
         }
     }
+}
+
+/// What the first look, which asks for everything, could not see, and who says why.
+fn blindness(gaps: &[Gap]) -> Option<String> {
+    let blind: BTreeSet<&str> = gaps.iter().map(|g| g.sampler.as_str()).collect();
+    let blind: Vec<&str> = blind.into_iter().collect();
+    (!blind.is_empty()).then(|| {
+        format!("cannot see {}: `pgward doctor` says why and what cures it", blind.join(", "))
+    })
 }
 
 fn gap(server: &str, since: Timestamp, until: Timestamp) -> Event {
@@ -442,6 +457,14 @@ mod tests {
         let of_year = format!("since {}", clock::now().strftime("%Y"));
         let notes = kept.iter().filter(|e| e.what.contains(&of_year)).count();
         assert_eq!((kept.len(), notes), (3, 1), "{kept:#?}");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_named_once_with_the_way_out() {
+        let gap = |sampler: &str| Gap { sampler: sampler.to_owned(), why: "no right".to_owned() };
+        assert_eq!(blindness(&[]), None);
+        let line = blindness(&[gap("log"), gap("sessions"), gap("log")]).unwrap();
+        assert!(line.starts_with("cannot see log, sessions: `pgward doctor`"), "{line}");
     }
 
     #[test]

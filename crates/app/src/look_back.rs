@@ -12,8 +12,8 @@ use pgward_watch::SAMPLERS;
 const BEFORE: SignedDuration = SignedDuration::from_mins(20);
 /// Changes before it that may be to blame.
 const CHANGES_BEFORE: SignedDuration = SignedDuration::from_hours(6);
-/// A look further from the moment than this is none at that moment.
-const NEAR_S: f64 = 60.0;
+/// One look is followed by the next within a second and is on disk within ten.
+const NEXT_S: f64 = 10.0;
 /// What the history does not keep; what needs it is unknown.
 const NOT_KEPT: [&str; 2] = [
     "catalog: definitions of tables and indexes are not kept in the history",
@@ -30,21 +30,21 @@ pub struct Seen {
 /// Judges `server` as it was at `at`; without a name, the only server of the history.
 ///
 /// # Errors
-/// No such server, nothing kept of that time, a file that does not read.
+/// No such server, nobody looked at that moment, a file that does not read.
 pub fn look(vault: &Vault, server: Option<&str>, at: Timestamp) -> anyhow::Result<Seen> {
     let history = history(vault)?;
     let server = named(&history.servers()?, server)?;
     let from = at.checked_sub(BEFORE)?;
     let samplers: Vec<&str> = SAMPLERS.iter().map(|s| s.id).collect();
     let looked = history.look(&server, from, at, &samplers)?;
-    let last = looked.samples.last().map(|s| s.at);
-    match last {
-        Some(last) if seconds_between(last, at) <= NEAR_S => {}
-        Some(last) => bail!("{server}: nobody looked at {at}; the last look before was at {last}"),
-        None => bail!(
-            "{server}: nothing is kept of the twenty minutes before {at}; there is history of {}",
-            history.days(&server)?.join(", ")
-        ),
+    let last = looked.samples.last();
+    if last.is_none_or(|look| !covers(look, at)) {
+        let before = last.map(|look| format!(" (the last time before was at {})", look.at));
+        let kept = history
+            .kept(&server)?
+            .map(|(first, last)| format!("; what was seen is kept from {first} to {last}"));
+        let (before, kept) = (before.unwrap_or_default(), kept.unwrap_or_default());
+        bail!("{server}: nothing is known of {at}, since nobody looked then{before}{kept}");
     }
     let case = Case {
         ddl: looked.ddl,
@@ -73,6 +73,11 @@ pub fn history(vault: &Vault) -> anyhow::Result<History> {
     let history = vault.history()?;
     ensure!(!history.servers()?.is_empty(), none());
     Ok(history)
+}
+
+/// Did the look take until that moment, or end so shortly before that the next may be under way?
+fn covers(look: &Sample, at: Timestamp) -> bool {
+    seconds_between(look.at, at) <= look.own_ms / 1000.0 + NEXT_S
 }
 
 /// What changed beside the schema, and was told at the time; DDL stands in the history itself.
@@ -146,6 +151,32 @@ mod tests {
         assert!(!dir.path().join("history").exists());
         std::fs::create_dir(dir.path().join("history")).unwrap();
         assert!(told().contains("no history; `pgward watch`"), "{}", told());
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_moment_at_which_nobody_looked() {
+        use pgward_store::history::{Collector, Keep, Writer};
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Vault::open(dir.path()).unwrap();
+        let at = |s: i64| Timestamp::from_second(1_795_219_200 + s).unwrap();
+        let mut writer = Writer::new(vault.history().unwrap(), "shop", Keep::default());
+        let mut collector = Collector::default();
+        let mut note = |s: i64, own_ms: f64| {
+            let batch = collector.note(&Sample { at: at(s), own_ms, ..Sample::default() });
+            batch.iter().for_each(|b| writer.write(b, b.at).unwrap());
+        };
+        (0..30).for_each(|s| note(s, 20.0));
+        note(30, 25_000.0);
+        note(600, 20.0);
+        for s in [20, 50] {
+            assert!(look(&vault, None, at(s)).is_ok(), "{s}");
+        }
+        for s in [-60, 90, 7200] {
+            let told = look(&vault, None, at(s)).err().unwrap().to_string();
+            assert!(told.contains(&format!("nothing is known of {}", at(s))), "{told}");
+            assert!(told.contains(&format!("from {} to ", at(0))), "{told}");
+            assert_eq!(told.contains(&format!("before was at {}", at(30))), s == 90, "{told}");
+        }
     }
 
     #[test]

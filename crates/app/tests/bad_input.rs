@@ -159,6 +159,25 @@ fn histories_that_are_none() {
 }
 
 #[test]
+fn vaults_in_which_nothing_is_yet_say_so() {
+    let dir = dir();
+    let dir = dir.path();
+    fs::create_dir(dir.join("vault")).expect("a directory can be made");
+    let says = |args: &[&str], words: &str| {
+        let output = pgward(dir).args(args).args(["--vault", "vault"]).output().expect("it starts");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {told}");
+        assert!(told.contains(words) && told.lines().count() == 1, "{args:?}: {told}");
+    };
+    says(&["incidents"], "no incident is known");
+    says(&["postmortem"], "no post-mortem is known");
+    says(&["backup", "--list"], "no backup is known");
+    let left = dir.join("vault/backups/20261121T050000Z");
+    fs::create_dir(left).expect("a directory can be made");
+    says(&["backup", "--list"], "/vault/backups/20261121T050000Z'");
+}
+
+#[test]
 fn words_that_nobody_knows() {
     let dir = dir();
     let dir = dir.path();
@@ -290,6 +309,30 @@ fn users_of(dir: &Path) -> Vec<String> {
 fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([name, &child.id().to_string()]).status();
     assert!(status.expect("kill is there").success());
+}
+
+/// The second scenario is for a major that is not installed here.
+#[test]
+fn a_drill_that_cannot_go_on_shows_what_did_run() {
+    if installation::lacks(&["pg_basebackup", "pg_verifybackup"]) {
+        return;
+    }
+    let dir = dir();
+    let dir = dir.path();
+    let other = include_str!("../../drill/scenarios/dropped_table.md");
+    fs::write(dir.join("other.md"), other.replace("postgres = \"14..\"", "postgres = \"9\""))
+        .expect("writes");
+    let output = pgward(dir)
+        .args(["drill", "rogue_update_script", "other.md", "--road", "guarded", "--postgres"])
+        .arg(&installation::installation().bin_dir)
+        .args(["--vault", "vault"])
+        .output()
+        .expect("pgward starts");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (said(&output.stdout), said(&output.stderr));
+    assert_eq!(output.status.code(), Some(2), "{out}{err}");
+    assert!(err.contains("it is for PostgreSQL 9, and "), "{err}");
+    assert!(out.contains("stopped by") && out.contains("rogue_update_script"), "{out}{err}");
 }
 
 #[test]

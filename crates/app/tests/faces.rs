@@ -140,7 +140,9 @@ fn a_queue_is_told_while_every_slot_is_taken() {
     stage.says("watch.log", "shop  watches ");
     stage.says("watch.log", "gone  not guarded: ");
     let deploy = ["event", "deploy 4711", "--server", "shop", "--on", "orders", "--by", "ci"];
-    stage.run(&[&deploy[..], &["--watcher", &watcher, "--vault", "vault"]].concat(), 0);
+    let event = [&deploy[..], &["--watcher", &watcher, "--vault", "vault"]].concat();
+    let told_to = stage.run(&event, 0);
+    assert!(told_to.contains(&format!("told to the watcher at {watcher}: ")), "{told_to}");
 
     let forgotten = stage.site("forgotten");
     forgotten.simple("BEGIN; SELECT count(*) FROM orders").expect("it runs");
@@ -221,6 +223,12 @@ fn doctor_names_each_cure_with_the_role() {
     ] {
         assert!(doctor.contains(words), "{words}: {doctor}");
     }
+    let url = stage.url("pgward");
+    let watch =
+        ["watch", "--database", &url, "--for", "3s", "--listen", "none", "--vault", "vault"];
+    let watched = stage.run(&watch, 0);
+    assert_eq!(watched.matches("cannot see ").count(), 1, "{watched}");
+    assert!(watched.contains("log") && watched.contains("`pgward doctor`"), "{watched}");
     stage.admin.simple("GRANT pg_monitor TO pgward").expect("the right can be given");
     let cured = stage.run(&["doctor", "--database", &stage.url("pgward")], 1);
     assert!(cured.contains("has      all sessions"), "{cured}");

@@ -128,9 +128,19 @@ fn a_change_goes_in_and_out_and_pgward_leaves_no_trace() {
         .expect("it says how to take it back");
     shop.run("postgres", &["undo", id], 0);
     assert_eq!(shop.count(columns), 0);
+    fs::write(shop.dir.path().join("two.sql"), "CREATE TABLE baskets (id bigint PRIMARY KEY);\n")
+        .expect("writes");
+    shop.run("postgres", &["apply", "two.sql"], 0);
     let uninstalled = shop.run("postgres", &["uninstall"], 0);
+    assert!(
+        uninstalled.contains("the undo of 1 applied change goes with the journal"),
+        "{uninstalled}"
+    );
     assert!(uninstalled.contains("nothing of pgward is left"), "{uninstalled}");
+    shop.admin.simple("DROP TABLE public.baskets").expect("it is there");
     assert_eq!(objects(), before);
+    let again = shop.run("postgres", &["uninstall"], 0);
+    assert!(again.contains("pgward was not installed"), "{again}");
     shop.admin.simple("DROP OWNED BY pgward; DROP ROLE pgward").expect("the role can go");
 }
 
@@ -190,7 +200,7 @@ fn sees_it_again(shop: &Shop) {
     let before: jiff::Timestamp = opened.parse().expect("it is a moment");
     let before = (before - jiff::SignedDuration::from_hours(2)).to_string();
     let told = shop.run("pgward", &["diagnose", "--at", &before, "--vault", "vault"], 2);
-    assert!(told.contains("nothing is kept") && told.contains("there is history of"), "{told}");
+    assert!(told.contains("nothing is known of") && told.contains("is kept from"), "{told}");
     let ask = |sql: &str, format: &str| {
         shop.run("pgward", &["history", sql, "--format", format, "--vault", "vault"], 0)
     };

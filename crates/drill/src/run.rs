@@ -63,7 +63,7 @@ pub const BASELINE_S: u64 = 20;
 /// Seconds until connections are up and caches are warm.
 const WARM_UP_S: u64 = 3;
 
-/// Runs one scenario once.
+/// Runs one scenario once; `done` gets what each road brought, also where the next one fails.
 ///
 /// # Errors
 /// When the stage cannot be set, the drill is interrupted or its disk is full; an answer that is wrong is no
@@ -72,7 +72,8 @@ pub fn run(
     scenario: &Scenario,
     options: &Options,
     tell: &mut dyn FnMut(Progress<'_>),
-) -> Result<Vec<Outcome>, Error> {
+    done: &mut dyn FnMut(Outcome),
+) -> Result<(), Error> {
     if !scenario.header.allows(options.installation.major) {
         return Err(Error::Stage {
             scenario: scenario.id.clone(),
@@ -86,7 +87,7 @@ pub fn run(
     let scenario = &scenario.scaled(options.scale);
     tell(Progress::Phase("sets the stage: private server, data, base backup"));
     let stage = Stage::set(scenario, &options.installation, options.seed)?;
-    play(scenario, options, &stage, tell)
+    play(scenario, options, &stage, tell, done)
         .map_err(|error| stage::or_full_disk(scenario, &stage.parent(), error))
 }
 
@@ -95,13 +96,13 @@ fn play(
     options: &Options,
     stage: &Stage,
     tell: &mut dyn FnMut(Progress<'_>),
-) -> Result<Vec<Outcome>, Error> {
+    done: &mut dyn FnMut(Outcome),
+) -> Result<(), Error> {
     let guarded = start_guard(stage, scenario, options)?;
     tell(Progress::Phase("learns what is normal under live load"));
     let theatre = Theatre { scenario, options, stage, guarded: &guarded };
     theatre.wait(Duration::from_secs(WARM_UP_S + BASELINE_S), tell)?;
     let baseline = stage.load.take_baseline(Duration::from_secs(BASELINE_S));
-    let mut outcomes = Vec::new();
     for (n, road) in options.roads.iter().enumerate() {
         if n > 0 && guarded.had_incident() {
             tell(Progress::Phase("learns anew what is normal"));
@@ -111,14 +112,13 @@ fn play(
             tell(Progress::Phase("no guarded road: it comes with no change that could be stopped"));
             continue;
         }
-        let outcome = match road {
+        done(match road {
             Road::Guarded => roads::guarded(&theatre, &baseline, tell)?,
             Road::Bypassed => roads::bypassed(&theatre, &baseline, tell)?,
-        };
-        outcomes.push(outcome);
+        });
     }
     stage.load.stop();
-    Ok(outcomes)
+    Ok(())
 }
 
 /// The stage with the guard at work on it.

@@ -39,7 +39,9 @@ fn play(text_or_id: &str, roads: &[Road], without: &[Layer]) -> Vec<Outcome> {
         scale: 1,
         interrupted: Arc::new(AtomicBool::new(false)),
     };
-    run::run(&scenario, &options, &mut |_| {}).unwrap()
+    let mut outcomes = Vec::new();
+    run::run(&scenario, &options, &mut |_| {}, &mut |outcome| outcomes.push(outcome)).unwrap();
+    outcomes
 }
 
 /// Stopped on the guarded road; explained, repaired and nothing lost on the other.

@@ -209,7 +209,10 @@ fn connect_hint(source: &tokio_postgres::Error) -> Option<String> {
     if source.to_string().contains("TLS") {
         let why = std::error::Error::source(source).map_or(String::new(), ToString::to_string);
         let hint = match why.contains("does not support") {
-            true => "sslmode=prefer takes TLS only where the server has it",
+            true => {
+                "the server has no TLS: set ssl = on there, with a certificate (ssl_cert_file, \
+                 ssl_key_file); only sslmode=prefer does without"
+            }
             false => {
                 "sslrootcert=FILE names the authority that signed the server's certificate; \
                  sslmode=require believes any, as psql does"

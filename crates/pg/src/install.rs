@@ -140,6 +140,33 @@ pub fn has_ddl_log(session: &Session) -> Result<bool, Error> {
     )
 }
 
+/// How many applied changes could be undone by the journal; `None` where nothing of pgward is in
+/// this database.
+///
+/// # Errors
+/// As [`Session::query`].
+pub fn undoable_changes(session: &Session) -> Result<Option<i64>, Error> {
+    let installed: bool = session.query_one(
+        "SELECT pg_catalog.to_regnamespace('pgward') IS NOT NULL \
+            OR EXISTS (SELECT FROM pg_catalog.pg_event_trigger \
+                       WHERE evtname IN ('pgward_ddl_command_end', 'pgward_sql_drop'))",
+        &[],
+    )?;
+    if !installed {
+        return Ok(None);
+    }
+    let readable: bool = session.query_one(
+        "SELECT coalesce(pg_catalog.has_table_privilege( \
+            pg_catalog.to_regclass('pgward.changes')::oid, 'SELECT'), false)",
+        &[],
+    )?;
+    if !readable {
+        return Ok(Some(0));
+    }
+    let applied = "SELECT pg_catalog.count(*) FROM pgward.changes WHERE state = 'applied'";
+    Ok(Some(session.query_one(applied, &[])?))
+}
+
 /// Removes every trace: event triggers, functions, log, journal.
 ///
 /// # Errors

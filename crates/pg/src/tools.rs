@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// An installed PostgreSQL server.
@@ -233,6 +234,37 @@ pub fn run<S: AsRef<OsStr>>(
         return Err(Error::Server { what });
     }
     Ok(output)
+}
+
+/// Runs a program to its end, or kills it when `stop` is set; what it prints is not kept.
+///
+/// # Errors
+/// As [`run`]; [`Error::Tool`] too when it was stopped.
+pub fn run_until<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    env: &[(&str, String)],
+    within: Duration,
+    run_as: RunAs,
+    stop: &AtomicBool,
+) -> Result<(), Error> {
+    let mut command = command(program, run_as);
+    command.args(args).envs(env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    with_child(program, command, within, |child| {
+        // Its output ends with it, and is waited for in place of its process id.
+        let from = child.stdout.take();
+        let output = std::thread::spawn(move || from.map(read_bounded));
+        while !output.is_finished() {
+            if stop.load(Ordering::Relaxed) {
+                child.kill()?;
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let _ = output.join();
+        Ok(())
+    })
 }
 
 /// Runs a program and writes its stdout, whatever its size, to `to`.
@@ -511,6 +543,21 @@ mod tests {
         let start = clock::instant();
         assert!(matches!(sh("exec sleep 60", 50), Err(Error::ToolTimeout { .. })));
         assert!(seconds_since(start) < 30.0);
+    }
+
+    #[test]
+    fn a_program_can_be_stopped_or_comes_to_its_end() {
+        let run = |script: &str, stop: bool| {
+            let within = Duration::from_secs(60);
+            let stop = AtomicBool::new(stop);
+            run_until(Path::new(SH), &["-c", script], &[], within, RunAs::Us, &stop)
+        };
+        let start = clock::instant();
+        assert!(matches!(run("exec sleep 60", true), Err(Error::Tool { .. })));
+        assert!(seconds_since(start) < 30.0);
+        run("echo done", false).unwrap();
+        let error = run("echo no space left >&2; exit 3", false).unwrap_err().to_string();
+        assert!(error.contains("sh failed with exit status: 3: no space left"), "{error}");
     }
 
     #[test]

@@ -382,7 +382,9 @@ fn broken_or_gone(session: &Session, deploy: &Session) {
 
     let before = count(session, "SELECT count(*) FROM pg_event_trigger");
     assert_eq!(before, 2);
+    assert!(install::undoable_changes(session).unwrap().is_some());
     install::uninstall(session).unwrap();
+    assert_eq!(install::undoable_changes(session).unwrap(), None);
     assert_eq!(count(session, "SELECT count(*) FROM pg_event_trigger"), 0);
     assert_eq!(count(session, "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgward'"), 0);
 

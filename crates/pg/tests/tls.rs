@@ -94,6 +94,18 @@ fn sslmode_means_what_it_means_to_psql() {
 }
 
 #[test]
+fn a_server_without_tls_is_to_get_it() {
+    let options = ServerOptions::new(installation::installation()).set("fsync", "off");
+    let server = PrivateServer::create(&options).unwrap();
+    for mode in ["require", "verify-full"] {
+        let text = format!("host=127.0.0.1 port={} user=app sslmode={mode}", server.port());
+        let target = Target::parse(&text).unwrap();
+        let hint = Session::connect(&target, Purpose::Inspect).err().unwrap().hint().unwrap();
+        assert!(hint.starts_with("the server has no TLS: set ssl = on there"), "{mode}: {hint}");
+    }
+}
+
+#[test]
 fn a_statement_is_cancelled_through_tls_too() {
     let stage = stage();
     let text = format!(

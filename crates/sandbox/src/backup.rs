@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::wal::Lsn;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use pgward_pg::prelude::*;
 use pgward_pg::server::{free_bytes, give_to_server_user, server_user_reaches};
 use pgward_pg::session::get;
@@ -10,6 +11,7 @@ use pgward_pg::tools::{self, RunAs};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// A directory that keeps `backups/` and `wal/`, written by the server's OS user and by us.
@@ -84,6 +86,10 @@ SELECT t.oid,
 FROM pg_catalog.pg_tablespace t
 WHERE pg_catalog.pg_tablespace_location(t.oid) LIKE '/%'
 ORDER BY t.oid";
+
+/// How an id begins: with the time, UTC.
+const TIME: &str = "%Y%m%dT%H%M%SZ";
+const TIME_BYTES: usize = "20261121T053428Z".len();
 
 /// WAL written while the backup runs, and what makes it consistent: two default segments at
 /// least, more under load.
@@ -173,6 +179,19 @@ pub fn identity(session: &Session) -> Result<Identity, Error> {
 /// [`Error::NoRoom`], [`Error::Major`] when the tools are older than the server,
 /// [`Error::Pg`] with the words of `pg_basebackup` or `pg_verifybackup`.
 pub fn take(target: &Target, installation: &Installation, vault: &Vault) -> Result<Backup, Error> {
+    take_until(target, installation, vault, &AtomicBool::new(false))
+}
+
+/// As [`take`], which gives up when `stop` is set.
+///
+/// # Errors
+/// As [`take`]; [`Error::Pg`] when it was stopped.
+pub fn take_until(
+    target: &Target,
+    installation: &Installation,
+    vault: &Vault,
+    stop: &AtomicBool,
+) -> Result<Backup, Error> {
     let session = Session::connect(target, Purpose::Inspect)?;
     let mut backup = describe(&session, vault)?;
     if installation.major < backup.major() {
@@ -186,8 +205,8 @@ pub fn take(target: &Target, installation: &Installation, vault: &Vault) -> Resu
     require_room(&vault.dir, &format!("a base backup of {target}"), needed)?;
     let locations = tablespaces(&session)?;
     drop(session);
-    let taken = copy(target, installation, &backup, &locations)
-        .and_then(|()| verify(installation, &mut backup))
+    let taken = copy(target, installation, &backup, &locations, stop)
+        .and_then(|()| verify(installation, &mut backup, stop))
         .and_then(|()| finish(vault, &mut backup));
     if taken.is_err() {
         let _ = fs::remove_dir_all(&backup.dir);
@@ -196,19 +215,30 @@ pub fn take(target: &Target, installation: &Installation, vault: &Vault) -> Resu
     taken.map(|()| backup)
 }
 
+/// What lies where backups are and belongs to none: one that was interrupted has left it, or is
+/// being taken now.
+///
+/// # Errors
+/// [`Error::File`] when the place cannot be read.
+pub fn unfinished(vault: &Vault) -> Result<Vec<PathBuf>, Error> {
+    let mut left = entries(vault)?;
+    left.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let id = name.split('.').next().unwrap_or_default();
+        let time = DateTime::strptime(TIME, id.get(..TIME_BYTES).unwrap_or_default());
+        time.is_ok() && !vault.backups_dir().join(format!("{id}.json")).exists()
+    });
+    left.sort();
+    Ok(left)
+}
+
 /// All backups of a vault, newest first.
 ///
 /// # Errors
 /// [`Error::BackupRecord`] for a record that does not read.
 pub fn list(vault: &Vault) -> Result<Vec<Backup>, Error> {
-    let dir = vault.backups_dir();
-    let entries = match fs::read_dir(&dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(file(&dir, "cannot be read", source)),
-    };
     let mut backups = Vec::new();
-    for path in entries.filter_map(Result::ok).map(|e| e.path()) {
+    for path in entries(vault)? {
         if path.extension().is_none_or(|e| e != "json") {
             continue;
         }
@@ -310,8 +340,17 @@ pub(crate) fn require_room(dir: &Path, what: &str, needed: u64) -> Result<(), Er
 }
 
 /// `text` as one word of a shell command.
-pub(crate) fn shell_quote(text: &str) -> String {
+pub fn shell_quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn entries(vault: &Vault) -> Result<Vec<PathBuf>, Error> {
+    let dir = vault.backups_dir();
+    match fs::read_dir(&dir) {
+        Ok(entries) => Ok(entries.filter_map(Result::ok).map(|e| e.path()).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(file(&dir, "cannot be read", source)),
+    }
 }
 
 fn describe(session: &Session, vault: &Vault) -> Result<Backup, Error> {
@@ -347,7 +386,7 @@ fn describe(session: &Session, vault: &Vault) -> Result<Backup, Error> {
 
 /// The time; numbered when two are taken within a second.
 fn free_id(vault: &Vault, at: Timestamp) -> String {
-    let time = at.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let time = at.strftime(TIME).to_string();
     let taken = |id: &str| vault.backups_dir().join(id).exists();
     let numbered = (2..).map(|n| format!("{time}-{n}"));
     std::iter::once(time.clone()).chain(numbered).find(|id| !taken(id)).unwrap_or(time)
@@ -363,6 +402,7 @@ fn copy(
     installation: &Installation,
     backup: &Backup,
     locations: &[(u32, String)],
+    stop: &AtomicBool,
 ) -> Result<(), Error> {
     let dir = backup.dir.display().to_string();
     let conninfo = tools::conninfo(target);
@@ -378,13 +418,16 @@ fn copy(
     }
     let program = installation.require("pg_basebackup")?;
     let env = tools::password_env(target, Purpose::Act);
-    tools::run(&program, &args, &env, BACKUP_WITHIN, RunAs::ServerUser)?;
-    Ok(())
+    Ok(tools::run_until(&program, &args, &env, BACKUP_WITHIN, RunAs::ServerUser, stop)?)
 }
 
 /// `pg_verifybackup` reads every file against the manifest, and the WAL with the server's
 /// own `pg_waldump`, which must be of its major.
-fn verify(installation: &Installation, backup: &mut Backup) -> Result<(), Error> {
+fn verify(
+    installation: &Installation,
+    backup: &mut Backup,
+    stop: &AtomicBool,
+) -> Result<(), Error> {
     if installation.major != backup.major() {
         backup.unverified = Some(format!(
             "pg_verifybackup of PostgreSQL {} does not read WAL of {}",
@@ -395,8 +438,8 @@ fn verify(installation: &Installation, backup: &mut Backup) -> Result<(), Error>
     }
     let program = installation.require("pg_verifybackup")?;
     let dir = backup.dir.display().to_string();
-    tools::run(&program, &["-q", &dir], &[], BACKUP_WITHIN, RunAs::ServerUser)?;
-    Ok(())
+    let args = ["-q", &dir];
+    Ok(tools::run_until(&program, &args, &[], BACKUP_WITHIN, RunAs::ServerUser, stop)?)
 }
 
 /// Reads the range of WAL from the manifest and writes the record, which makes it count.

@@ -11,6 +11,7 @@ use pgward_sandbox::clone::{self, CloneOptions};
 use pgward_sandbox::error::Error;
 use pgward_sandbox::side::{self, Point, SideOptions};
 use pgward_sandbox::wal::{self, Ended, Lsn, WalSource};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -102,6 +103,25 @@ fn a_backup_goes_to_any_point_and_becomes_a_clone() {
     rehearsal.simple("DROP TABLE t").unwrap();
     assert_eq!(count(&shop, rows), 6);
     assert!(copy.how.starts_with("backup"), "{}", copy.how);
+}
+
+#[test]
+fn an_interrupted_backup_leaves_nothing_and_what_a_killed_one_left_is_named() {
+    if installation::lacks(&["pg_basebackup"]) {
+        return;
+    }
+    let a = archived();
+    let stop = AtomicBool::new(true);
+    let taken = backup::take_until(&a.server.target(), &a.installation, &a.vault, &stop);
+    let error = taken.unwrap_err().to_string();
+    assert!(error.contains("pg_basebackup failed with signal"), "{error}");
+    let left = |name: &str| a.vault.backups_dir().join(name);
+    for name in ["lost+found", "20261121T050000Z", "20261121T050000Z.tablespaces"] {
+        std::fs::create_dir(left(name)).unwrap();
+    }
+    let unfinished = [left("20261121T050000Z"), left("20261121T050000Z.tablespaces")];
+    assert_eq!(backup::unfinished(&a.vault).unwrap(), unfinished);
+    assert!(backup::list(&a.vault).unwrap().is_empty());
 }
 
 #[test]

@@ -86,6 +86,8 @@ fn a_look_back_sees_what_was_there() {
     };
     write(&mut writer, 0..240, make);
     let history = writer.into_history();
+    assert_eq!(history.kept(SERVER).unwrap(), Some((at(0), at(239))));
+    assert_eq!(history.kept("other").unwrap(), None);
     let looked = history.look(SERVER, at(60), at(180), &["log"]).unwrap();
     assert_eq!(looked.samples.len(), 121);
     let then = looked.samples.iter().find(|s| s.at == at(130)).unwrap();

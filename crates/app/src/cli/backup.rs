@@ -5,7 +5,9 @@ use crate::face;
 use anyhow::{Context, bail};
 use pgward_model::prelude::*;
 use pgward_pg::prelude::*;
-use pgward_sandbox::backup::{self, Vault};
+use pgward_sandbox::backup::{self, Backup as Taken, Vault};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Take a base backup into the vault, verified, with the WAL it needs
 ///
@@ -14,7 +16,7 @@ use pgward_sandbox::backup::{self, Vault};
 pub struct Backup {
     #[command(flatten)]
     database: Database,
-    /// List the backups of the vault instead
+    /// List the backups of the vault instead, and what one that was interrupted has left
     #[arg(long)]
     list: bool,
     #[command(flatten)]
@@ -36,7 +38,7 @@ impl Backup {
         let Some(installation) = self.programs.fitting(session.major())? else {
             bail!("pg_basebackup of PostgreSQL {} is not on this machine", session.major());
         };
-        let taken = backup::take(&target, &installation, &vault)?;
+        let taken = take(&target, &installation, &vault)?;
         face::line(&format!(
             "{}: {}, consistent from LSN {}, verified with pg_verifybackup",
             taken.id,
@@ -52,7 +54,12 @@ impl Backup {
             face::line(&format!("{}: no vault here", self.vault.vault.display()))?;
             return Ok(Exit::Quiet);
         };
-        for b in backup::list(&vault)? {
+        let backups = backup::list(&vault)?;
+        let unfinished = backup::unfinished(&vault)?;
+        if backups.is_empty() && unfinished.is_empty() {
+            face::line("no backup is known; `pgward backup` takes one")?;
+        }
+        for b in backups {
             face::line(&format!(
                 "{}  {}  PostgreSQL {}  system {}  LSN {} to {}",
                 b.id,
@@ -63,8 +70,30 @@ impl Backup {
                 b.stop_lsn
             ))?;
         }
+        if !unfinished.is_empty() {
+            let paths = unfinished.iter().map(|path| path.display().to_string());
+            let quoted: Vec<String> = paths.map(|path| backup::shell_quote(&path)).collect();
+            face::line(&format!(
+                "unfinished: a backup was interrupted, or is being taken now; if none is, remove \
+                 what is left: rm -r {}",
+                quoted.join(" ")
+            ))?;
+        }
         Ok(Exit::Quiet)
     }
+}
+
+/// Takes a backup; on Ctrl-C it gives up, and what was copied is removed.
+fn take(target: &Target, installation: &Installation, vault: &Vault) -> anyhow::Result<Taken> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+        .context("cannot listen for Ctrl-C")?;
+    let taken = backup::take_until(target, installation, vault, &interrupted);
+    if taken.is_err() && interrupted.load(Ordering::Relaxed) {
+        bail!("{target}: the backup was interrupted; what was copied is removed");
+    }
+    Ok(taken?)
 }
 
 /// Says how to archive WAL into the vault, unless the server does.

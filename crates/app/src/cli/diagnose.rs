@@ -16,7 +16,8 @@ use std::time::Duration;
 ///
 /// Samples for some seconds. What needs a baseline (a statement that became slow, a rate that
 /// fell) is told only by `pgward watch`, which learns one; such causes answer "unknown" here.
-/// With --at, the history that `pgward watch` has kept is judged instead, and no server asked.
+/// With --at, the history that `pgward watch` has kept is judged instead, and no server asked;
+/// of a moment at which nobody looked nothing is known.
 #[derive(clap::Args)]
 pub struct Diagnose {
     #[command(flatten)]

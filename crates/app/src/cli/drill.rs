@@ -113,32 +113,65 @@ impl Drill {
         let flag = Arc::clone(&interrupted);
         ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
             .context("cannot listen for Ctrl-C")?;
+        let mut options = Options {
+            installation,
+            roads: self.roads(),
+            without: self.without.iter().copied().collect(),
+            policy: self.respond.policy(),
+            approve: Arc::new(ask),
+            seed: 0,
+            run: 0,
+            scale: self.scale,
+            interrupted,
+        };
         let mut scores = Vec::new();
-        for scenario in &scenarios {
-            for run in 1..=self.runs {
-                let options = Options {
-                    installation: installation.clone(),
-                    roads: self.roads(),
-                    without: self.without.iter().copied().collect(),
-                    policy: self.respond.policy(),
-                    approve: Arc::new(ask),
-                    seed: self.seed.unwrap_or_else(clock_seed).wrapping_add(u64::from(run)),
-                    run,
-                    scale: self.scale,
-                    interrupted: Arc::clone(&interrupted),
-                };
-                self.say(&format!("\n{} (run {run} of {})", scenario.id, self.runs));
-                let outcomes = run::run(scenario, &options, &mut |progress| self.tell(&progress))?;
-                for outcome in outcomes {
-                    scores.push(self.keep(&store, outcome)?);
-                }
+        let ended = self.play(&scenarios, &mut options, &store, &mut scores);
+        // What did run is shown, also where the drill could not go on.
+        let shown = match self.format {
+            Format::Terminal if ended.is_ok() || !scores.is_empty() => {
+                face::show(&view::scoreboard(&scores))
             }
-        }
-        if self.format == Format::Terminal {
-            face::show(&view::scoreboard(&scores))?;
-        }
+            _ => Ok(()),
+        };
+        ended?;
+        shown?;
         let good = scores.iter().all(|s| s.score >= SCORE_GOOD);
         Ok(if good { Exit::Quiet } else { Exit::Findings })
+    }
+
+    /// Runs each scenario as often as was asked for; `scores` gets what did run, whatever ends it.
+    fn play(
+        &self,
+        scenarios: &[Scenario],
+        options: &mut Options,
+        store: &pgward_store::Vault,
+        scores: &mut Vec<Score>,
+    ) -> anyhow::Result<()> {
+        for scenario in scenarios {
+            for run in 1..=self.runs {
+                options.seed = self.seed.unwrap_or_else(clock_seed).wrapping_add(u64::from(run));
+                options.run = run;
+                self.say(&format!("\n{} (run {run} of {})", scenario.id, self.runs));
+                let mut outcomes = Vec::new();
+                let ended = run::run(
+                    scenario,
+                    options,
+                    &mut |progress| self.tell(&progress),
+                    &mut |outcome| outcomes.push(outcome),
+                );
+                let mut kept: anyhow::Result<()> = Ok(());
+                for mut outcome in outcomes {
+                    let written = self.keep(store, &mut outcome);
+                    let printed = self.print(&outcome.score);
+                    scores.push(outcome.score);
+                    printed?;
+                    kept = kept.and(written);
+                }
+                ended?;
+                kept.with_context(|| format!("{} (run {run}): not kept", scenario.id))?;
+            }
+        }
+        Ok(())
     }
 
     fn scenarios(&self) -> anyhow::Result<Vec<Scenario>> {
@@ -167,35 +200,39 @@ impl Drill {
         }
     }
 
-    fn keep(&self, store: &pgward_store::Vault, outcome: Outcome) -> anyhow::Result<Score> {
-        let mut score = outcome.score;
-        if let Some(record) = outcome.record {
-            if let Some(dir) = &self.record {
-                keep_case(dir, &score, &record)?;
-            }
-            store.append(&record.events)?;
-            let beside = Beside {
-                events: &record.events,
-                drill: true,
-                zone: &self.zone,
-                impact: Some(record.impact),
-                losses: record.losses,
-                now: record.recovered_at,
-            };
-            let path = record::keep(store, &record.incident, &record.case, beside)?;
-            score.postmortem = Some(path.display().to_string());
-            let seconds = seconds_between(record.recovered_at, clock::now());
-            scoring::postmortem_written(&mut score, seconds);
+    /// Keeps the record, and notes in the score where and how soon.
+    fn keep(&self, store: &pgward_store::Vault, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let Some(record) = outcome.record.take() else { return Ok(()) };
+        let score = &mut outcome.score;
+        if let Some(dir) = &self.record {
+            keep_case(dir, score, &record)?;
         }
+        store.append(&record.events)?;
+        let beside = Beside {
+            events: &record.events,
+            drill: true,
+            zone: &self.zone,
+            impact: Some(record.impact),
+            losses: record.losses,
+            now: record.recovered_at,
+        };
+        let path = record::keep(store, &record.incident, &record.case, beside)?;
+        score.postmortem = Some(path.display().to_string());
+        let seconds = seconds_between(record.recovered_at, clock::now());
+        scoring::postmortem_written(score, seconds);
+        Ok(())
+    }
+
+    fn print(&self, score: &Score) -> anyhow::Result<()> {
         match self.format {
-            Format::Json => face::line(&serde_json::to_string(&score)?)?,
+            Format::Json => face::line(&serde_json::to_string(score)?)?,
             Format::Terminal => self.say(&format!(
                 "  score {}{}",
                 score.score,
                 score.lost_points.iter().map(|l| format!("; {l}")).collect::<String>()
             )),
         }
-        Ok(score)
+        Ok(())
     }
 
     fn tell(&self, progress: &Progress<'_>) {

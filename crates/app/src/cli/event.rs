@@ -72,7 +72,7 @@ impl Tell {
             (None, Ok(known)) => known,
             (None, Err(nobody)) => {
                 ensure!(tell(None)?, nobody);
-                return self.say("told to the watcher");
+                return self.told();
             }
         };
         let mut to_keep = Vec::new();
@@ -82,10 +82,14 @@ impl Tell {
             }
         }
         if to_keep.is_empty() {
-            return self.say("told to the watcher");
+            return self.told();
         }
         self.vault.store()?.append(&to_keep).context("the event is not kept")?;
         self.say(&format!("kept for {}", names.join(", ")))
+    }
+
+    fn told(&self) -> anyhow::Result<Exit> {
+        self.say(&format!("told to the watcher at {}", self.watcher))
     }
 
     fn say(&self, how: &str) -> anyhow::Result<Exit> {

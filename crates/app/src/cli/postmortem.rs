@@ -24,9 +24,12 @@ impl Postmortem {
     pub fn run(self) -> anyhow::Result<Exit> {
         let store = self.vault.existing()?;
         let Some(id) = &self.incident else {
-            for name in store.postmortem_names()?.iter().filter(|n| n.ends_with(".md")) {
-                face::line(name.trim_end_matches(".md"))?;
+            let names = store.postmortem_names()?;
+            let ids: Vec<&str> = names.iter().filter_map(|n| n.strip_suffix(".md")).collect();
+            if ids.is_empty() {
+                face::line("no post-mortem is known; one is written when an incident is over")?;
             }
+            ids.into_iter().try_for_each(face::line)?;
             return Ok(Exit::Quiet);
         };
         let file = store.root().join("postmortems").join(format!("{id}.json"));

@@ -3,7 +3,7 @@
 use super::names::{self, SLOT_S, Span};
 use super::{History, batch, parquet};
 use crate::error::Error;
-use crate::series::Series;
+use crate::series::{Series, ticks};
 use arrow::array::RecordBatch;
 use jiff::Timestamp;
 use object_store::path::Path;
@@ -24,20 +24,39 @@ impl History {
     /// [`Error::Read`].
     pub fn servers(&self) -> Result<Vec<String>, Error> {
         let mut servers = std::collections::BTreeSet::new();
-        for folder in [crate::series::ticks::SERIES.id, names::RECENT] {
+        for folder in [ticks::SERIES.id, names::RECENT] {
             let (found, _) = self.objects.names(&Path::from(folder))?;
             servers.extend(found.iter().map(|s| names::decoded(s)));
         }
         Ok(servers.into_iter().collect())
     }
 
-    /// Days, UTC, of which there is history of `server`, oldest first.
+    /// The first and the last look at `server` that are kept.
     ///
     /// # Errors
-    /// [`Error::Read`].
-    pub fn days(&self, server: &str) -> Result<Vec<String>, Error> {
+    /// As of [`History::look`].
+    pub fn kept(&self, server: &str) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+        let days = self.days(server)?;
+        let looks = |day: &String| self.looks_of(server, day);
+        let mut first = days.iter().map(|d| looks(d).map(|l| l.into_iter().min()));
+        let mut last = days.iter().rev().map(|d| looks(d).map(|l| l.into_iter().max()));
+        let first = first.find_map(Result::transpose).transpose()?;
+        let last = last.find_map(Result::transpose).transpose()?;
+        Ok(first.zip(last))
+    }
+
+    fn looks_of(&self, server: &str, day: &str) -> Result<Vec<Timestamp>, Error> {
+        let Some((from, to)) = names::moment(day, 0).zip(names::moment(day, 86_400)) else {
+            return Ok(Vec::new());
+        };
+        let rows: Vec<ticks::Row> = self.rows(&ticks::SERIES, server, from, to)?;
+        Ok(rows.into_iter().map(|row| row.at).collect())
+    }
+
+    /// Days, UTC, of which there is history of `server`, oldest first.
+    fn days(&self, server: &str) -> Result<Vec<String>, Error> {
         let mut days = std::collections::BTreeSet::new();
-        for folder in [crate::series::ticks::SERIES.id, names::RECENT] {
+        for folder in [ticks::SERIES.id, names::RECENT] {
             days.extend(self.objects.names(&Path::from_iter([folder, server]))?.0);
         }
         Ok(days.into_iter().collect())
