@@ -10,6 +10,7 @@ pub use watched::{Server, Watched, of_servers};
 use anyhow::{Context, anyhow, bail};
 use pgward_lint::lints::LINTS;
 use pgward_lint::{FileOptions, Policy};
+use pgward_model::near;
 use pgward_model::prelude::*;
 use pgward_sql::expect::Allowance;
 use serde::Deserialize;
@@ -161,17 +162,7 @@ fn nearest_key(message: &str) -> Option<&str> {
     if !message.starts_with("unknown") {
         return None;
     }
-    // As for ids; a short word with one slip is less alike than that, and meant all the same.
-    let alike = |k: &&str| {
-        let slip = strsim::osa_distance(unknown, k) <= 1;
-        strsim::jaro_winkler(unknown, k).max(if slip { 0.9 } else { 0.0 })
-    };
-    known
-        .iter()
-        .map(|k| (alike(k), *k))
-        .filter(|(alike, _)| *alike >= 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, k)| k)
+    near::nearest(unknown, known.iter().copied())
 }
 
 fn read(path: &Path, text: &str) -> anyhow::Result<Config> {

@@ -184,13 +184,16 @@ fn words_that_nobody_knows() {
     let scenario = include_str!("../../drill/scenarios/dropped_table.md");
     let typo = scenario.replace("```expect", "```expct");
     fs::write(dir.join("typo.md"), typo).expect("writes");
+    let slip = scenario.replace("relation_vanished", "relation_vanish");
+    fs::write(dir.join("slip.md"), slip).expect("writes");
     check(dir, &["explain", "no_such_id"], &["no_such_id", "pgward explain"]);
     check(dir, &["explain", "drop_tabel"], &["did you mean drop_table?"]);
     check(dir, &["explain", "Drop-Table"], &["did you mean drop_table?"]);
     check(dir, &["explain", "idle_tx"], &["lock_idle_tx"]);
     check(dir, &["drill", "no_such"], &["no_such", "dropped_table"]);
-    check(dir, &["drill", "no_such.md"], &["no_such.md", "cannot be read"]);
+    check(dir, &["drill", "no_such.md"], &["no_such.md", "cannot be read", "--list"]);
     check(dir, &["drill", "typo.md"], &["typo.md:", "`expct`", "way out"]);
+    check(dir, &["drill", "slip.md"], &["slip.md:66: ", "did you mean relation_vanished?"]);
     check(dir, &["drill", "all", "--postgres", "/no/such"], &["/no/such", "way out"]);
     check(dir, &["postmortem", "x"], &["pgward-vault", "no vault", "--vault"]);
     check(dir, &["check", "-", "--without", "luck"], &["luck", "rehearsal"]);

@@ -3,14 +3,19 @@
 
 use crate::error::Error;
 use crate::stage::ROLES;
+use pgward_incident::{causes::CAUSES, detectors::DETECTORS};
+use pgward_model::near::nearest;
 use pgward_model::prelude::*;
+use pgward_recover::actions::ACTIONS;
 use pgward_sandbox::faults;
 use pgward_sandbox::ledger::LedgerSpec;
-use pgward_sandbox::load::SessionSpec;
+use pgward_sandbox::load::{self, SessionSpec};
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Parser, Tag, TagEnd};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use toml::Spanned;
 
 /// A scenario, read and checked.
 #[derive(Debug, Clone)]
@@ -37,26 +42,31 @@ pub struct Scenario {
 #[serde(deny_unknown_fields, default)]
 pub struct Header {
     /// Majors it runs on: `14..`, `16..17`, `15`.
+    #[serde(deserialize_with = "range_of_majors")]
     pub postgres: Option<String>,
     pub budget: Budget,
     /// Minutes the outage took that it is taken from.
     pub real_outage_min: Option<f64>,
     /// Layers that do not work on the bypassed road.
+    #[serde(deserialize_with = "layers")]
     pub bypass_without: Vec<String>,
     /// MB of a disk of its own for the server's data directory; needs root.
     pub disk_mb: Option<u64>,
     /// Server settings.
     pub settings: BTreeMap<String, String>,
     /// Role that the load uses.
-    pub load_role: Option<String>,
+    pub load_role: Option<Spanned<String>>,
 }
 
 /// Seconds allowed.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
+    #[serde(deserialize_with = "seconds")]
     pub detect_s: f64,
+    #[serde(deserialize_with = "seconds")]
     pub diagnose_s: f64,
+    #[serde(deserialize_with = "seconds")]
     pub recover_s: f64,
 }
 
@@ -176,7 +186,15 @@ pub fn built_in(id: &str) -> Result<Scenario, Error> {
 /// [`Error::Scenario`] with file and line for everything that is not understood: a drill
 /// with a typing mistake must not start.
 pub fn read(file: &str, text: &str) -> Result<Scenario, Error> {
-    let mut reader = Reader { file, scenario: empty(), line: 1, has_expect: false };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = Reader {
+        file,
+        scenario: empty(),
+        line: 1,
+        has_expect: false,
+        roles: Vec::new(),
+        joined: Vec::new(),
+    };
     let mut heading = false;
     let mut block: Option<(String, usize, String)> = None;
     for (event, range) in Parser::new(text).into_offset_iter() {
@@ -225,6 +243,9 @@ fn empty() -> Scenario {
 /// Each session of an act is a thread.
 const SESSIONS_MAX: u32 = 500;
 
+/// Nobody watches a drill for longer than a day.
+const BUDGET_S_MAX: f64 = 86_400.0;
+
 /// A word of a session block that stands alone.
 const GUILTY: &str = "guilty";
 
@@ -233,28 +254,36 @@ struct Reader<'a> {
     scenario: Scenario,
     line: usize,
     has_expect: bool,
+    /// Roles that somebody takes, with their lines: which there are stands in the whole setup.
+    roles: Vec<(usize, String)>,
+    /// Sessions of the load that a fault names, with their lines.
+    joined: Vec<(usize, String)>,
 }
 
 impl Reader<'_> {
     fn wrong(&self, why: impl Into<String>) -> Error {
-        Error::Scenario { file: self.file.to_owned(), line: self.line, why: why.into() }
+        self.wrong_at(self.line, why)
+    }
+
+    fn wrong_at(&self, line: usize, why: impl Into<String>) -> Error {
+        Error::Scenario { file: self.file.to_owned(), line, why: why.into() }
     }
 
     fn block(&mut self, info: &str, body: &str) -> Result<(), Error> {
         let mut words = info.split_whitespace();
         match (words.next().unwrap_or(""), words.next()) {
-            ("toml", None) => {
-                self.scenario.header =
-                    toml::from_str(body).map_err(|e| self.wrong(e.message().to_owned()))?;
+            ("toml", None) => self.header(body)?,
+            ("sql", Some("setup")) => {
+                self.parses(self.line, &with_scale(body, 1))?;
+                self.scenario.setup.push_str(body);
             }
-            ("sql", Some("setup")) => self.scenario.setup.push_str(body),
             ("sql", Some("change")) => {
-                let file = self.change_file(self.params(words)?, body)?;
-                self.scenario.change = Some(file);
+                let params = self.params(words)?;
+                self.scenario.change = Some(self.change_file(params, body)?);
             }
             ("sql", Some("corrected")) => {
-                let file = self.change_file(self.params(words)?, body)?;
-                self.scenario.corrected = Some(file);
+                let params = self.params(words)?;
+                self.scenario.corrected = Some(self.change_file(params, body)?);
             }
             ("sql", Some(first)) if first.starts_with("session=") => {
                 let params = self.params(std::iter::once(first).chain(words))?;
@@ -315,8 +344,35 @@ impl Reader<'_> {
         }
     }
 
+    fn header(&mut self, body: &str) -> Result<(), Error> {
+        let fence = self.line;
+        let line_of =
+            |at: usize| fence + 1 + body.get(..at).unwrap_or_default().matches('\n').count();
+        let header: Header = toml::from_str(body).map_err(|e| {
+            let line = e.span().map_or(fence, |s| line_of(s.start));
+            self.wrong_at(line, e.message())
+        })?;
+        if let Some(role) = &header.load_role {
+            self.roles.push((line_of(role.span().start), role.get_ref().clone()));
+        }
+        self.scenario.header = header;
+        Ok(())
+    }
+
+    /// SQL that is sent as it stands must parse; it begins below line `above`.
+    fn parses(&self, above: usize, sql: &str) -> Result<(), Error> {
+        match pgward_sql::unparsed(sql) {
+            None => Ok(()),
+            Some((span, why)) => Err(self.unparsed_at(above + span.line as usize, &why)),
+        }
+    }
+
+    fn unparsed_at(&self, line: usize, why: &str) -> Error {
+        self.wrong_at(line, format!("this SQL does not parse: {why}"))
+    }
+
     fn change_file(
-        &self,
+        &mut self,
         mut params: BTreeMap<String, String>,
         body: &str,
     ) -> Result<ScenarioFile, Error> {
@@ -336,12 +392,20 @@ impl Reader<'_> {
         };
         params.retain(|name, _| !name.starts_with("var."));
         self.leftovers(&params)?;
+        self.roles.push((self.line, file.role.clone()));
+        // A variable may stand for anything: what is refused parses neither with it nor filled in.
+        let read = pgward_sql::read(&file.path, body);
+        for s in read.statements.iter().filter(|s| s.kind == StatementKind::Unparsed) {
+            let above = self.line + s.span.line as usize - 1;
+            self.parses(above, &pgward_sql::template::render(&s.text, &file.vars))?;
+        }
         Ok(file)
     }
 
     fn session(&mut self, mut params: BTreeMap<String, String>, body: &str) -> Result<(), Error> {
         let name = params.remove("session").unwrap_or_default();
         let role = params.remove("role").unwrap_or_else(|| "site".to_owned());
+        self.roles.push((self.line, role.clone()));
         let number = |text: Option<String>, default: u32| -> Result<u32, Error> {
             text.map_or(Ok(default), |t| {
                 t.parse().map_err(|_| self.wrong(format!("`{t}` is not a number")))
@@ -355,6 +419,7 @@ impl Reader<'_> {
                 return Err(self.wrong(format!("at most {SESSIONS_MAX} sessions of one name")));
             }
             self.leftovers(&params)?;
+            self.parses(self.line, body)?;
             let sql = body.to_owned();
             self.scenario.acts.push(Act::Session { name, role, sql, after, clients, guilty });
             return Ok(());
@@ -381,6 +446,12 @@ impl Reader<'_> {
             },
         };
         self.leftovers(&params)?;
+        let request = load::read(&spec).map_err(|e| self.wrong(e.to_string()))?;
+        for statement in &request.statements {
+            if let Some((_, why)) = pgward_sql::unparsed(&statement.sql) {
+                return Err(self.unparsed_at(self.line, &why));
+            }
+        }
         self.scenario.load.push(spec);
         Ok(())
     }
@@ -388,41 +459,84 @@ impl Reader<'_> {
     fn fault(&mut self, id: &str, mut params: BTreeMap<String, String>) -> Result<(), Error> {
         let after = self.take_duration(&mut params, "after")?;
         let fault = faults::find(id).map_err(|e| self.wrong(e.to_string()))?;
-        faults::complete(fault, &params).map_err(|e| self.wrong(e.to_string()))?;
+        let full = faults::complete(fault, &params).map_err(|e| self.wrong(e.to_string()))?;
+        if let Some(session) = full.get("session") {
+            self.joined.push((self.line, session.clone()));
+        }
         self.scenario.acts.push(Act::Fault { id: id.to_owned(), params, after });
         Ok(())
     }
 
     fn expect(&mut self, body: &str) -> Result<(), Error> {
         self.has_expect = true;
-        for line in body.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        let fence = self.line;
+        for (n, line) in body.lines().map(str::trim).enumerate().filter(|(_, l)| !l.is_empty()) {
+            self.line = fence + 1 + n;
             let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-            let rest = rest.trim();
-            let list = || rest.split([',', ' ']).filter(|s| !s.is_empty()).map(str::to_owned);
-            let expect = &mut self.scenario.expect;
-            match word {
-                "symptom" => expect.symptom = Some(rest.to_owned()),
-                "cause" => expect.cause = rest.to_owned(),
-                "also" => expect.also.extend(list()),
-                "present" => expect.present.extend(list()),
-                "ruled_out" => expect.ruled_out.extend(list()),
-                "action" => expect.action.extend(list()),
-                "names" => expect.names.push(rest.to_owned()),
-                "holds" => expect.holds.push(rest.to_owned()),
-                "rows_lost" => {
-                    let n = rest.parse();
-                    self.scenario.expect.rows_lost =
-                        n.map_err(|_| self.wrong(format!("rows_lost {rest}: not a number")))?;
-                }
-                other => {
-                    return Err(self.wrong(format!(
-                        "expect `{other}` is not known; there are: symptom, cause, also, \
-                         ruled_out, present, action, names, holds, rows_lost"
-                    )));
-                }
+            self.expectation(word, rest.trim())?;
+        }
+        Ok(())
+    }
+
+    fn expectation(&mut self, word: &str, rest: &str) -> Result<(), Error> {
+        let causes: Vec<&str> = CAUSES.iter().map(|c| c.id).collect();
+        match word {
+            "symptom" => {
+                let detectors: Vec<&str> = DETECTORS.iter().map(|d| d.id).collect();
+                self.scenario.expect.symptom = Some(self.known("symptom", rest, &detectors)?);
+            }
+            "cause" => self.scenario.expect.cause = self.known("cause", rest, &causes)?,
+            "also" => {
+                let ids = self.all_known("cause", rest, &causes)?;
+                self.scenario.expect.also.extend(ids);
+            }
+            "present" => {
+                let ids = self.all_known("cause", rest, &causes)?;
+                self.scenario.expect.present.extend(ids);
+            }
+            "ruled_out" => {
+                let ids = self.all_known("cause", rest, &causes)?;
+                self.scenario.expect.ruled_out.extend(ids);
+            }
+            "action" => {
+                let actions: Vec<&str> = ACTIONS.iter().map(|a| a.id).collect();
+                let ids = self.all_known("action", rest, &actions)?;
+                self.scenario.expect.action.extend(ids);
+            }
+            "names" => self.scenario.expect.names.push(rest.to_owned()),
+            "holds" => {
+                self.parses(self.line - 1, &with_scale(rest, 1))?;
+                self.scenario.expect.holds.push(rest.to_owned());
+            }
+            "rows_lost" => {
+                let n = rest.parse();
+                self.scenario.expect.rows_lost =
+                    n.map_err(|_| self.wrong(format!("rows_lost {rest}: not a number")))?;
+            }
+            other => {
+                return Err(self.wrong(format!(
+                    "expect `{other}` is not known; there are: symptom, cause, also, \
+                     ruled_out, present, action, names, holds, rows_lost"
+                )));
             }
         }
         Ok(())
+    }
+
+    fn all_known(&self, kind: &str, ids: &str, known: &[&str]) -> Result<Vec<String>, Error> {
+        let ids = ids.split([',', ' ']).filter(|s| !s.is_empty());
+        ids.map(|id| self.known(kind, id, known)).collect()
+    }
+
+    fn known(&self, kind: &str, id: &str, known: &[&str]) -> Result<String, Error> {
+        if known.contains(&id) {
+            return Ok(id.to_owned());
+        }
+        let out = match nearest(id, known.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "`pgward explain` lists all".to_owned(),
+        };
+        Err(self.wrong(format!("{kind} `{id}` is not known; {out}")))
     }
 
     fn finish(mut self) -> Result<Scenario, Error> {
@@ -446,39 +560,27 @@ impl Reader<'_> {
                 self.wrong("no expected cause: a block `expect` with a line `cause ID` is needed")
             );
         }
-        let acting = s.acts.iter().filter_map(|act| match act {
-            Act::Session { role, .. } => Some(role),
-            Act::Fault { .. } => None,
-        });
-        let files = s.change.iter().chain(&s.corrected).map(|file| &file.role);
-        for role in acting.chain(files).chain(&s.header.load_role) {
+        for (line, role) in &self.roles {
             // A scenario may make roles of its own in its setup.
             let made = pgward_sql::words(&s.setup).iter().any(|word| word == role);
             if !ROLES.contains(&role.as_str()) && !made {
-                let known = ROLES.join(", ");
-                return Err(self.wrong(format!("role `{role}` is not known; there are {known}")));
+                return Err(self.not_among(*line, "role", role, &ROLES));
             }
         }
-        let causes = std::iter::once(&s.expect.cause)
-            .chain(&s.expect.also)
-            .chain(&s.expect.ruled_out)
-            .chain(&s.expect.present);
-        for id in causes {
-            if pgward_incident::causes::cause(id).is_none() {
-                return Err(self.wrong(format!("cause `{id}` is not known")));
-            }
-        }
-        for id in &s.expect.action {
-            if pgward_recover::actions::action(id).is_none() {
-                return Err(self.wrong(format!("action `{id}` is not known")));
-            }
-        }
-        for id in &s.header.bypass_without {
-            if Layer::from_id(id).is_none() {
-                return Err(self.wrong(format!("layer `{id}` is not known")));
+        let sessions: Vec<&str> = s.load.iter().map(|l| l.name.as_str()).collect();
+        for (line, session) in &self.joined {
+            if !sessions.contains(&session.as_str()) {
+                return Err(self.not_among(*line, "session", session, &sessions));
             }
         }
         Ok(self.scenario)
+    }
+
+    fn not_among(&self, line: usize, kind: &str, word: &str, known: &[&str]) -> Error {
+        let meant = nearest(word, known.iter().copied());
+        let meant = meant.map_or(String::new(), |near| format!("; did you mean {near}?"));
+        let known = known.join(", ");
+        self.wrong_at(line, format!("{kind} `{word}` is not known; there are {known}{meant}"))
     }
 }
 
@@ -530,12 +632,48 @@ impl Header {
     /// May it run on a server of that major?
     pub fn allows(&self, major: u32) -> bool {
         let Some(range) = &self.postgres else { return true };
-        let bound = |text: &str| text.trim().parse::<u32>().ok();
-        match range.split_once("..") {
-            Some((from, to)) => {
-                bound(from).is_none_or(|f| major >= f) && bound(to).is_none_or(|t| major <= t)
-            }
-            None => bound(range) == Some(major),
+        bounds(range).is_some_and(|(from, to)| (from..=to).contains(&major))
+    }
+}
+
+/// The first and the last major of a range.
+fn bounds(range: &str) -> Option<(u32, u32)> {
+    let number = |text: &str, open: u32| match text.trim() {
+        "" => Some(open),
+        text => text.parse().ok(),
+    };
+    let (from, to) = range.split_once("..").unwrap_or((range, range));
+    let (from, to) = (number(from, 0)?, number(to, u32::MAX)?);
+    (from <= to && (from, to) != (0, u32::MAX)).then_some((from, to))
+}
+
+fn range_of_majors<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    let range = String::deserialize(value)?;
+    match bounds(&range) {
+        Some(_) => Ok(Some(range)),
+        None => {
+            let why = format!("`{range}` is no range of majors such as 14.., 14..17 or 16");
+            Err(D::Error::custom(why))
+        }
+    }
+}
+
+fn seconds<'de, D: Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
+    let seconds = f64::deserialize(value)?;
+    if seconds > 0.0 && seconds <= BUDGET_S_MAX {
+        return Ok(seconds);
+    }
+    let why = format!("a budget of {seconds} s: it is more than 0 and at most {BUDGET_S_MAX}");
+    Err(D::Error::custom(why))
+}
+
+fn layers<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
+    let ids = Vec::<String>::deserialize(value)?;
+    match ids.iter().find(|id| Layer::from_id(id).is_none()) {
+        None => Ok(ids),
+        Some(id) => {
+            let known = Layer::ALL.map(Layer::id).join(", ");
+            Err(D::Error::custom(format!("layer `{id}` is not known; there are {known}")))
         }
     }
 }
@@ -562,13 +700,40 @@ mod tests {
     #[test]
     fn mistakes_are_told_with_their_line() {
         for (right, wrong, line, words) in [
-            ("cause lock_idle_tx", "cause lock_idel_tx", 1, "lock_idel_tx"),
             ("every=20ms", "every=20apples", 10, "20apples"),
             ("```sql session=forgotten after=1s", "```slq session=forgotten after=1s", 13, "slq"),
             ("clients=2", "client=2", 10, "client="),
-            ("postgres =", "postgers =", 4, "postgers"),
-            ("forgotten after", "forgotten role=batch after", 1, "there are deploy, site, bi"),
+            ("clients=2", "clients=0", 10, "1 to 500 clients"),
+            ("```expect", "```fault failed_logins per_s=lots\n```\n```expect", 16, "per_s=lots"),
+            (":random", ":rnadom", 10, ":random(a, b)"),
+            // Ids, with the nearest there is.
+            ("cause lock_idle_tx", "cause lock_idel_tx", 17, "did you mean lock_idle_tx?"),
+            ("cause l", "symptom relation_vanish\ncause l", 17, "did you mean relation_vanished?"),
+            ("ruled_out net_latency", "ruled_out net_latecy", 18, "did you mean net_latency?"),
+            ("spike\n", "spike\n\naction cancel_waitr\n", 20, "did you mean cancel_waiter?"),
+            ("spike\n", "spike\naction pray\n", 19, "`pgward explain` lists all"),
+            ("forgotten after", "forgotten role=batch after", 13, "there are deploy, site, bi"),
+            ("forgotten after", "forgotten role=deplyo after", 13, "did you mean deploy?"),
+            ("every=20ms", "every=20ms role=stie", 10, "did you mean site?"),
+            ("```expect", "```fault more_clients session=x\n```\n```expect", 16, "there are site"),
+            // The header.
+            ("postgres =", "postgers =", 5, "postgers"),
+            ("14..", "fourteen", 5, "`fourteen` is no range of majors such as 14.."),
+            ("14..", "17..14", 5, "no range"),
+            ("..\"\n", "..\"\nbudget = { detect_s = -1 }\n", 6, "a budget of -1 s"),
+            ("..\"\n", "..\"\n[budget]\nrecover_s = 0\n", 7, "a budget of 0 s"),
+            ("..\"\n", "..\"\nload_role = \"websiet\"\n", 6, "role `websiet`"),
+            ("..\"\n", "..\"\nbypass_without = [\"luck\"]\n", 6, "there are static"),
+            // SQL.
+            ("CREATE TABLE t", "SELECT 1;\nCREATE TABEL t", 9, "near \"TABEL\""),
+            ("CREATE TABLE t", "SELECT :scael; CREATE TABLE t", 8, "does not parse"),
+            ("SELECT *", "SELEC *", 10, "near \"SELEC\""),
+            ("LOCK t", "DROP TABEL t", 14, "near \"TABEL\""),
+            ("LOCK t", "SELECT :random(1, 9)", 14, "does not parse"),
+            ("cause l", "holds SELEC 1\ncause l", 17, "near \"SELEC\""),
+            ("```expect", "```sql change\nTABLE :x;\nDROP TABEL t\n```\n```expect", 18, "TABEL"),
         ] {
+            assert_eq!(SMALL.matches(right).count(), 1, "{right}");
             let text = SMALL.replace(right, wrong);
             match read("my.md", &text) {
                 Err(Error::Scenario { line: l, why, .. }) => {
@@ -577,6 +742,25 @@ mod tests {
                 }
                 other => panic!("{wrong}: {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_can_be_meant_is_accepted() {
+        for (right, meant) in [
+            ("# my", "\u{feff}# my"),
+            ("14..", "..17"),
+            ("14..", "16"),
+            ("(id int)", "(id int); SELECT ARRAY[1, :scale] -- :x"),
+            ("LOCK t", "SELECT 'a :b', x::int, nowhere.no_such(1)"),
+            ("= :random(1, 9)", "= ANY (ARRAY[:zipf(1, 9), :client]::int[])"),
+            ("cause l", "holds SELECT count(*) > :scale FROM t\ncause l"),
+            ("```expect", "```sql change\nDROP TABLE ${X}t; SELECT :id;\n```\n```expect"),
+            ("```expect", "```sql change var.X=COMMIT\nBEGIN; ${X};\n```\n```expect"),
+        ] {
+            assert_eq!(SMALL.matches(right).count(), 1, "{right}");
+            let text = SMALL.replace(right, meant);
+            assert!(read("my.md", &text).is_ok(), "{meant}: {:?}", read("my.md", &text));
         }
     }
 

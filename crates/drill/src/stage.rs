@@ -106,7 +106,7 @@ impl Stage {
         backup::take(&server.target(), installation, &vault)?;
         let ledger = Arc::new(Ledger::open(&dir.path().join("acknowledged.tsv"))?);
         let proxy = Proxy::start(server.port(), seed)?;
-        let role = scenario.header.load_role.as_deref().unwrap_or("site");
+        let role = scenario.header.load_role.as_ref().map_or("site", |r| r.get_ref().as_str());
         let target = server
             .tcp_target(role, password(role))
             .with_database(DATABASE)

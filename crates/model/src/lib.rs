@@ -13,6 +13,7 @@ pub mod incident;
 pub mod lock;
 pub mod log_report;
 pub mod name;
+pub mod near;
 pub mod postmortem;
 pub mod runbook;
 pub mod sample;

@@ -42,8 +42,25 @@ pub struct Param {
     pub name: &'static str,
     /// `None`: must be given.
     pub default: Option<&'static str>,
+    pub kind: Kind,
     pub doc: &'static str,
 }
+
+/// What the value of a parameter must be.
+pub enum Kind {
+    /// A name, or several.
+    Text,
+    OneOf(&'static [&'static str]),
+    /// A whole number, from and to.
+    Whole(u32, u32),
+    /// A number, from and to.
+    Number(f64, f64),
+    /// Such as `20s`, and at most that.
+    Duration(Duration),
+}
+
+/// No fault lasts longer than anybody watches a drill.
+const LASTS_MAX: Duration = Duration::from_secs(86_400);
 
 /// Parameters of one fault, defaults filled in.
 pub type Params = BTreeMap<String, String>;
@@ -129,7 +146,7 @@ pub fn find(id: &str) -> Result<&'static Fault, Error> {
 /// Parameters with their defaults; a scenario can be checked with it before anything starts.
 ///
 /// # Errors
-/// [`Error::Fault`] naming a parameter that is not known or not given.
+/// [`Error::Fault`] naming a parameter that is not known, not given or not what it must be.
 pub fn complete(fault: &Fault, given: &Params) -> Result<Params, Error> {
     let refused = |why: String| Error::Fault { fault: fault.id, why };
     let names = || fault.params.iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
@@ -141,9 +158,38 @@ pub fn complete(fault: &Fault, given: &Params) -> Result<Params, Error> {
         let value = given.get(param.name).map(String::as_str).or(param.default);
         let value =
             value.ok_or_else(|| refused(format!("needs {}=…: {}", param.name, param.doc)))?;
+        if let Some(meant) = misfit(&param.kind, value) {
+            return Err(refused(format!("{}={value} is not {meant}", param.name)));
+        }
         params.insert(param.name.to_owned(), value.to_owned());
     }
     Ok(params)
+}
+
+/// What a value should have been; `None` where it is.
+fn misfit(kind: &Kind, value: &str) -> Option<String> {
+    let (fits, meant) = match kind {
+        Kind::Text => return None,
+        Kind::OneOf(words) => (words.contains(&value), words.join(" or ")),
+        Kind::Whole(from, to) => (
+            value.parse::<u32>().is_ok_and(|n| (*from..=*to).contains(&n)),
+            format!("a whole number from {from} to {to}"),
+        ),
+        Kind::Number(from, to) => (
+            value.parse::<f64>().is_ok_and(|n| (*from..=*to).contains(&n)),
+            format!("a number from {from} to {to}"),
+        ),
+        Kind::Duration(most) => (
+            time(value).is_some_and(|t| t <= *most),
+            format!("a duration such as 20s, at most {most:?}"),
+        ),
+    };
+    (!fits).then_some(meant)
+}
+
+fn time(value: &str) -> Option<Duration> {
+    let parsed: Option<jiff::SignedDuration> = value.parse().ok();
+    parsed.and_then(|d| Duration::try_from(d).ok())
 }
 
 /// A session with the server, once it has proved to be the sandbox.
@@ -168,8 +214,7 @@ fn number<T: FromStr>(fault: &'static str, params: &Params, name: &str) -> Resul
 /// A duration such as `20s`.
 fn duration(fault: &'static str, params: &Params, name: &str) -> Result<Duration, Error> {
     let value = text(params, name);
-    let parsed: Option<jiff::SignedDuration> = value.parse().ok();
-    parsed.and_then(|d| Duration::try_from(d).ok()).ok_or_else(|| Error::Fault {
+    time(value).ok_or_else(|| Error::Fault {
         fault,
         why: format!("{name}={value} is not a duration such as 20s"),
     })
@@ -201,6 +246,24 @@ mod tests {
         let error = complete(damage, &Params::new()).unwrap_err().to_string();
         assert!(error.contains("needs relation="), "{error}");
         assert_eq!(complete(damage, &given("relation", "a")).unwrap()["n_blocks"], "1");
+        for (fault, name, value, says) in [
+            ("failed_logins", "per_s", "lots", "per_s=lots is not a number from 0.01 to 200"),
+            ("failed_logins", "per_s", "0", "a number from"),
+            ("net_drop", "percent", "NaN", "from 0 to 100"),
+            ("slow_network", "delay", "fast", "a duration such as 20s, at most 60s"),
+            ("slow_network", "delay", "2h", "at most 60s"),
+            ("restart", "mended_after", "-3s", "a duration"),
+            ("decoy_backups", "kind", "early", "kind=early is not late or other or gap"),
+        ] {
+            let error = complete(find(fault).unwrap(), &given(name, value)).unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        for fault in FAULTS {
+            for param in fault.params {
+                let misfit = param.default.and_then(|value| misfit(&param.kind, value));
+                assert_eq!(misfit, None, "{}: {}", fault.id, param.name);
+            }
+        }
         let error = find("page_damaged").err().unwrap();
         assert!(error.to_string().contains("page_damage"), "{error}");
     }

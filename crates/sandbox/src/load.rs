@@ -93,7 +93,7 @@ pub struct Added {
 const SLOW_FACTOR: f64 = 10.0;
 
 /// Clients of one session; each is a thread.
-const CLIENTS_MAX: u32 = 500;
+pub(crate) const CLIENTS_MAX: u32 = 500;
 
 impl Baseline {
     /// From this latency on a request of that session is harmed.
@@ -123,8 +123,7 @@ impl Load {
     ) -> Result<Load, Error> {
         let mut kinds = Vec::new();
         for spec in specs {
-            let template = template::parse(&spec.name, &spec.sql)?;
-            refuse(spec, &template)?;
+            let template = read(spec)?;
             kinds.push(Arc::new(Kind {
                 name: spec.name.clone(),
                 application: interned(&spec.application),
@@ -442,6 +441,16 @@ fn cancel(links: &[Arc<Link>]) {
             cancel().ok();
         }
     }
+}
+
+/// The request of a session, for who wants to know before anything starts.
+///
+/// # Errors
+/// [`Error::Template`], [`Error::Load`] for a session that cannot run as it is written.
+pub fn read(spec: &SessionSpec) -> Result<Template, Error> {
+    let template = template::parse(&spec.name, &spec.sql)?;
+    refuse(spec, &template)?;
+    Ok(template)
 }
 
 fn refuse(spec: &SessionSpec, template: &Template) -> Result<(), Error> {

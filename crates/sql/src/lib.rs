@@ -58,6 +58,20 @@ fn read_after(path: &str, text: &str, created: &mut Created) -> Read {
     Read { file, actions }
 }
 
+/// The first statement that a server would not even parse, and why. Unlike for [`read`], nobody
+/// puts values into variables: it is for text that is sent as it stands.
+pub fn unparsed(text: &str) -> Option<(Span, String)> {
+    split::pieces(text).into_iter().find_map(|piece| {
+        let why = match piece.kind {
+            split::PieceKind::Sql => {
+                tree::refusal(text.get(piece.span.start..piece.span.end).unwrap_or(""))?
+            }
+            split::PieceKind::Opaque => "a command of psql, which no server knows".to_owned(),
+        };
+        Some((piece.span, why))
+    })
+}
+
 /// Files that go to production together. Relations that an earlier file creates are not
 /// counted as existing before in a later one.
 pub fn change(files: Vec<ChangeFile>) -> Change {
@@ -371,6 +385,20 @@ mod tests {
         let cut = statements("DROP TABLE a; SELECT 'open");
         assert_eq!(cut.len(), 2);
         assert_eq!(cut[0].kind, StatementKind::Ddl);
+    }
+
+    #[test]
+    fn what_is_sent_as_it_stands_must_parse() {
+        assert_eq!(unparsed("SELECT no_such($1);\n-- :x\nDROP TABLE nowhere"), None);
+        for (text, line, why) in [
+            ("SELECT 1;\nCREATE TABEL t (a int);", 2, "\"TABEL\""),
+            ("SELECT :scale", 1, "\":\""),
+            ("SELECT 1;\n\n\\i other.sql\n", 3, "psql"),
+        ] {
+            let (span, said) = unparsed(text).unwrap();
+            assert_eq!(span.line, line, "{text}");
+            assert!(said.contains(why), "{said}");
+        }
     }
 
     #[test]

@@ -21,6 +21,14 @@ pub(crate) fn parse_all(sql: &str) -> Option<Vec<NodeEnum>> {
     Some(nodes.collect())
 }
 
+/// What PostgreSQL's parser has against `sql`; `None` where it takes it.
+pub(crate) fn refusal(sql: &str) -> Option<String> {
+    match pg_query::parse(sql, ParserOptions::default()) {
+        Err(pg_query::Error::Parse(said)) => Some(said),
+        _ => None, // a tree too deep for us to read is no mistake of its author
+    }
+}
+
 pub(crate) fn relation(range: &protobuf::RangeVar) -> Relation {
     let is_temporary = range.relpersistence == "t" && range.schemaname.is_empty();
     let schema = if is_temporary { "pg_temp" } else { range.schemaname.as_str() };

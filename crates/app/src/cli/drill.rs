@@ -182,8 +182,12 @@ impl Drill {
                     found.push(scenario::built_in(id)?);
                 }
             } else if name.ends_with(".md") {
-                let text = std::fs::read_to_string(name)
-                    .with_context(|| format!("{name}: the scenario file cannot be read"))?;
+                let text = std::fs::read_to_string(name).with_context(|| {
+                    format!(
+                        "{name}: the scenario file cannot be read; `pgward drill --list` lists \
+                         those that come with pgward"
+                    )
+                })?;
                 found.push(scenario::read(name, &text)?);
             } else {
                 found.push(scenario::built_in(name)?);

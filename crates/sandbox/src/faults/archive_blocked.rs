@@ -1,6 +1,6 @@
 //! Takes the archive away from the archiver: its directory can no longer be written.
 
-use super::{Fault, FaultCx, Param, Params, Running, Truth, duration, open};
+use super::{Fault, FaultCx, Kind, LASTS_MAX, Param, Params, Running, Truth, duration, open};
 use crate::error::Error;
 use pgward_pg::prelude::*;
 use pgward_pg::server::give_to_server_user;
@@ -18,6 +18,7 @@ pub(super) static FAULT: Fault = Fault {
     params: &[Param {
         name: "lasts",
         default: Some("0s"),
+        kind: Kind::Duration(LASTS_MAX),
         doc: "until somebody mends it; 0s: until the drill ends",
     }],
     start,

@@ -1,7 +1,7 @@
 //! Puts backups beside the right one that cannot serve: too late, of another server, or with a
 //! hole in the WAL behind them.
 
-use super::{Fault, FaultCx, Param, Params, Running, Truth, open, text};
+use super::{Fault, FaultCx, Kind, Param, Params, Running, Truth, open, text};
 use crate::backup::{self, Backup, Vault};
 use crate::error::Error;
 use pgward_pg::prelude::*;
@@ -14,6 +14,7 @@ pub(super) static FAULT: Fault = Fault {
     params: &[Param {
         name: "kind",
         default: None,
+        kind: Kind::OneOf(&["late", "other", "gap"]),
         doc: "late: one of now; other: one of another server, newer than all; gap: a segment of \
               WAL is lost behind all backups there are, then a good one is taken",
     }],

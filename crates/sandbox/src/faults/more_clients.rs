@@ -1,9 +1,11 @@
 //! Adds clients to a session of the load: a decoy that is there and is not the cause, or, where
 //! they are many, those whom a flushed cache had served until it is filled again.
 
-use super::{Fault, FaultCx, Param, Params, Running, Truth, duration, number, open, text};
+use super::{
+    Fault, FaultCx, Kind, LASTS_MAX, Param, Params, Running, Truth, duration, number, open, text,
+};
 use crate::error::Error;
-use crate::load::Added;
+use crate::load::{Added, CLIENTS_MAX};
 use pgward_pg::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,9 +16,24 @@ pub(super) static FAULT: Fault = Fault {
     id: "more_clients",
     title: "more clients send the same requests",
     params: &[
-        Param { name: "session", default: None, doc: "the session of the load they join" },
-        Param { name: "clients", default: Some("4"), doc: "how many" },
-        Param { name: "lasts", default: Some("1h"), doc: "when they leave by themselves" },
+        Param {
+            name: "session",
+            default: None,
+            kind: Kind::Text,
+            doc: "the session of the load they join",
+        },
+        Param {
+            name: "clients",
+            default: Some("4"),
+            kind: Kind::Whole(1, CLIENTS_MAX),
+            doc: "how many",
+        },
+        Param {
+            name: "lasts",
+            default: Some("1h"),
+            kind: Kind::Duration(LASTS_MAX),
+            doc: "when they leave by themselves",
+        },
     ],
     start,
 };

@@ -1,6 +1,6 @@
 //! Drops a share of new connections: refused, cut while they log in, or cut within a request.
 
-use super::{Fault, FaultCx, Param, Params, Running, Truth, number, open};
+use super::{Fault, FaultCx, Kind, Param, Params, Running, Truth, number, open};
 use crate::error::Error;
 use crate::proxy::{Dial, ProxyCounts};
 
@@ -10,6 +10,7 @@ pub(super) static FAULT: Fault = Fault {
     params: &[Param {
         name: "percent",
         default: Some("1"),
+        kind: Kind::Number(0.0, 100.0),
         doc: "share of new connections that are dropped, 0 to 100",
     }],
     start,
@@ -24,9 +25,6 @@ struct NetDrop {
 fn start(cx: &FaultCx<'_>, params: &Params) -> Result<Box<dyn Running>, Error> {
     open(cx)?;
     let percent: f64 = number(FAULT.id, params, "percent")?;
-    if !(0.0..=100.0).contains(&percent) {
-        return Err(Error::Fault { fault: FAULT.id, why: format!("percent={percent}: 0 to 100") });
-    }
     let dial = cx.proxy.map(crate::proxy::Proxy::dial).ok_or_else(|| Error::Fault {
         fault: FAULT.id,
         why: "the load does not go through a proxy that could drop anything".to_owned(),

@@ -1,6 +1,6 @@
 //! Damages a page of a table on disk, as a failing disk does: nobody notices until it is read.
 
-use super::{BlockTruth, Fault, FaultCx, Param, Params, Running, Truth, number, open, text};
+use super::{BlockTruth, Fault, FaultCx, Kind, Param, Params, Running, Truth, number, open, text};
 use crate::error::Error;
 use crate::heap_page::{Column, Fact, RowVersion, row_versions};
 use pgward_model::name::Relation;
@@ -17,13 +17,24 @@ pub(super) static FAULT: Fault = Fault {
     id: "page_damage",
     title: "bytes of a table's page are overwritten on disk",
     params: &[
-        Param { name: "relation", default: None, doc: "the table, with or without schema" },
+        Param {
+            name: "relation",
+            default: None,
+            kind: Kind::Text,
+            doc: "the table, with or without schema",
+        },
         Param {
             name: "where",
             default: Some("cold"),
+            kind: Kind::OneOf(&["cold", "any"]),
             doc: "cold: in the older half of the table; any: anywhere not in memory",
         },
-        Param { name: "n_blocks", default: Some("1"), doc: "how many blocks, at most 100" },
+        Param {
+            name: "n_blocks",
+            default: Some("1"),
+            kind: Kind::Whole(1, N_BLOCKS_MAX),
+            doc: "how many blocks, at most 100",
+        },
     ],
     start,
 };
@@ -43,9 +54,6 @@ struct PageDamage {
 fn start(cx: &FaultCx<'_>, params: &Params) -> Result<Box<dyn Running>, Error> {
     let session = open(cx)?;
     let n_blocks: u32 = number(FAULT.id, params, "n_blocks")?;
-    if n_blocks == 0 || n_blocks > N_BLOCKS_MAX {
-        return Err(refused(format!("n_blocks={n_blocks}: 1 to {N_BLOCKS_MAX}")));
-    }
     let table = Table::read(cx, &session, text(params, "relation"))?;
     let range = match text(params, "where") {
         "cold" => 0..table.n_blocks.div_ceil(2),

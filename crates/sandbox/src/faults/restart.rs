@@ -1,7 +1,7 @@
 //! Restarts the server, as a person does for a reason of their own; mends its settings when it
 //! does not come back.
 
-use super::{Fault, FaultCx, Param, Params, Running, Truth, duration, open};
+use super::{Fault, FaultCx, Kind, LASTS_MAX, Param, Params, Running, Truth, duration, open};
 use crate::error::Error;
 use pgward_pg::prelude::*;
 use pgward_pg::server::PrivateServer;
@@ -17,6 +17,7 @@ pub(super) static FAULT: Fault = Fault {
     params: &[Param {
         name: "mended_after",
         default: Some("0s"),
+        kind: Kind::Duration(LASTS_MAX),
         doc: "when it does not come back: the time until the setting that ALTER SYSTEM wrote last \
               is taken back and the server started; 0s: when the drill ends",
     }],

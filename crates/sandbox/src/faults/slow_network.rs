@@ -1,6 +1,6 @@
 //! Slows the network between clients and server: each message arrives late.
 
-use super::{Fault, FaultCx, Param, Params, Running, Truth, duration, open};
+use super::{Fault, FaultCx, Kind, Param, Params, Running, Truth, duration, open};
 use crate::error::Error;
 use crate::proxy::Dial;
 use std::time::Duration;
@@ -8,7 +8,12 @@ use std::time::Duration;
 pub(super) static FAULT: Fault = Fault {
     id: "slow_network",
     title: "each message between clients and server arrives late",
-    params: &[Param { name: "delay", default: Some("50ms"), doc: "how late, in each direction" }],
+    params: &[Param {
+        name: "delay",
+        default: Some("50ms"),
+        kind: Kind::Duration(DELAY_MAX),
+        doc: "how late, in each direction",
+    }],
     start,
 };
 
@@ -24,10 +29,6 @@ struct SlowNetwork {
 fn start(cx: &FaultCx<'_>, params: &Params) -> Result<Box<dyn Running>, Error> {
     open(cx)?;
     let delay = duration(FAULT.id, params, "delay")?;
-    if delay > DELAY_MAX {
-        let why = format!("delay={delay:?}: at most {DELAY_MAX:?}");
-        return Err(Error::Fault { fault: FAULT.id, why });
-    }
     let dial = cx.proxy.map(crate::proxy::Proxy::dial).ok_or_else(|| Error::Fault {
         fault: FAULT.id,
         why: "the load does not go through a proxy that could slow anything".to_owned(),

@@ -1,7 +1,9 @@
 //! Stops a server process for a while, again and again, in the moments in which it holds a lock: what
 //! a hanging volume or a paused machine makes of a lock that is held for milliseconds.
 
-use super::{Fault, FaultCx, Param, Params, Running, Truth, duration, number, open, text};
+use super::{
+    Fault, FaultCx, Kind, LASTS_MAX, Param, Params, Running, Truth, duration, number, open, text,
+};
 use crate::error::Error;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd;
@@ -16,19 +18,36 @@ pub(super) static FAULT: Fault = Fault {
     id: "stopped_process",
     title: "a server process hangs while it holds a lock",
     params: &[
-        Param { name: "relation", default: None, doc: "the table whose lock it holds" },
+        Param {
+            name: "relation",
+            default: None,
+            kind: Kind::Text,
+            doc: "the table whose lock it holds",
+        },
         Param {
             name: "backend",
             default: Some("autovacuum_worker"),
+            kind: Kind::Text,
             doc: "its pg_stat_activity.backend_type, _ for a space",
         },
         Param {
             name: "mode",
             default: Some("AccessExclusiveLock"),
+            kind: Kind::Text,
             doc: "the lock, as pg_locks.mode names it",
         },
-        Param { name: "lasts", default: Some("5s"), doc: "how long it hangs each time" },
-        Param { name: "times", default: Some("1"), doc: "how often it hangs" },
+        Param {
+            name: "lasts",
+            default: Some("5s"),
+            kind: Kind::Duration(LASTS_MAX),
+            doc: "how long it hangs each time",
+        },
+        Param {
+            name: "times",
+            default: Some("1"),
+            kind: Kind::Whole(1, TIMES_MAX),
+            doc: "how often it hangs",
+        },
     ],
     start,
 };
@@ -43,6 +62,8 @@ WHERE l.granted
   AND l.mode = $2
   AND a.backend_type = $3";
 const LOOKS_EVERY: Duration = Duration::from_millis(1);
+/// A drill is over long before.
+const TIMES_MAX: u32 = 1_000;
 
 struct Stopped {
     relation: String,
