@@ -43,8 +43,9 @@ impl Error {
             Error::Sandbox(error) => return error.hint(),
             Error::GateClosed { .. } => "read its findings, correct the change and check it again",
             Error::NotRehearsed { .. } => {
-                "install the server of the same major here (apt-get install postgresql-NN), or \
-                 leave the rehearsal out: --without rehearsal"
+                "the clone needs a server of the same major here (apt-get install postgresql-NN) \
+                 and a backup in the vault or the right to read the tables (GRANT \
+                 pg_read_all_data); or leave the rehearsal out: --without rehearsal"
             }
             Error::Refused { way_out, .. } => way_out,
             Error::NoJournal { .. } => {

@@ -205,21 +205,25 @@ pub fn remember(
 /// no journal yet.
 ///
 /// # Errors
-/// As [`Session::query`]; 42501 where the role may not read or write the journal.
+/// As [`Session::query`]; [`Error::Refused`] where the role may not write the journal, or not
+/// make the one that is missing.
 pub fn applied_at(session: &Session, change_id: &str) -> Result<Option<Timestamp>, Error> {
     let there = "SELECT pg_catalog.to_regclass('pgward.changes') IS NOT NULL";
+    let refused = |why: &str| Error::Refused { step: "the journal".into(), why: why.into() };
     if !session.query_one::<bool>(there, &[])? {
-        return Ok(None);
+        let may_make = "SELECT pg_catalog.has_database_privilege(\
+                        pg_catalog.current_database(), 'CREATE')";
+        return match session.query_one::<bool>(may_make, &[])? {
+            true => Ok(None),
+            false => Err(refused("it is not there, and permission denied to make it")),
+        };
     }
     let may_write = "SELECT pg_catalog.has_table_privilege('pgward.journal', 'SELECT') \
                      AND pg_catalog.has_table_privilege('pgward.journal', 'INSERT') \
                      AND pg_catalog.has_table_privilege('pgward.journal', 'UPDATE') \
                      AND pg_catalog.has_table_privilege('pgward.changes', 'INSERT')";
     if !session.query_one::<bool>(may_write, &[])? {
-        return Err(Error::Refused {
-            step: "the journal".to_owned(),
-            why: "this role may not write it".to_owned(),
-        });
+        return Err(refused("permission denied to write it"));
     }
     let applied = "SELECT at FROM pgward.changes WHERE change_id = $1 AND state = 'applied'";
     let rows = session.query(applied, &[&change_id])?;
