@@ -85,6 +85,16 @@ pub struct ApplyReport {
     pub notes: Vec<String>,
 }
 
+impl ApplyReport {
+    /// Did somebody stop it, rather than pgward?
+    pub fn is_interrupted(&self) -> bool {
+        self.findings.iter().any(|f| f.lint == INTERRUPTED)
+    }
+}
+
+/// The finding of a change that somebody stopped.
+const INTERRUPTED: &str = "interrupted";
+
 /// Gate and, where it opens, apply.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GuardReport {
@@ -132,7 +142,10 @@ pub fn guard(
 pub fn may_apply(session: &Session, change: &Change) -> Result<(), Error> {
     let change_id = change.id.clone();
     let no_journal = |source| Error::NoJournal { change_id: change_id.clone(), source };
-    match journal::applied_at(session, &change.id).map_err(no_journal)? {
+    if !journal::may_keep(session).map_err(no_journal)? {
+        return Ok(());
+    }
+    match journal::applied_at(session, &change.id)? {
         None => Ok(()),
         Some(at) => Err(Error::Refused {
             why: format!("it was applied at {at:.0} and has not been undone since"),
@@ -176,7 +189,9 @@ pub fn apply(
         refused.stopped_by = run.report.stopped_by;
         refused.layers.extend(run.report.layers.iter().cloned());
         refused.findings.extend(run.report.findings.iter().cloned());
-        journal::remember(&run.book, change, &refused, ChangeState::Refused)?;
+        if !run.report.is_interrupted() {
+            journal::remember(&run.book, change, &refused, ChangeState::Refused)?;
+        }
     } else {
         journal::remember(&run.book, change, gate, ChangeState::Applied)?;
         let n = run.report.steps.len();
@@ -278,10 +293,21 @@ impl<'a> Run<'a> {
             if let Some(next) = left.first().filter(|_| self.options.interrupt.is_asked()) {
                 return Ok(Some(self.interrupted(next, "was not begun")));
             }
-            let stopped = match (left.as_slice(), unit.together) {
-                ([], _) => None,
-                (left, true) => self.together(unit, left)?,
-                ([first, ..], false) => self.alone(first)?,
+            let ended = match (left.as_slice(), unit.together) {
+                ([], _) => Ok(None),
+                (left, true) => self.together(unit, left),
+                ([first, ..], false) => self.alone(first),
+            };
+            let stopped = match (ended, left.first()) {
+                (Err(Error::Pg(error)), _) if error.is_connection_lost() => {
+                    return Err(error.into());
+                }
+                (Ok(Some(finding)), _) if finding.lint == INTERRUPTED => Some(finding),
+                // A request to cancel meets what is asked beside the steps too: its answer is none.
+                (Ok(Some(_)) | Err(_), Some(step)) if self.options.interrupt.is_asked() => {
+                    Some(self.interrupted(step, "was cancelled"))
+                }
+                (ended, _) => ended?,
             };
             if stopped.is_some() {
                 return Ok(stopped);
@@ -364,15 +390,26 @@ impl<'a> Run<'a> {
         if let Some(finding) = self.try_drop(planned)? {
             return Ok(Some(finding));
         }
+        if self.options.interrupt.is_asked() {
+            return Ok(Some(self.interrupted(planned, "was not begun")));
+        }
         let steps = self.steps_of(&[planned], false);
         let Some(step) = steps.first() else { return Ok(None) };
         let key =
             Key { change_id: &self.report.change_id, run: self.report.run, step: step.number };
         let text = &planned.statement.text;
         journal::intend(&self.book, key, text, false, &step.undo)?;
-        let mut context = Context::new(&self.report.change_id);
+        let interrupt = &self.options.interrupt;
+        let mut observe = |_: &Session, moment: Moment<'_>| {
+            if matches!(moment, Moment::Failed) && interrupt.is_asked() {
+                interrupt.end(); // what it has left is cleared away next
+            }
+            Ok(())
+        };
+        let mut context = Context::new(&self.report.change_id).observed_by(&mut observe);
         let outcome = guarded::run(&self.work, &self.control, step, &mut context);
-        self.report.notes.append(&mut context.notes);
+        let notes = std::mem::take(&mut context.notes);
+        self.report.notes.extend(notes);
         match outcome {
             Ok(report) => {
                 journal::ended(&self.book, key, JournalState::Done, Some(report.rows), None)?;
@@ -468,13 +505,10 @@ impl<'a> Run<'a> {
         let evidence = Evidence::stated("somebody asked to stop", source);
         let span = planned.statement.span;
         let layer = if self.on(Layer::Envelope) { Layer::Envelope } else { Layer::Expectation };
-        named(planned, Finding::new("interrupted", layer, Severity::Error, span, message, evidence))
+        named(planned, Finding::new(INTERRUPTED, layer, Severity::Error, span, message, evidence))
     }
 
     fn finding_of(&self, planned: &Planned<'_>, error: &PgError) -> Finding {
-        if self.options.interrupt.is_asked() && error.sqlstate() == Some("57014") {
-            return self.interrupted(planned, "was cancelled");
-        }
         let (statement, number) = (planned.statement, planned.number);
         let n_steps = self.plan.n_steps();
         let envelope = match self.on(Layer::Envelope) {
@@ -615,6 +649,11 @@ struct Watch<'r, 'a> {
 impl Watch<'_, '_> {
     fn see(&mut self, session: &Session, moment: Moment<'_>) -> Result<(), PgError> {
         match moment {
+            Moment::BeforeCommit if self.run.options.interrupt.is_asked() => {
+                let planned = self.left.get(self.at).or(self.left.last());
+                planned.map_or(Ok(()), |p| self.stop(self.run.interrupted(p, "was cancelled")))
+            }
+            Moment::Failed => Ok(()),
             Moment::Before { step, .. } => {
                 self.at = self.steps.iter().position(|s| s.number == step).unwrap_or(0);
                 self.before(session)

@@ -118,10 +118,13 @@ pub fn gate(
 ///
 /// # Errors
 /// [`Error::NotRehearsed`].
-pub fn must_have_rehearsed(report: &GateReport, options: &GateOptions) -> Result<(), Error> {
+pub fn must_have_rehearsed(report: &GateReport, without: &BTreeSet<Layer>) -> Result<(), Error> {
+    if report.stopped_by.is_some() {
+        return Ok(()); // that is said already
+    }
     let rehearsal = report.layers.iter().find(|run| run.layer == Layer::Rehearsal);
     match rehearsal.and_then(|run| run.skipped.as_ref()) {
-        Some(why) if !options.without.contains(&Layer::Rehearsal) => {
+        Some(why) if !without.contains(&Layer::Rehearsal) => {
             Err(Error::NotRehearsed { change_id: report.change_id.clone(), why: why.clone() })
         }
         _ => Ok(()),

@@ -4,6 +4,10 @@ use pgward_pg::error::Error as PgError;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// From the client that asks to the backend that is signalled, also on a busy machine.
+const UNDER_WAY: Duration = Duration::from_millis(200);
 
 type Cancel = Box<dyn Fn() -> Result<(), PgError> + Send>;
 
@@ -38,9 +42,13 @@ impl Interrupt {
         *self.running() = Some(Box::new(cancel));
     }
 
-    /// From now on nothing is cancelled: what was done is undone, or kept.
+    /// From now on nothing is cancelled: what was done is cleared away and undone, or kept.
     pub(crate) fn end(&self) {
         *self.running() = None;
+        if self.is_asked() {
+            // A request under way meets an idle session, not the statement that comes next.
+            std::thread::sleep(UNDER_WAY);
+        }
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Cancel>> {

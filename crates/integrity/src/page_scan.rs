@@ -69,7 +69,8 @@ struct Cursor {
 /// Reads per second while nobody else is slowed down: 1 TB in 9 h, and 1 to 2% of one core.
 pub const BYTES_PER_S: f64 = 32.0 * 1024.0 * 1024.0;
 
-/// A small database is read whole this often, not as often as the rate would allow.
+/// A small database is read whole this often, not as often as the rate would allow: on 48 MB,
+/// the most that is read at the full rate, damage is met after 0.75 s in the mean.
 const PASS_MIN_S: f64 = 1.5;
 
 /// 2 MB: read in 2 ms from memory and in 20 ms from a disk, below what anybody notices.

@@ -2,7 +2,6 @@
 
 use crate::Options;
 use pgward_model::prelude::*;
-use pgward_sql::Chain;
 use pgward_sql::history::{self, Tool};
 use std::collections::BTreeMap;
 
@@ -96,26 +95,16 @@ impl<'a> Standing<'a> {
         Some((self.live?, self.last_applied?))
     }
 
-    /// What the files that are carried out leave in an empty database.
-    pub(crate) fn expected(&self) -> Option<Chain> {
-        let mut chain = Chain::new(None);
-        for file in self.files.iter().filter(|f| self.is_applied(&f.path) == Some(true)) {
-            chain.begin_file();
-            let actions = file.statements.iter().map(pgward_sql::actions);
-            actions.for_each(|actions| chain.learn_all(&actions));
-        }
-        chain.begin_file();
-        self.kept.map(|_| chain)
-    }
-
-    /// Is there a file of each version that the tool has?
-    pub(crate) fn has_all_applied(&self) -> bool {
-        self.kept.is_some_and(|(_, h)| {
-            let has = |m: &AppliedMigration| {
-                self.versions.values().any(|v| history::is_same(&m.version, v))
-            };
-            h.migrations.iter().all(has)
-        })
+    /// The files that are carried out, where each version that the tool has is one of them and
+    /// none has failed.
+    pub(crate) fn all_applied(&self) -> Option<Vec<&'a ChangeFile>> {
+        let (_, kept) = self.kept?;
+        let is_there = |m: &AppliedMigration| {
+            !m.failed && self.versions.values().any(|v| history::is_same(&m.version, v))
+        };
+        let applied = |f: &&&ChangeFile| self.is_applied(&f.path) == Some(true);
+        let files = || self.files.iter().filter(applied).copied().collect();
+        kept.migrations.iter().all(is_there).then(files)
     }
 
     /// The last version that is applied, where it comes after this file.

@@ -3,7 +3,7 @@
 use crate::Lint;
 use crate::context::{Context, Site};
 use pgward_model::prelude::*;
-use pgward_sql::action::{Action, Rows};
+use pgward_sql::action::{Action, NewConstraint, Rows};
 use std::collections::BTreeSet;
 
 /// A list in a message is cut after this many; the rest is counted.
@@ -96,17 +96,23 @@ pub(crate) fn users_of_inserts(cx: &Context, relation: &Relation, column: &str) 
 }
 
 /// INSERTs into the table and UPDATEs that give one of the columns a value, also those of
-/// functions, and every write where no column is known; with `leaving_out_counts` also INSERTs
-/// that leave them out.
-pub(crate) fn users_of_writes(
+/// functions, and every write where no column is known.
+pub(crate) fn users_of_writes(cx: &Context, relation: &Relation, columns: &[String]) -> Users {
+    users_by_rows(cx, |rows| {
+        let writes = matches!(rows.verb, StatementKind::Insert | StatementKind::Update);
+        writes && assigns(rows, columns) && rows.relation.same_as(relation)
+    })
+}
+
+/// As [`users_of_writes`], and INSERTs that leave the columns out.
+pub(crate) fn users_of_inserts_and_writes(
     cx: &Context,
     relation: &Relation,
     columns: &[String],
-    leaving_out_counts: bool,
 ) -> Users {
     users_by_rows(cx, |rows| {
         let writes = match rows.verb {
-            StatementKind::Insert => leaving_out_counts || assigns(rows, columns),
+            StatementKind::Insert => true,
             StatementKind::Update => assigns(rows, columns),
             _ => false,
         };
@@ -114,16 +120,16 @@ pub(crate) fn users_of_writes(
     })
 }
 
-/// DELETEs of rows that others may point to, and UPDATEs of their key.
+/// UPDATEs of the key that others point to, and DELETEs where the new key `of` them refuses those.
 pub(crate) fn users_of_parent(
     cx: &Context,
     parent: &Relation,
     key: &[String],
-    restricts_deletes: bool,
+    of: &NewConstraint,
 ) -> Users {
     users_by_rows(cx, |rows| {
         let touches = match rows.verb {
-            StatementKind::Delete => restricts_deletes,
+            StatementKind::Delete => matches!(of.on_delete, 'a' | 'r'),
             StatementKind::Update => assigns(rows, key),
             _ => false,
         };

@@ -23,6 +23,8 @@ pub enum Moment<'a> {
     After { step: u32, index: usize, statement: &'a str, rows: u64, ms: f64 },
     /// All statements have run and the steps' expectations hold; COMMIT comes next.
     BeforeCommit,
+    /// A statement outside of a transaction has failed; what it has left is cleared away next.
+    Failed,
 }
 
 /// Called at each [`Moment`]; an error rolls the transaction back.
@@ -332,6 +334,7 @@ fn alone_with_retries(
     loop {
         let tried = one_statement(session, step, index, statement, report, context);
         let Err(error) = tried else { return Ok(()) };
+        context.tell(session, Moment::Failed)?;
         if let Some(before) = &before {
             leftovers::remove(session, statement, before, context);
         }

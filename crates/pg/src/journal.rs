@@ -201,31 +201,44 @@ pub fn remember(
     Ok(())
 }
 
-/// When the change was applied, where it is and was not undone since; `None` too where there is
-/// no journal yet.
+/// Will this role be able to keep the journal, or to make the one that is missing? Says whether
+/// there is one.
 ///
 /// # Errors
-/// As [`Session::query`]; [`Error::Refused`] where the role may not write the journal, or not
-/// make the one that is missing.
-pub fn applied_at(session: &Session, change_id: &str) -> Result<Option<Timestamp>, Error> {
+/// As [`Session::query`]; [`Error::Refused`] where it will not.
+pub fn may_keep(session: &Session) -> Result<bool, Error> {
     let there = "SELECT pg_catalog.to_regclass('pgward.changes') IS NOT NULL";
     let refused = |why: &str| Error::Refused { step: "the journal".into(), why: why.into() };
     if !session.query_one::<bool>(there, &[])? {
         let may_make = "SELECT pg_catalog.has_database_privilege(\
                         pg_catalog.current_database(), 'CREATE')";
         return match session.query_one::<bool>(may_make, &[])? {
-            true => Ok(None),
+            true => Ok(false),
             false => Err(refused("it is not there, and permission denied to make it")),
         };
     }
     let may_write = "SELECT pg_catalog.has_table_privilege('pgward.journal', 'SELECT') \
                      AND pg_catalog.has_table_privilege('pgward.journal', 'INSERT') \
                      AND pg_catalog.has_table_privilege('pgward.journal', 'UPDATE') \
-                     AND pg_catalog.has_table_privilege('pgward.changes', 'INSERT')";
+                     AND pg_catalog.has_table_privilege('pgward.changes', 'SELECT') \
+                     AND pg_catalog.has_table_privilege('pgward.changes', 'INSERT') \
+                     AND pg_catalog.has_table_privilege('pgward.changes', 'UPDATE')";
     if !session.query_one::<bool>(may_write, &[])? {
         return Err(refused("permission denied to write it"));
     }
-    let applied = "SELECT at FROM pgward.changes WHERE change_id = $1 AND state = 'applied'";
+    Ok(true)
+}
+
+/// When the change was applied, where none of it was undone since.
+///
+/// # Errors
+/// As [`Session::query`]; 42P01 where there is no journal.
+pub fn applied_at(session: &Session, change_id: &str) -> Result<Option<Timestamp>, Error> {
+    let applied = "SELECT c.at FROM pgward.changes c \
+                   WHERE c.change_id = $1 AND c.state = 'applied' AND NOT EXISTS ( \
+                       SELECT FROM pgward.journal j \
+                       WHERE j.change_id = $1 AND j.state = 'undone' AND j.run = ( \
+                           SELECT max(n.run) FROM pgward.journal n WHERE n.change_id = $1))";
     let rows = session.query(applied, &[&change_id])?;
     rows.first().map(|row| get(row, 0)).transpose()
 }

@@ -106,31 +106,25 @@ impl Serializer for Walker<'_> {
     }
 }
 
-impl SerializeSeq for Walker<'_> {
-    type Ok = ();
-    type Error = Error;
+/// Lists of any length, and tuples.
+macro_rules! lists {
+    ($($list:ident)*) => {
+        $(impl $list for Walker<'_> {
+            type Ok = ();
+            type Error = Error;
 
-    fn serialize_element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        self.below(value)
-    }
+            fn serialize_element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+                self.below(value)
+            }
 
-    fn end(self) -> Result<(), Error> {
-        Ok(())
-    }
+            fn end(self) -> Result<(), Error> {
+                Ok(())
+            }
+        })*
+    };
 }
 
-impl SerializeTuple for Walker<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        self.below(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        Ok(())
-    }
-}
+lists! { SerializeSeq SerializeTuple }
 
 impl SerializeStruct for Walker<'_> {
     type Ok = ();

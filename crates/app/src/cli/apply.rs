@@ -71,19 +71,18 @@ impl Apply {
         if !self.json {
             face::show(&view::gate(&report, &sources(&change.files)))?;
         }
-        if report.stopped_by.is_none() {
-            must_have_rehearsed(&report, &options)?;
-        }
-        if report.stopped_by.is_some() || self.dry_run {
+        let rehearsed = must_have_rehearsed(&report, &options.without);
+        if report.stopped_by.is_some() || self.dry_run || rehearsed.is_err() {
             if self.json {
                 face::line(&serde_json::to_string(&report)?)?;
             }
+            rehearsed?;
             let stopped = report.stopped_by.is_some();
             return Ok(if stopped { Exit::Findings } else { Exit::Quiet });
         }
         let interrupt = Interrupt::default();
         on_ctrl_c(interrupt.clone())?;
-        let options = ApplyOptions { interrupt: interrupt.clone(), ..(&options).into() };
+        let options = ApplyOptions { interrupt, ..(&options).into() };
         let applied = apply(&change, &report, &target, &options)?;
         if self.json {
             face::line(&serde_json::to_string(&applied)?)?;
@@ -100,12 +99,11 @@ impl Apply {
                 face::line(&format!("take it back with: pgward undo {}", applied.change_id))?;
             }
         }
-        anyhow::ensure!(
-            !interrupt.is_asked() || applied.outcome == Outcome::Applied,
-            "interrupted"
-        );
-        let done = applied.outcome == Outcome::Applied;
-        Ok(if done { Exit::Quiet } else { Exit::Findings })
+        Ok(match applied.outcome {
+            Outcome::Applied => Exit::Quiet,
+            _ if applied.is_interrupted() => Exit::Failed,
+            _ => Exit::Findings,
+        })
     }
 }
 
@@ -127,5 +125,5 @@ const ASKED_EVERY: Duration = Duration::from_millis(200);
 const ASKED_MAX: u32 = 150; // 30 s
 
 fn has_undo(undo: &Undo) -> bool {
-    !matches!(undo, Undo::Impossible { .. })
+    matches!(undo, Undo::Nothing | Undo::Exact { .. })
 }

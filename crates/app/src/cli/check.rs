@@ -85,6 +85,9 @@ impl Check {
             Shape::Terminal => face::show(&view::gate(&report, &files::sources(all())))?,
             Shape::Output(output) => shape::print(output, &report, &files::sources(all()))?,
         }
+        if self.rehearse {
+            must_have_rehearsed(&report, &self.without.iter().copied().collect())?;
+        }
         let findings = report.findings.iter().any(|f| f.severity >= Severity::Warning);
         Ok(if findings { Exit::Findings } else { Exit::Quiet })
     }
@@ -150,9 +153,6 @@ impl Check {
             options.without.insert(Layer::Rehearsal);
         }
         let mut report = gate(&files::change(chains), target, &options)?;
-        if report.stopped_by.is_none() {
-            must_have_rehearsed(&report, &options)?;
-        }
         report.coverage = Some(Coverage::of(&judged.statements));
         if chains.iter().map(|c| c.files.len()).sum::<usize>() > 1 {
             self.each_for_itself(&mut report, judged.findings, judged.silenced);

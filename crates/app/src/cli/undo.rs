@@ -26,7 +26,7 @@ impl Undo {
                 face::line(&format!("{}. {ran}  ({} ms)", step.number, human(step.ms)))?;
             }
         }
-        if report.steps.is_empty() && report.left.is_empty() {
+        if report.steps.iter().all(|s| s.ran.is_empty()) && report.left.is_empty() {
             face::line("nothing to take back: no step of it stays in the database")?;
         }
         for left in &report.left {

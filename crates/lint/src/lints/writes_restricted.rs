@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::tables::primary_key;
-use crate::users::{has_word, users_of_parent, users_of_writes};
+use crate::users::{has_word, users_of_inserts_and_writes, users_of_parent, users_of_writes};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter};
@@ -65,6 +65,9 @@ pub(super) static LINT: Lint = Lint {
     check,
 };
 
+/// Words of conditions that are false, not unknown, for a NULL.
+const NULL_FAILS: [&str; 4] = ["null", "coalesce", "distinct", " is "];
+
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for action in &site.actions {
@@ -86,10 +89,14 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 [] => columns_in(cx, relation, &new.condition),
                 columns => columns.to_vec(),
             };
-            let leaving_out_counts = new.kind == 'p'
-                || ["null", "coalesce", "distinct"].iter().any(|w| says(&new.condition, w))
+            // A NULL passes most conditions, and no primary key.
+            let null_may_fail = new.kind == 'p'
+                || NULL_FAILS.iter().any(|w| new.condition.to_lowercase().contains(w))
                 || columns.iter().any(|c| has_default(cx, relation, c));
-            let users = users_of_writes(cx, relation, &columns, leaving_out_counts);
+            let users = match null_may_fail {
+                true => users_of_inserts_and_writes(cx, relation, &columns),
+                false => users_of_writes(cx, relation, &columns),
+            };
             let message = format!("writes to {relation} must pass the new {what} from now on");
             found.extend(users.finding(cx, site, &LINT, &message));
             let Some(parent) = &new.references else { continue };
@@ -97,8 +104,7 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                 [] => primary_key(cx, site, parent),
                 key => key.to_vec(),
             };
-            let restricts_deletes = matches!(new.on_delete, 'a' | 'r');
-            let users = users_of_parent(cx, parent, &key, restricts_deletes);
+            let users = users_of_parent(cx, parent, &key, new);
             let message = format!("what {relation} points to in {parent} must stay from now on");
             found.extend(users.finding(cx, site, &LINT, &message));
         }
@@ -115,9 +121,4 @@ fn columns_in(cx: &Context, relation: &Relation, condition: &str) -> Vec<String>
 fn has_default(cx: &Context, relation: &Relation, column: &str) -> bool {
     let of = |t: &RelationInfo| t.columns.iter().any(|c| c.name == column && c.default.is_some());
     cx.table(relation).is_some_and(of)
-}
-
-/// A NULL passes a CHECK that does not speak of it.
-fn says(condition: &str, word: &str) -> bool {
-    has_word(&condition.to_lowercase(), word)
 }

@@ -161,6 +161,7 @@ fn never(meant: &Meant<'_>, backend: Option<&Backend>) -> Option<String> {
         ));
     }
     match b.backend_type.as_str() {
+        _ if b.backend_start != Some(meant.backend_start) => None, // another session by now
         "client backend" | "autovacuum worker" => None,
         other => Some(format!("pid {pid} is a {other}, not a client's session")),
     }
