@@ -26,7 +26,8 @@ const N_WAITING_MIN: f64 = 2.0;
 const OVER_N: usize = 5;
 
 /// Likely when in the worst seconds since the onset a third of the sessions at work wait so, three
-/// times as many as before; unknown when half as many do, and else ruled out by the share there is.
+/// times as many as before; unknown when half that share does, however few they are, and else
+/// ruled out by the share there is.
 pub(crate) fn waits(case: &Case, waits: &Waits, score: f64) -> Verdict {
     if let Some(unknown) = complete(case, "sessions", "sessions were not seen") {
         return unknown;
@@ -52,7 +53,7 @@ pub(crate) fn waits(case: &Case, waits: &Waits, score: f64) -> Verdict {
                 worst.n_seen, worst.n_waiting, waits.what
             ));
         }
-        return match worst.holds_up(0.5, &before) {
+        return match worst.is_suspect(&before) {
             true => Verdict::unknown(format!(
                 "whether the {} sessions at a time that wait for {} are enough to hold others up",
                 human(worst.per_sample()),
@@ -101,6 +102,12 @@ impl<'a> Told<'a> {
 
     fn per_sample(&self) -> f64 {
         self.n_waiting as f64 / (self.samples.len() as f64).max(1.0)
+    }
+
+    /// Half the share that holds others up, and three times that of before: a storm that begins
+    /// is one of few sessions.
+    fn is_suspect(&self, before: &Told<'_>) -> bool {
+        self.share() >= (0.5 * SHARE).max(3.0 * before.share())
     }
 
     /// By so many times what it takes.
