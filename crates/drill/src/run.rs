@@ -66,8 +66,8 @@ const WARM_UP_S: u64 = 3;
 /// Runs one scenario once; `done` gets what each road brought, also where the next one fails.
 ///
 /// # Errors
-/// When the stage cannot be set, the drill is interrupted or its disk is full; an answer that is wrong is no
-/// error but a low score.
+/// When the stage cannot be set, the drill is interrupted or its disk is full; an answer that is
+/// wrong is no error but a low score.
 pub fn run(
     scenario: &Scenario,
     options: &Options,

@@ -46,8 +46,10 @@ pub(crate) fn waits(case: &Case, waits: &Waits, score: f64) -> Verdict {
     .against(100.0 * before.share())
     .at(worst.samples.last().map_or(case.window.now(), |s| s.at));
     if !worst.holds_up(1.0, &before) {
-        // Too few were seen at work to tell a share, and some of them waited so.
-        if worst.n_seen < N_SEEN_MIN && worst.n_waiting > 0 {
+        // Too few were seen at work to tell a share: some of them waited so, or we have hardly
+        // looked yet.
+        let looked = worst.samples.len() >= OVER_N;
+        if worst.n_seen < N_SEEN_MIN && (worst.n_waiting > 0 || !looked) {
             return Verdict::unknown(format!(
                 "what holds sessions up: only {} were seen at work, {} of which waited for {}",
                 worst.n_seen, worst.n_waiting, waits.what
@@ -165,6 +167,10 @@ pub(crate) mod tests {
         let mut two = with(kind, event);
         two.iter_mut().skip(31).for_each(|s| s.sessions.clear());
         assert!(matches!(judge(&case(two, 30)), Verdict::Unknown { .. }));
+        let mut first_look = with("", "");
+        first_look.truncate(32);
+        first_look.iter_mut().for_each(|s| s.sessions.truncate(1));
+        assert!(matches!(judge(&case(first_look, 30)), Verdict::Unknown { .. }));
         let mut blind = with(kind, event);
         blind.last_mut().unwrap().gaps.push(Gap { sampler: "sessions".into(), why: "x".into() });
         assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));

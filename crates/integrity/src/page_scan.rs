@@ -144,8 +144,7 @@ const PATH: &str = "SELECT coalesce(pg_catalog.pg_relation_filepath($1::oid::reg
 
 impl Scanner {
     /// A scan of one database that reads up to [`BYTES_PER_S`], all of it once in 1.5 s at most.
-    /// Needs `pg_read_all_data`;
-    /// relations without the right are gaps.
+    /// Needs `pg_read_all_data`; relations without the right are gaps.
     pub fn new(target: Target) -> Scanner {
         Scanner { pass_min_s: PASS_MIN_S, ..Scanner::with_rate(target, BYTES_PER_S) }
     }

@@ -95,28 +95,15 @@ pub(crate) fn users_of_inserts(cx: &Context, relation: &Relation, column: &str) 
     })
 }
 
-/// INSERTs into the table and UPDATEs that give one of the columns a value, also those of
-/// functions, and every write where no column is known.
-pub(crate) fn users_of_writes(cx: &Context, relation: &Relation, columns: &[String]) -> Users {
-    users_by_rows(cx, |rows| {
-        let writes = matches!(rows.verb, StatementKind::Insert | StatementKind::Update);
-        writes && assigns(rows, columns) && rows.relation.same_as(relation)
-    })
-}
-
-/// As [`users_of_writes`], and INSERTs that leave the columns out.
-pub(crate) fn users_of_inserts_and_writes(
+/// INSERTs into the table and UPDATEs of it, also those of functions, that write what is meant.
+pub(crate) fn users_of_writes(
     cx: &Context,
     relation: &Relation,
-    columns: &[String],
+    is_meant: impl Fn(&Rows) -> bool,
 ) -> Users {
     users_by_rows(cx, |rows| {
-        let writes = match rows.verb {
-            StatementKind::Insert => true,
-            StatementKind::Update => assigns(rows, columns),
-            _ => false,
-        };
-        writes && rows.relation.same_as(relation)
+        let writes = matches!(rows.verb, StatementKind::Insert | StatementKind::Update);
+        writes && rows.relation.same_as(relation) && is_meant(rows)
     })
 }
 
@@ -137,8 +124,9 @@ pub(crate) fn users_of_parent(
     })
 }
 
-/// MERGE and an INSERT without a list name no columns: they may write any.
-fn assigns(rows: &Rows, columns: &[String]) -> bool {
+/// Does it give one of the columns a value? MERGE and an INSERT without a list name none: they may
+/// write any, and so may each where no column is known.
+pub(crate) fn assigns(rows: &Rows, columns: &[String]) -> bool {
     columns.is_empty()
         || rows.columns.is_empty()
         || rows.columns.iter().any(|c| columns.contains(c))

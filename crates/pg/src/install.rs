@@ -195,6 +195,12 @@ pub fn deploy_rights_sql(role: &str) -> String {
     include_str!("../queries/deploy_rights.sql").replace(":role", &role)
 }
 
+/// What that role needs besides where the vault has no backup, so that the rehearsal copies
+/// production's tables.
+pub fn rehearsal_rights_sql(role: &str) -> String {
+    format!("GRANT pg_read_all_data TO {};", quote_ident(role))
+}
+
 fn in_one(session: &Session, sql: &str) -> Result<(), Error> {
     session.simple("BEGIN")?;
     let done = session

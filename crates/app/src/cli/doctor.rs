@@ -30,11 +30,8 @@ impl Doctor {
     pub fn run(self) -> anyhow::Result<Exit> {
         if let Some(role) = &self.deploy_rights {
             face::line(&pgward_pg::install::deploy_rights_sql(role))?;
-            let role = quote_ident(role);
-            face::line(&format!(
-                "-- and, where the vault has no backup, so that the rehearsal can copy the tables:\n\
-                 GRANT pg_read_all_data TO {role};"
-            ))?;
+            face::line("-- Where the vault has no backup, the rehearsal copies the tables:")?;
+            face::line(&pgward_pg::install::rehearsal_rights_sql(role))?;
             return Ok(Exit::Quiet);
         }
         if let Some(role) = &self.rights {

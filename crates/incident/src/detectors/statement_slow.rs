@@ -10,10 +10,10 @@ pub(super) static DETECTOR: Detector = Detector {
     rule: "mean time at least 5 times the baseline of that statement (twenty calls or more), and \
            the added time fills 0.3 of a session; at once when the blocks it reads have grown \
            threefold too (its work has changed), else in two intervals in a row (noise of a busy \
-           machine is shorter). Twice is enough, in two intervals in a row, when it is sent three times \
-           as often (twenty calls or more) at the same work each and fills two sessions more: then \
-           the demand has changed. A level that has held for six minutes, and that no cause \
-           explains, is taken for the usual one",
+           machine is shorter). Twice is enough, in two intervals in a row of twenty calls or more, \
+           when it is sent three times as often at the same work each and fills two sessions \
+           more: then the demand has changed. A level that has held for six minutes, and that no \
+           cause explains, is taken for the usual one",
     detect,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::tables::primary_key;
-use crate::users::{has_word, users_of_inserts_and_writes, users_of_parent, users_of_writes};
+use crate::users::{assigns, has_word, users_of_parent, users_of_writes};
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
 use pgward_sql::action::{Action, Alter};
@@ -93,10 +93,9 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             let null_may_fail = new.kind == 'p'
                 || NULL_FAILS.iter().any(|w| new.condition.to_lowercase().contains(w))
                 || columns.iter().any(|c| has_default(cx, relation, c));
-            let users = match null_may_fail {
-                true => users_of_inserts_and_writes(cx, relation, &columns),
-                false => users_of_writes(cx, relation, &columns),
-            };
+            let users = users_of_writes(cx, relation, |rows| {
+                assigns(rows, &columns) || (null_may_fail && rows.verb == StatementKind::Insert)
+            });
             let message = format!("writes to {relation} must pass the new {what} from now on");
             found.extend(users.finding(cx, site, &LINT, &message));
             let Some(parent) = &new.references else { continue };
