@@ -17,6 +17,7 @@ mod reference;
 pub mod replay;
 pub mod retained;
 mod roots;
+mod slru;
 pub mod status;
 mod testing;
 mod waits;

@@ -145,7 +145,8 @@ pub(crate) mod tests {
     /// Likely when sessions wait for `event`, ruled out when they work, unknown with a gap.
     pub(crate) fn check_waits(judge: fn(&Case) -> Verdict, kind: &str, event: &str) {
         let with = |kind: &str, event: &str| {
-            let mut samples = healthy(36);
+            let mut samples = healthy(38);
+            samples.iter_mut().for_each(|s| s.slru = Some(SlruCounters::default()));
             for sample in samples.iter_mut().skip(30) {
                 sample.sessions = (0..6).map(|pid| session(pid, "active", &[])).collect();
                 for waiting in sample.sessions.iter_mut().take(4) {

@@ -38,6 +38,9 @@ pub struct Sample {
     /// Present every few ticks.
     #[serde(default)]
     pub horizon: Option<Horizon>,
+    /// Present every few ticks.
+    #[serde(default)]
+    pub slru: Option<SlruCounters>,
     #[serde(default)]
     pub replication: Option<Replication>,
     /// The keys nearest to their limit, at most 50; present every few ticks.
@@ -373,6 +376,23 @@ pub struct WalCounters {
     /// Time checkpoints spent bringing files to disk, since reset.
     #[serde(default)]
     pub checkpoint_sync_ms: f64,
+}
+
+/// From `pg_stat_slru`, of the whole cluster, counters since reset: what is said about many
+/// transactions at once, on pages of which only a few are in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct SlruCounters {
+    /// To which transaction a savepoint's writes belong.
+    pub subtransactions: SlruPages,
+    /// Who has locked a row together; offsets and members.
+    pub multixacts: SlruPages,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct SlruPages {
+    pub looked_up: i64,
+    /// Those of them that were read from a file.
+    pub read: i64,
 }
 
 /// One DDL command that happened.

@@ -19,6 +19,7 @@ mod privileges;
 mod probe;
 mod replication;
 pub(crate) mod sessions;
+mod slru;
 mod statements;
 mod status;
 pub(crate) mod tables;
@@ -48,6 +49,7 @@ pub static SAMPLERS: &[&Sampler] = &[
     &temp_files::SAMPLER,
     &wal::SAMPLER,
     &horizon::SAMPLER,
+    &slru::SAMPLER,
     &replication::SAMPLER,
     &keys::SAMPLER,
     &config::SAMPLER,

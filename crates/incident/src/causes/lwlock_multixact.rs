@@ -1,13 +1,14 @@
 //! Many transactions lock the same rows together.
 
 use super::Cause;
+use crate::slru::{Pages, or_lookups};
 use crate::waits::{Waits, waits};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "lwlock_multixact",
     name: "MultiXact SLRU contention or member exhaustion",
-    necessary: "sessions at work wait for the pages of multixacts",
+    necessary: "sessions at work look up or wait for the pages of multixacts",
     explains: &["statement_slow", "throughput_drop", "error_burst", "sessions_hang"],
     actions: &[],
     prevention: &[
@@ -29,8 +30,10 @@ const WAITS: Waits = Waits {
     what: "the pages of multixacts (LWLock:MultiXact…)",
 };
 
+const PAGES: Pages = Pages { of: |slru| slru.multixacts, what: "pages of multixacts" };
+
 fn judge(case: &Case) -> Verdict {
-    waits(case, &WAITS, 0.75)
+    or_lookups(case, waits(case, &WAITS, 0.75), &PAGES, 0.65)
 }
 
 #[cfg(test)]
@@ -38,5 +41,6 @@ mod tests {
     #[test]
     fn likely_ruled_out_and_unknown() {
         crate::waits::tests::check_waits(super::judge, "LWLock", "MultiXactMemberSLRU");
+        crate::slru::tests::check_lookups(super::judge, |slru| &mut slru.multixacts);
     }
 }

@@ -2,13 +2,14 @@
 
 use super::Cause;
 use crate::facts::{sampled, who};
+use crate::slru::{Pages, or_lookups};
 use crate::waits::{Waits, waits};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "lwlock_subtrans",
     name: "Subtransaction SLRU contention",
-    necessary: "sessions at work wait for the pages of subtransactions",
+    necessary: "sessions at work look up or wait for the pages of subtransactions",
     explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &["end_oldest_writer"],
     prevention: &[
@@ -24,13 +25,16 @@ const WAITS: Waits = Waits {
     what: "the pages of subtransactions (LWLock:SubtransSLRU, SubtransBuffer)",
 };
 
+const PAGES: Pages = Pages { of: |slru| slru.subtransactions, what: "pages of subtransactions" };
+
 fn judge(case: &Case) -> Verdict {
     let seen = case.window.recent().iter().flat_map(|s| &s.sessions);
     let by_name = seen.filter(|s| s.wait_type == "LWLock" && s.wait_event.starts_with("Subtrans"));
     // Pages of other kinds are read under the same name; those of subtransactions must be among
     // what is waited for.
     let others = if by_name.count() > 0 { WAITS.others } else { &[] };
-    match waits(case, &Waits { others, ..WAITS }, 0.8) {
+    let waits = waits(case, &Waits { others, ..WAITS }, 0.8);
+    match or_lookups(case, waits, &PAGES, 0.7) {
         Verdict::Likely(likely) => Verdict::Likely(blamed(case, likely)),
         other => other,
     }
@@ -74,6 +78,7 @@ mod tests {
     #[test]
     fn likely_ruled_out_and_unknown() {
         crate::waits::tests::check_waits(judge, "LWLock", "SubtransSLRU");
+        crate::slru::tests::check_lookups(judge, |slru| &mut slru.subtransactions);
     }
 
     /// Six readers that wait so, and an old transaction that has written.
