@@ -55,6 +55,18 @@ pub fn raw(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Prints a value as one line of JSON, written as it comes: a large one is never whole in memory.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    serde_json::to_writer(&mut out, value).map_err(std::io::Error::from)?;
+    out.write_all(b"\n")?;
+    out.flush()?;
+    Ok(())
+}
+
 /// Prints one line of progress to standard error, when somebody may be reading it.
 pub fn progress(text: &str) {
     let mut err = anstream::stderr().lock();

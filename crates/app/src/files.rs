@@ -61,15 +61,12 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
             std::io::stdin().lock().take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
             given.push(script("-", bytes)?);
         } else if Path::new(path).is_dir() {
-            for files in by_chain(path)?.into_values() {
-                let scripts: Vec<Script> =
-                    files.iter().map(|f| read_file(f)).collect::<Result<_, _>>()?;
-                let framework = recognise(&scripts);
-                let migrations = (framework.chain)(&scripts);
-                tell_left_out(&migrations);
-                let runs = with_strays(migrations).into_par_iter();
-                let files = runs.map(|m| read(framework, m)).collect();
-                chains.push(Chain { files, partial: false });
+            let folders: Vec<Vec<String>> = by_chain(path)?.into_values().collect();
+            let read: Vec<(Chain, Vec<String>)> =
+                folders.par_iter().map(|f| chain(f)).collect::<anyhow::Result<_>>()?;
+            for (chain, left_out) in read {
+                tell_left_out(&left_out);
+                chains.push(chain);
             }
         } else {
             given.push(read_file(path)?);
@@ -95,6 +92,17 @@ pub fn chains(paths: &[String]) -> anyhow::Result<Vec<Chain>> {
     Ok(chains)
 }
 
+/// The chain of one folder's files, and which of them are left out and why.
+fn chain(files: &[String]) -> anyhow::Result<(Chain, Vec<String>)> {
+    let scripts: Vec<Script> = files.iter().map(|f| read_file(f)).collect::<Result<_, _>>()?;
+    let framework = recognise(&scripts);
+    let migrations = (framework.chain)(&scripts);
+    let left_out = left_out(&migrations);
+    let runs = with_strays(migrations).into_par_iter();
+    let files = runs.map(|m| read(framework, m)).collect();
+    Ok((Chain { files, partial: false }, left_out))
+}
+
 /// What the framework runs, in its order, and each script that it does not know where its name
 /// would stand. What never goes up is left out.
 fn with_strays(migrations: Vec<Migration>) -> Vec<Migration> {
@@ -116,15 +124,17 @@ fn n_ddl(file: &ChangeFile) -> usize {
 /// Names that are told; the rest is counted.
 const LEFT_OUT_MAX: usize = 3;
 
-/// Says on standard error which files are not judged, and why.
-fn tell_left_out(migrations: &[Migration]) {
-    let out: Vec<String> = migrations
-        .iter()
-        .filter_map(|m| match m.role {
-            Role::Outside(why) => Some(format!("{} ({why})", m.path)),
-            _ => None,
-        })
-        .collect();
+/// Files that are not judged, and why.
+fn left_out(migrations: &[Migration]) -> Vec<String> {
+    let out = migrations.iter().filter_map(|m| match m.role {
+        Role::Outside(why) => Some(format!("{} ({why})", m.path)),
+        _ => None,
+    });
+    out.collect()
+}
+
+/// Says on standard error what is not judged.
+fn tell_left_out(out: &[String]) {
     if !out.is_empty() {
         let n_more = out.len().saturating_sub(LEFT_OUT_MAX);
         let more = if n_more == 0 { String::new() } else { format!(" and {n_more} more") };
@@ -218,9 +228,11 @@ fn is_sql(path: &Path) -> bool {
 /// lies.
 fn is_met_again(dir: &str, entry: &walkdir::DirEntry) -> bool {
     let is_link = entry.depth() > 0 && entry.path_is_symlink() && entry.file_type().is_dir();
-    let real = |path: &Path| std::fs::canonicalize(path).ok().filter(|_| is_link);
-    match (real(Path::new(dir)), real(entry.path())) {
-        (Some(top), Some(to)) => to.starts_with(&top) || top.starts_with(&to),
+    if !is_link {
+        return false; // to resolve every file's path costs more than to read it
+    }
+    match (std::fs::canonicalize(dir), std::fs::canonicalize(entry.path())) {
+        (Ok(top), Ok(to)) => to.starts_with(&top) || top.starts_with(&to),
         _ => false,
     }
 }

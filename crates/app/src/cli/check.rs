@@ -79,9 +79,7 @@ impl Check {
         }
         let all = || chains.iter().flat_map(Chain::files);
         match self.format {
-            Shape::Json => {
-                face::raw(&(serde_json::to_string(&Told { report: &report, statements })? + "\n"))?;
-            }
+            Shape::Json => face::json(&Told { report: &report, statements })?,
             Shape::Terminal => face::show(&view::gate(&report, &files::sources(all())))?,
             Shape::Output(output) => shape::print(output, &report, &files::sources(all()))?,
         }
