@@ -1,8 +1,9 @@
 //! Looks back: judges a moment by the history that was kept.
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use jiff::{SignedDuration, Timestamp};
 use pgward_incident::replay::{self, Replayed};
+use pgward_model::near;
 use pgward_model::prelude::*;
 use pgward_store::Vault;
 use pgward_store::history::History;
@@ -95,9 +96,10 @@ fn named(known: &[String], wanted: Option<&str>) -> anyhow::Result<String> {
         }
         (Some(name), all) if all.iter().any(|s| s == name) => Ok(name.to_owned()),
         (Some(name), all) => {
-            let distance = |s: &&String| strsim::damerau_levenshtein(s, name);
-            let nearest = all.iter().min_by_key(distance).context("there is one")?;
-            bail!("no history of {name}; did you mean {nearest}?")
+            let known = || all.iter().map(String::as_str);
+            let meant = near::meant(name, known());
+            let all = known().collect::<Vec<_>>().join(", ");
+            bail!("no history of {name}{meant}; there is one of {all}")
         }
     }
 }

@@ -5,6 +5,7 @@ use super::Exit;
 use crate::face;
 use anyhow::bail;
 use pgward_incident::{causes::CAUSES, detectors::DETECTORS};
+use pgward_model::near;
 use pgward_render::view::{self, Example, Explanation};
 
 /// Explain a lint, detector, cause, action, check, log class, fault, sink or scenario
@@ -39,9 +40,6 @@ impl Explain {
     }
 }
 
-/// How alike an id must be to be offered, from 0 to 1: two letters changed places reach 0.98,
-/// and words that mean nothing here, such as `no_such_id`, stay below.
-const ALIKE_MIN: f64 = 0.8;
 /// More would be a list, and there is one.
 const NEAR_MAX: usize = 3;
 
@@ -50,10 +48,10 @@ fn nearest<'a>(id: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let id = id.to_lowercase().replace('-', "_");
     let alike = |k: &str| {
         let holds = id.len() >= 4 && k.contains(&id);
-        strsim::jaro_winkler(&id, k).max(if holds { ALIKE_MIN } else { 0.0 })
+        near::alike(&id, k).max(if holds { near::ALIKE_MIN } else { 0.0 })
     };
     let mut near: Vec<(f64, &str)> =
-        known.map(|k| (alike(k), k)).filter(|(alike, _)| *alike >= ALIKE_MIN).collect();
+        known.map(|k| (alike(k), k)).filter(|(alike, _)| *alike >= near::ALIKE_MIN).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     near.dedup_by_key(|(_, k)| *k);
     // One that is all but right leaves no doubt about the others.

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::{Example, Lint};
+use pgward_model::near;
 use pgward_model::prelude::*;
 use pgward_sql::expect::{self, Misread};
 
@@ -53,17 +54,15 @@ pub(super) static LINT: Lint = Lint {
     check,
 };
 
-/// How alike a word must be to be offered, from 0 to 1: `ignore` is as unlike `allow` as it is
-/// unlike `expect`.
-const ALIKE_MIN: f64 = 0.75;
-
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for file in cx.files {
         for Misread { span, word, about_rows } in expect::misread(file) {
-            let message = match nearest(&word) {
-                _ if about_rows => format!("`{word}` gives no number of rows"),
-                Some(known) => format!("`{word}` is no word for pgward; did you mean {known}?"),
-                None => format!("`{word}` is no word for pgward"),
+            let message = match about_rows {
+                true => format!("`{word}` gives no number of rows"),
+                false => {
+                    let meant = near::meant(&word, expect::WORDS.iter().copied());
+                    format!("`{word}` is no word for pgward{meant}")
+                }
             };
             let source = Source::new(SourceKind::Statement, &file.path);
             let evidence = Evidence::stated(LINT.harm, source);
@@ -75,11 +74,4 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             found.push(finding);
         }
     }
-}
-
-fn nearest(word: &str) -> Option<&'static str> {
-    let alike = |known: &str| strsim::jaro_winkler(&word.to_lowercase(), known);
-    let all = expect::WORDS.iter().map(|known| (alike(known), *known));
-    let best = all.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 >= ALIKE_MIN).then_some(best.1)
 }
