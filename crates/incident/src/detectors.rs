@@ -19,6 +19,7 @@ mod login_failures;
 mod mass_write;
 mod path_slow;
 mod relation_vanished;
+mod rows_missing;
 mod server_unreachable;
 mod sessions_hang;
 mod setting_pending;
@@ -57,6 +58,7 @@ pub static DETECTORS: &[&Detector] = &[
     &mass_write::DETECTOR,
     &path_slow::DETECTOR,
     &relation_vanished::DETECTOR,
+    &rows_missing::DETECTOR,
     &server_unreachable::DETECTOR,
     &sessions_hang::DETECTOR,
     &setting_pending::DETECTOR,
@@ -88,6 +90,11 @@ pub fn settled(window: &Window, symptoms: &[Symptom], quiet_s: f64) -> Option<Ve
             && seconds_between(s.last_seen, window.now()) < quiet_s
     };
     if symptoms.iter().any(other) { None } else { statement_slow::settled(window) }
+}
+
+/// What clients still feel when the harm is taken for meant, one line a table.
+pub fn left(window: &Window) -> Vec<String> {
+    rows_missing::left(window)
 }
 
 #[cfg(test)]

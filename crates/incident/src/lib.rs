@@ -21,5 +21,6 @@ mod slru;
 pub mod status;
 mod testing;
 mod waits;
+pub mod written;
 
 pub use facts::verb;

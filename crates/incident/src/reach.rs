@@ -26,6 +26,14 @@ impl Reach {
         }
     }
 
+    /// By the catalog from before the trouble; without it, the statement's own words.
+    pub(crate) fn before(window: &Window, statement: &str) -> Reach {
+        match &window.catalog {
+            Some(catalog) => Reach::within(catalog, statement),
+            None => Reach::bare(statement),
+        }
+    }
+
     fn bare(statement: &str) -> Reach {
         Reach { words: words(statement), behind: BTreeSet::new(), writers: Vec::new() }
     }

@@ -170,6 +170,9 @@ pub struct Likely {
     pub actions: Vec<String>,
     /// The change to blame, where there is one.
     pub ddl: Vec<DdlEvent>,
+    /// Nothing fails by it: what was done may have been meant, and is not undone unasked.
+    #[serde(default)]
+    pub perhaps_meant: bool,
     evidence: Vec<Evidence>,
 }
 
@@ -182,6 +185,7 @@ impl Likely {
             relations: Vec::new(),
             actions: Vec::new(),
             ddl: Vec::new(),
+            perhaps_meant: false,
             evidence: vec![evidence],
         }
     }

@@ -149,7 +149,9 @@ pub fn statement_deltas(samples: &[Sample]) -> Vec<StatementDelta> {
     after
         .iter()
         .filter_map(|s| {
-            let old = earlier.get(&key(s)).filter(|o| o.calls <= s.calls);
+            // Rows as well: counters that were reset may have more calls again.
+            let same = |o: &&&StatementCounters| o.calls <= s.calls && o.rows <= s.rows;
+            let old = earlier.get(&key(s)).filter(same);
             let calls = s.calls - old.map_or(0, |o| o.calls);
             if calls <= 0 {
                 return None;

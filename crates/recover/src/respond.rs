@@ -320,13 +320,15 @@ fn proposal(runbook: &Runbook) -> String {
     format!("proposes: {} ({steps}; {loses}: {})", runbook.title, runbook.loss.explain)
 }
 
-/// The action and the object it is for: sessions for signals, else relations.
+/// The action and the object it is for: sessions for signals, else relations. What was only asked
+/// for, since it may have been meant, may be done once it is certain that it was not.
 fn key(action: &str, likely: &Likely) -> String {
     let pids = likely.pids.iter().map(|p| p.to_string()).collect::<Vec<_>>().join(",");
     let names = likely.relations.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let signals = ["terminate", "cancel", "end_xmin"].iter().any(|a| action.starts_with(a));
     let what = if signals { pids } else { names };
-    format!("{action} {what}")
+    let asked = if likely.perhaps_meant { " if it was not meant" } else { "" };
+    format!("{action} {what}{asked}")
 }
 
 /// An error with all its causes on one line.

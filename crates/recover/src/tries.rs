@@ -45,7 +45,7 @@ pub struct Tries {
 /// back a third time has a cause that this action does not reach.
 const TRIES_MAX: usize = 3;
 /// A symptom still there this long after a proven action has another cause. Detectors look back
-/// over at most 6 s, counters reach the views a second late.
+/// over at most 10 s, counters reach the views a second late.
 const LINGERS_S: f64 = 15.0;
 /// Pause before what was refused is planned anew; each time it doubles.
 const PAUSE_S: f64 = 3.0;

@@ -200,7 +200,9 @@ impl Watcher {
         let healthy =
             self.last_harm.is_none_or(|l| seconds_between(l, at) >= self.options.healthy_s);
         let what = if healthy {
-            format!("no harm for {} s", human(self.options.healthy_s))
+            let quiet = format!("no harm for {} s", human(self.options.healthy_s));
+            let left = detectors::left(&self.window);
+            if left.is_empty() { quiet } else { format!("taken for meant: {}", left.join("; ")) }
         } else {
             self.accepted()?
         };

@@ -7,6 +7,7 @@ use crate::facts::{
 };
 use crate::forest;
 use crate::reach::Reach;
+use crate::written;
 use pgward_model::prelude::*;
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "schema_data_loss",
     name: "Mass DELETE, UPDATE, TRUNCATE or DROP by a script",
     necessary: "a table in use was dropped or emptied, or a large share of its rows was written at once",
-    explains: &["relation_vanished", "mass_write", "error_burst"],
+    explains: &["relation_vanished", "mass_write", "rows_missing", "error_burst"],
     actions: &["restore_table", "refill_table", "undo_rows"],
     prevention: &[
         "Send changes through `pgward apply`: it refuses drops of live tables and undeclared bulk changes",
@@ -30,8 +31,11 @@ fn judge(case: &Case) -> Verdict {
     if !vanished.is_empty() {
         return dropped(case, &vanished);
     }
-    if let Some(symptom) = case.symptoms.iter().find(|s| s.detector == "mass_write") {
-        return rewritten(case, symptom);
+    let written = writes(case);
+    if let Some(first) = written.first() {
+        let committed = written.iter().find_map(|symptom| committed(case, symptom));
+        let noticed = written.iter().find(|s| s.detector == "mass_write").unwrap_or(first);
+        return committed.unwrap_or_else(|| rewritten(case, noticed));
     }
     if let Some(unknown) = complete(case, "ddl", "DDL was not seen") {
         return unknown;
@@ -148,85 +152,51 @@ fn author<'a>(case: &'a Case, event: &'a DdlEvent) -> (&'a str, &'a str) {
     if !event.role.is_empty() || !event.command.starts_with("TRUNCATE") {
         return (&event.role, &event.statement);
     }
-    match new_statements(case, &["TRUNCATE"]).as_slice() {
+    match new_truncates(case).as_slice() {
         [only] => (&only.role, &only.text),
         _ => (&event.role, &event.statement),
     }
 }
 
-/// Statements that begin with one of the verbs, as counted last, which nobody had run before the
-/// onset.
-fn new_statements<'a>(case: &'a Case, verbs: &[&str]) -> Vec<&'a StatementCounters> {
-    let mut all = all_new(case);
-    all.retain(|s| verbs.contains(&verb(&s.text).as_str()));
-    all
+/// TRUNCATEs that nobody had run before the onset.
+fn new_truncates(case: &Case) -> Vec<&StatementCounters> {
+    let mut new = written::first_run(&case.window, case.onset, case.window.now());
+    new.retain(|s| verb(&s.text) == "TRUNCATE");
+    new
 }
 
-fn all_new(case: &Case) -> Vec<&StatementCounters> {
-    fn counted(samples: &[Sample]) -> Option<&[StatementCounters]> {
-        samples.iter().rev().find_map(|s| s.statements.as_deref())
-    }
-    let before = counted(case.window.baseline()).unwrap_or_default();
-    let now = counted(case.window.recent()).unwrap_or_default();
-    let known = |s: &StatementCounters| {
-        before.iter().any(|b| (b.query_id, &b.role, b.calls) == (s.query_id, &s.role, s.calls))
-    };
-    let ran = |s: &StatementCounters| {
-        !known(s) && before.iter().all(|b| (b.query_id, &b.role) != (s.query_id, &s.role))
-    };
-    now.iter().filter(|s| ran(s)).collect()
-}
-
-/// The statement that wrote what was measured, by its own count of rows, and the errors of others
-/// that name the table since: written rows that nobody stumbles over are left alone.
+/// The statement that wrote what was measured, and what others feel of it since: statements that
+/// fail, or that no longer find what they found. Rows that nobody misses are left alone.
 fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
     let first = symptom.evidence().first()?;
     let (n_written, relation) = (first.value?, symptom.relations.first()?);
-    let writers = new_statements(case, &["UPDATE", "DELETE", "MERGE", "WITH"]);
-    let enough = |s: &&&StatementCounters| {
-        s.rows as f64 >= 0.5 * n_written && mentions(&s.text, &relation.name)
+    let reach = |text: &str| Reach::of(case, text);
+    let writer = written::writer(&case.window, symptom.since, n_written, relation, reach)?;
+    // Rows that are not found may be meant to be gone. A few errors are nothing unusual in the
+    // minutes for which that is an incident: only a burst of them says that they were not.
+    let burst = case.symptoms.iter().any(|s| s.detector == "error_burst");
+    let (missing, failing) = (missing(case, relation), failing(case, symptom, relation, writer));
+    let (feels, felt, perhaps_meant) = match (missing, failing) {
+        (Some((says, evidence)), _) if !burst => (says, evidence, true),
+        (_, Some((says, evidence))) => (says, evidence, false),
+        (Some((says, evidence)), None) => (says, evidence, true),
+        (None, None) => return None,
     };
-    let writer = writers.iter().find(enough).copied().or_else(|| hidden(case, relation))?;
-    let mut on_it = names(case, relation);
-    let recent = case.window.recent();
-    let mut failed: Vec<&LogEntry> = recent.iter().flat_map(|s| &s.log).collect();
-    failed.retain(|e| {
-        is_statement_error(e)
-            && e.role != writer.role
-            && seconds_between(symptom.since, e.at) > -FOLLOWS_S
-            && on_it(e)
-    });
-    let before = case.window.baseline().iter().flat_map(|s| &s.log);
-    let n_before = before.filter(|e| is_statement_error(e) && on_it(e));
-    let per_s = failed.len() as f64 / seconds_of(recent);
-    let per_s_before = n_before.count() as f64 / seconds_of(case.window.baseline());
-    let example = failed.first().filter(|_| failed.len() >= 3 && per_s > 3.0 * per_s_before)?;
-    let sender = recent.iter().flat_map(|s| &s.sessions).find(|s| {
+    let sender = case.window.recent().iter().flat_map(|s| &s.sessions).find(|s| {
         s.role == writer.role
             && verb(&s.query) == verb(&writer.text)
             && Reach::of(case, &s.query).touches(relation)
     });
-    let n =
-        human(if writer.rows as f64 >= 0.5 * n_written { writer.rows as f64 } else { n_written });
+    let is_own = written::wrote(writer, n_written);
+    let n = human(if is_own { writer.rows as f64 } else { n_written });
     let says = format!(
-        "role {}{} has changed {n} rows of {relation}{}: {}. Since then {} statements on it fail: {} ({})",
+        "role {}{} has changed {n} rows of {relation}{}: {}. Since then {feels}",
         writer.role,
         sender.map_or(String::new(), |s| format!(" ({}, pid {})", s.application, s.pid)),
         rows_before(case, relation).map_or(String::new(), |n| format!(", which had {}", human(n))),
         cut(sender.map_or(&*writer.text, |s| &s.query), 200),
-        failed.len(),
-        cut(&example.message, 80),
-        example.sqlstate,
     );
-    let errors = Evidence::measured(
-        format!("statements on {relation} that fail since"),
-        per_s,
-        "errors/s",
-        logged(example),
-    )
-    .against(per_s_before)
-    .at(case.window.now());
-    let (what, n, unit) = match writer.rows as f64 >= 0.5 * n_written {
+    let (what, n, unit) = match is_own {
         true => ("rows changed by one statement of", writer.rows, "rows"),
         false => (
             "calls of the one new statement that reaches it, through a function, by",
@@ -242,24 +212,66 @@ fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
     )
     .against(0.0)
     .at(case.window.now());
-    Some(Verdict::Likely(
-        Likely::new(0.88, says, first.clone())
-            .and(errors)
-            .and(rows)
-            .on(symptom.relations.iter().cloned())
-            .by(sender.map(|s| s.pid))
-            .act(&["undo_rows"]),
-    ))
+    let mut likely = Likely::new(0.88, says, first.clone())
+        .and(felt)
+        .and(rows)
+        .on(symptom.relations.iter().cloned())
+        .by(sender.map(|s| s.pid))
+        .act(&["undo_rows"]);
+    likely.perhaps_meant = perhaps_meant;
+    Some(Verdict::Likely(likely))
 }
 
-/// The one statement, first run since the onset, that calls a function which writes and reaches the
-/// table: its rows are counted for no statement.
-fn hidden<'a>(case: &'a Case, relation: &Relation) -> Option<&'a StatementCounters> {
-    let mut calls = all_new(case).into_iter().filter(|s| {
-        let reach = Reach::of(case, &s.text);
-        !reach.writers.is_empty() && reach.touches(relation)
+/// The errors of others that name the table since.
+fn failing(
+    case: &Case,
+    symptom: &Symptom,
+    relation: &Relation,
+    writer: &StatementCounters,
+) -> Option<(String, Evidence)> {
+    let mut on_it = names(case, relation);
+    let recent = case.window.recent();
+    let mut failed: Vec<&LogEntry> = recent.iter().flat_map(|s| &s.log).collect();
+    failed.retain(|e| {
+        is_statement_error(e)
+            && !is_chance(&e.sqlstate)
+            && e.role != writer.role
+            && seconds_between(symptom.since, e.at) > -FOLLOWS_S
+            && on_it(e)
     });
-    calls.next().filter(|_| calls.next().is_none())
+    let before = case.window.baseline().iter().flat_map(|s| &s.log);
+    let n_before = before.filter(|e| is_statement_error(e) && on_it(e));
+    let per_s = failed.len() as f64 / seconds_of(recent);
+    let per_s_before = n_before.count() as f64 / seconds_of(case.window.baseline());
+    let example = failed.first().filter(|_| failed.len() >= 3 && per_s > 3.0 * per_s_before)?;
+    let says = format!(
+        "{} statements on it fail: {} ({})",
+        failed.len(),
+        cut(&example.message, 80),
+        example.sqlstate
+    );
+    let errors = Evidence::measured(
+        format!("statements on {relation} that fail since"),
+        per_s,
+        "errors/s",
+        logged(example),
+    );
+    Some((says, errors.against(per_s_before).at(case.window.now())))
+}
+
+/// Errors that say nothing of the rows: of connections, of what runs at the same time or takes too
+/// long, and of a key that is there already.
+fn is_chance(sqlstate: &str) -> bool {
+    ["08", "40", "53", "55", "57"].iter().any(|class| sqlstate.starts_with(class))
+        || sqlstate == "23505"
+}
+
+/// What clients no longer find in the table.
+fn missing(case: &Case, relation: &Relation) -> Option<(String, Evidence)> {
+    let missing = case.symptoms.iter().find(|s| {
+        s.detector == "rows_missing" && s.relations.iter().any(|r| r.same_as(relation))
+    })?;
+    Some((format!("clients find {}", missing.title), missing.evidence().get(1)?.clone()))
 }
 
 /// Texts of failing statements that are looked through; the rest differ in their constants.
@@ -283,7 +295,13 @@ fn names<'a>(case: &'a Case, relation: &'a Relation) -> impl FnMut(&LogEntry) ->
 }
 
 /// The counters that tell of a write reach the view after the first statement that fails for it.
-const FOLLOWS_S: f64 = 15.0; // an idle backend reports within 10 s
+const FOLLOWS_S: f64 = written::LATE_S;
+
+/// What tells of rows written at once, where clients miss them first.
+fn writes(case: &Case) -> Vec<&Symptom> {
+    let of = |detector: &'static str| case.symptoms.iter().filter(move |s| s.detector == detector);
+    of("rows_missing").chain(of("mass_write")).collect()
+}
 
 /// The change is blamed only where a session that harmed others did it: rows that a batch
 /// of daily life writes hurt nobody and are left alone.
@@ -291,9 +309,6 @@ fn rewritten(case: &Case, symptom: &Symptom) -> Verdict {
     let Some(evidence) = symptom.evidence().first().cloned() else {
         return Verdict::unknown("how many rows were written");
     };
-    if let Some(verdict) = committed(case, symptom) {
-        return verdict;
-    }
     let culprit = case
         .window
         .recent()
@@ -391,6 +406,43 @@ mod tests {
             .filter_map(|d| Some(d.relation.as_ref()?.name.as_str()))
             .collect();
         assert_eq!(blamed, ["wallet", "movement_old"]);
+    }
+
+    #[test]
+    fn who_made_rows_vanish_is_named_and_may_have_meant_it() {
+        let mut samples = healthy(60);
+        for (i, sample) in (0..).zip(&mut samples) {
+            let purge = StatementCounters {
+                query_id: 2,
+                role: "deploy".to_owned(),
+                text: "DELETE FROM orders WHERE paid".into(),
+                calls: 1,
+                total_ms: 9.0,
+                rows: 900,
+                blks: 90,
+                blks_read: 0,
+                squares_ms2: 0.0,
+            };
+            sample.statements = Some(if i > 40 { vec![purge] } else { Vec::new() });
+        }
+        let mut case = case(samples, 40);
+        let evidence = |n: f64, unit: &str| {
+            Evidence::measured("x", n, unit, Source::new(SourceKind::Sample, "")).against(30.0)
+        };
+        let orders = Relation::new("public", "orders");
+        let symptom = |detector: &str, weight| {
+            let title = "3 rows a call, 30 before";
+            Symptom::new(detector, at(40), at(59), weight, title, evidence(900.0, "rows"))
+                .and(evidence(3.0, "rows/call"))
+                .on([orders.clone()])
+        };
+        case.symptoms = vec![symptom("mass_write", Weight::Notice)];
+        assert!(matches!(judge(&case), Verdict::Unknown { .. }));
+        case.symptoms.push(symptom("rows_missing", Weight::Harm));
+        let verdict = judge(&case);
+        let likely = verdict.likely().unwrap();
+        assert!(likely.perhaps_meant && likely.says.contains("role deploy"), "{}", likely.says);
+        assert_eq!(likely.actions, ["undo_rows"]);
     }
 
     #[test]

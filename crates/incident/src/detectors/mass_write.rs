@@ -20,11 +20,11 @@ const SHARE: f64 = 0.10; // the share from which a change must be declared to pa
 type Tables<'a> = HashMap<u32, &'a TableCounters>;
 
 /// What was written between two samples.
-struct Write<'a> {
-    since: Timestamp,
-    at: Timestamp,
-    table: &'a TableCounters,
-    n: i64,
+pub(super) struct Write<'a> {
+    pub(super) since: Timestamp,
+    pub(super) at: Timestamp,
+    pub(super) table: &'a TableCounters,
+    pub(super) n: i64,
     /// Live rows before it: an update leaves its dead rows among the live ones for a while.
     n_live: i64,
 }
@@ -36,27 +36,39 @@ impl Write<'_> {
 }
 
 fn detect(window: &Window) -> Vec<Symptom> {
+    let all = after(window, window.baseline_until);
+    all.iter().map(|(w, usual)| symptom(window, w, *usual)).collect()
+}
+
+/// Mass writes after that moment, each with the rows of the busiest interval before it.
+pub(super) fn after(window: &Window, until: Timestamp) -> Vec<(Write<'_>, i64)> {
     let counted: Vec<(Timestamp, &[TableCounters])> =
         window.samples.iter().filter_map(|s| Some((s.at, s.tables.as_deref()?))).collect();
     let mut suspects: Vec<Write<'_>> = Vec::new();
-    let first_after = counted.partition_point(|(at, _)| *at <= window.baseline_until);
+    let first_after = counted.partition_point(|(at, _)| *at <= until);
     let from = first_after.saturating_sub(1);
     for ((since, before), (at, after)) in counted.iter().zip(counted.iter().skip(1)).skip(from) {
-        let old = by_oid(before);
-        let writes = after.iter().filter_map(|table| {
-            let (n, n_live) = written(&old, table)?;
+        // Mostly in the same order; to sort thousands of tables each second would be dear.
+        let mut sorted: Option<Tables<'_>> = None;
+        let mut old = |place: usize, oid: u32| match before.get(place) {
+            Some(table) if table.oid == oid => Some(table),
+            _ => sorted.get_or_insert_with(|| by_oid(before)).get(&oid).copied(),
+        };
+        let writes = after.iter().enumerate().filter_map(|(place, table)| {
+            let (n, n_live) = written(old(place, table.oid)?, table);
             Some(Write { since: *since, at: *at, table, n, n_live })
         });
-        suspects.extend(writes.filter(|w| *at > window.baseline_until && w.share_of(w.n) >= SHARE));
+        suspects.extend(writes.filter(|w| *at > until && w.share_of(w.n) >= SHARE));
     }
     let usual = busiest(counted.get(..first_after).unwrap_or(&[]), &suspects);
+    let of = |w: &Write<'_>| usual.get(&w.table.oid).copied().unwrap_or(0);
     suspects
-        .iter()
-        .map(|w| (w, usual.get(&w.table.oid).copied().unwrap_or(0)))
-        .filter(|(w, usual)| w.n > 20 * (*usual).max(1))
+        .into_iter()
+        .map(|w| (of(&w), w))
+        .filter(|(usual, w)| w.n > 20 * (*usual).max(1))
         // A few rows that everybody writes: all of them at once is what each interval brings.
-        .filter(|(w, usual)| w.share_of(*usual) < SHARE)
-        .map(|(w, usual)| symptom(window, w, usual))
+        .filter(|(usual, w)| w.share_of(*usual) < SHARE)
+        .map(|(usual, w)| (w, usual))
         .collect()
 }
 
@@ -76,7 +88,7 @@ fn busiest(
         let now: Tables<'_> =
             tables.iter().filter(|t| wanted.contains(&t.oid)).map(|t| (t.oid, t)).collect();
         for (oid, table) in &now {
-            let n = written(&before, table).map_or(0, |(n, _)| n);
+            let n = before.get(oid).map_or(0, |old| written(old, table).0);
             let known = most.entry(*oid).or_insert(0);
             *known = n.max(*known);
         }
@@ -90,11 +102,10 @@ fn by_oid(tables: &[TableCounters]) -> Tables<'_> {
 }
 
 /// Rows written since, and how many lived before; never fewer than they can have been.
-fn written(before: &Tables<'_>, now: &TableCounters) -> Option<(i64, i64)> {
-    let old = before.get(&now.oid)?;
+fn written(old: &TableCounters, now: &TableCounters) -> (i64, i64) {
     let n = (now.updated - old.updated).max(0) + (now.deleted - old.deleted).max(0);
     let n_live = if old.n_live > 0 { old.rows() } else { now.n_live.max(n) };
-    Some((n, n_live))
+    (n, n_live)
 }
 
 fn symptom(window: &Window, write: &Write<'_>, usual: i64) -> Symptom {

@@ -5,6 +5,7 @@ use super::{Action, Cx, plan as refuse, runbook, step};
 use crate::error::Error;
 use crate::moment::{self, Writer};
 use pgward_incident::reach::Reach;
+use pgward_incident::written;
 use pgward_model::prelude::*;
 use pgward_sql::action::Action as Change;
 use std::collections::BTreeSet;
@@ -26,12 +27,19 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let measured: Vec<&Symptom> = case
         .symptoms
         .iter()
-        .filter(|s| s.detector == "mass_write")
+        .filter(|s| ["mass_write", "rows_missing"].contains(&s.detector.as_str()))
         .filter(|s| s.relations.iter().any(|r| r.same_as(relation)))
         .collect();
     let n_live = case.window.table(relation).map_or(0.0, |t| t.n_live as f64);
-    let culprit = moment::largest_writer(cx, relation, &measured, n_live, before(case))?;
-    let loss = match did_it(likely, case, relation, &culprit) {
+    let culprit = moment::largest_writer(cx, relation, &measured, n_live, before(case, &measured))?;
+    let loss = match did_it(likely, case, relation, &measured, &culprit) {
+        Some(how) if likely.perhaps_meant => Loss {
+            n_rows: Some(culprit.n_written),
+            explain: format!(
+                "{how}; but nothing fails by it, so it may have been meant: that is for a person \
+                 to say; newer values of others stay"
+            ),
+        },
         Some(how) => {
             Loss { n_rows: Some(0), explain: format!("{how}; newer values of others stay") }
         }
@@ -81,10 +89,16 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     ))
 }
 
-/// The last WAL position that is known from before the onset.
-fn before(case: &Case) -> Option<&str> {
-    let before = case.window.baseline().iter().rev().filter_map(|s| s.wal.as_ref());
-    before.map(|w| w.lsn.as_str()).find(|lsn| !lsn.is_empty())
+/// The last WAL position of the baseline, from before the first that was measured can have been
+/// written: an idle session reports its rows late. Else the first there is.
+fn before<'a>(case: &'a Case, measured: &[&Symptom]) -> Option<&'a str> {
+    let baseline = case.window.baseline().iter();
+    let mut known = baseline.filter_map(|s| Some((s.at, s.wal.as_ref()?.lsn.as_str())));
+    let first = known.find(|(_, lsn)| !lsn.is_empty())?;
+    let is_before =
+        |at: Timestamp| measured.iter().all(|s| seconds_between(at, s.since) >= written::LATE_S);
+    let last = known.rfind(|(at, lsn)| !lsn.is_empty() && is_before(*at));
+    Some(last.unwrap_or(first).1)
 }
 
 /// The session to blame, while it is in a transaction by the last sample: what it holds must be
@@ -106,8 +120,14 @@ const GOES_ON_S: f64 = 5.0;
 ///   life only, which do not write a large share of it.
 /// - one statement, first run since the onset, has changed as many rows of the table as the
 ///   transaction did.
-fn did_it(likely: &Likely, case: &Case, table: &Relation, writer: &Writer) -> Option<&'static str> {
-    if let Some(proof) = counted(likely, case, table, writer) {
+fn did_it(
+    likely: &Likely,
+    case: &Case,
+    table: &Relation,
+    measured: &[&Symptom],
+    writer: &Writer,
+) -> Option<&'static str> {
+    if let Some(proof) = counted(likely, case, table, measured, writer) {
         return Some(proof);
     }
     let samples = || case.window.samples.iter().flat_map(|s| &s.sessions);
@@ -147,29 +167,31 @@ fn counted(
     likely: &Likely,
     case: &Case,
     table: &Relation,
+    measured: &[&Symptom],
     writer: &Writer,
 ) -> Option<&'static str> {
     let by_statement = |e: &Evidence| e.source.detail.starts_with("statements:");
     if !likely.evidence().iter().any(by_statement) {
         return None;
     }
-    let newest = |samples: &[Sample]| {
-        samples.iter().rev().find_map(|s| s.statements.clone()).unwrap_or_default()
+    let reach = |text: &str| Reach::of(case, text);
+    let since = measured.iter().map(|s| s.since).min().unwrap_or(case.onset);
+    if written::is_daily(&case.window, since, writer.n_written as f64, table, &reach) {
+        return None;
+    }
+    // By its name, through a view, or as a part of a partitioned table.
+    let itself = |s: &StatementCounters| {
+        changes(&s.text, table) || (written::changes(&s.text) && reach(&s.text).touches(table))
     };
-    let before = newest(case.window.baseline());
-    let known = |s: &StatementCounters| {
-        before.iter().any(|b| (b.query_id, &b.role) == (s.query_id, &s.role))
-    };
-    let now = newest(case.window.recent());
     // A function's rows are counted for no statement: that no other can have done it must do.
     let calls = |s: &StatementCounters| {
-        let reach = Reach::of(case, &s.text);
+        let reach = reach(&s.text);
         !reach.writers.is_empty() && reach.touches(table)
     };
-    let mut writers =
-        now.iter().filter(|s| !known(s)).filter(|s| changes(&s.text, table) || calls(s));
+    let new = written::first_run(&case.window, since, written::until(since));
+    let mut writers = new.into_iter().filter(|s| itself(s) || calls(s));
     let one = writers.next().filter(|_| writers.next().is_none())?;
-    if !changes(&one.text, table) {
+    if !itself(one) {
         return Some("no other statement that is new can have written into the table");
     }
     (one.rows.unsigned_abs() == writer.n_written)
@@ -244,7 +266,7 @@ mod tests {
             target_lsn: String::new(),
         };
         let table = Relation::new("public", "accounts");
-        did_it(&Likely::new(0.9, "x", fact).by([2]), &case, &table, &writer)
+        did_it(&Likely::new(0.9, "x", fact).by([2]), &case, &table, &[], &writer)
     }
 
     #[test]
