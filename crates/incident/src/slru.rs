@@ -13,8 +13,9 @@ pub(crate) struct Pages {
 /// operating system, and one that is in memory. To wait for others at it is counted by the waits.
 const READ_S: f64 = 2e-6;
 const HIT_S: f64 = 1e-7;
-/// Of the time that statements have lost, what lookups must take by that least count.
-const SHARE: f64 = 0.2;
+/// Of the time that statements have lost, what lookups must take by that least count: on a busy
+/// machine they take several times as long, and everything else loses time too.
+const SHARE: f64 = 0.1;
 /// Readings come every 2 s, and a server reports what it counts a second late.
 const LOOKED_S: f64 = 5.0;
 /// Long enough for a storm that has passed to be seen as one beside the calm after it.
