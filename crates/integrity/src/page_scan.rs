@@ -36,6 +36,8 @@ pub struct Scanner {
     /// A pass has begun and its end was not reported.
     in_pass: bool,
     pace: Pace,
+    /// When to look next for those who wait for the current relation.
+    next_look: clock::Deadline,
     /// Gaps that hold for a whole pass, told once in it.
     told: Vec<String>,
 }
@@ -88,6 +90,8 @@ const NO_ROW: u32 = 65_535;
 
 /// We stand in a lock queue no longer than this: nobody may wait behind us.
 const LOCK_TIMEOUT: &str = "20ms";
+/// A rewrite that waits is told from one look to the next.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How fast the scan may go, from how its last portions went.
 struct Pace {
@@ -165,6 +169,7 @@ impl Scanner {
             pass: 0,
             in_pass: false,
             pace: Pace { usual_s: None, slower: 1.0 },
+            next_look: clock::Deadline::after(LOOK_EVERY),
             told: Vec::new(),
         }
     }
@@ -220,6 +225,7 @@ impl Scanner {
         deadline: clock::Deadline,
         report: &mut ScanReport,
     ) -> Result<(), Error> {
+        self.resume(session, report)?;
         while !deadline.passed() && report.damaged.is_empty() {
             let begin = clock::instant();
             let Some(mut cursor) = self.next_cursor(session, report)? else {
@@ -272,6 +278,21 @@ impl Scanner {
         of_rate.max(of_pass)
     }
 
+    /// Leaves a relation that takes long to those who have asked for it since. In between the time
+    /// limit for locks must do: to look at all locks costs the server more than to read a portion.
+    fn resume(&mut self, session: &Session, report: &mut ScanReport) -> Result<(), Error> {
+        if !self.next_look.passed() {
+            return Ok(());
+        }
+        self.next_look = clock::Deadline::after(LOOK_EVERY);
+        if let Some(cursor) = self.current.take()
+            && !self.wanted(session, &cursor.table, report)?
+        {
+            self.current = Some(cursor);
+        }
+        Ok(())
+    }
+
     /// Where to read next; `None` when a pass is complete.
     fn next_cursor(
         &mut self,
@@ -279,10 +300,9 @@ impl Scanner {
         report: &mut ScanReport,
     ) -> Result<Option<Cursor>, Error> {
         if let Some(cursor) = self.current.take() {
-            if !self.wanted(session, &cursor.table, report)? {
-                return Ok(Some(cursor));
-            }
-        } else if !self.in_pass {
+            return Ok(Some(cursor));
+        }
+        if !self.in_pass {
             self.begin_pass(session, report)?;
         }
         while let Some(table) = self.queue.pop_front() {
@@ -543,7 +563,7 @@ fn named_in(message: &str) -> Option<Named> {
 }
 
 fn gap(why: String) -> Gap {
-    Gap { sampler: "page_scan".to_owned(), why }
+    Gap { sampler: "integrity".to_owned(), why }
 }
 
 #[cfg(test)]

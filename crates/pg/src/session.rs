@@ -317,7 +317,9 @@ impl Session {
     pub fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         let text = self.marked(sql);
         match self.purpose {
-            Purpose::Watch => self.bounded(sql, self.repeated.query(&self.client, &text, params)),
+            Purpose::Watch | Purpose::Inspect => {
+                self.bounded(sql, self.repeated.query(&self.client, &text, params))
+            }
             // One message instead of three.
             _ if params.is_empty() => self.bounded(sql, self.client.query_typed(&text, &[])),
             _ => self.bounded(sql, self.client.query(&text, params)),

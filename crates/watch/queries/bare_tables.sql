@@ -1,11 +1,6 @@
 -- Tables that hold rows and that this role may read: how many there are, and each that is without
--- statistics of any column; one that has some stands for all where none is without. Since: 14
-WITH known AS MATERIALIZED (
-    SELECT DISTINCT
-        p.schemaname,
-        p.tablename
-    FROM pg_catalog.pg_stats p
-)
+-- statistics of any column; one that has some stands for all where none is without. Table by table,
+-- since the view asks for the right to each column before it looks whose it is. Since: 14
 SELECT
     t.n_tables,
     t.schemaname::text,
@@ -15,12 +10,17 @@ FROM (
     SELECT
         s.schemaname,
         s.relname,
-        k.tablename IS NULL AS is_bare,
+        k.is_known IS NULL AS is_bare,
         pg_catalog.count(*) OVER () AS n_tables,
-        pg_catalog.row_number() OVER (ORDER BY k.tablename IS NOT NULL, s.n_live_tup DESC) AS place
+        pg_catalog.row_number() OVER (ORDER BY k.is_known NULLS FIRST, s.n_live_tup DESC) AS place
     FROM pg_catalog.pg_stat_user_tables s
     JOIN pg_catalog.pg_class c ON c.oid = s.relid
-    LEFT JOIN known k ON k.schemaname = s.schemaname AND k.tablename = s.relname
+    LEFT JOIN LATERAL (
+        SELECT true AS is_known
+        FROM pg_catalog.pg_stats p
+        WHERE p.schemaname = s.schemaname AND p.tablename = s.relname
+        LIMIT 1
+    ) k ON true
     WHERE s.n_live_tup > 0
       AND NOT c.relrowsecurity
       AND s.schemaname <> 'pgward'

@@ -12,5 +12,5 @@ SELECT
     a.last_archived_time,
     a.last_failed_time,
     pg_catalog.current_setting('archive_mode') <> 'off',
-    (SELECT s.setting::float8 * 1048576 FROM pg_catalog.pg_settings s WHERE s.name = 'max_wal_size')
+    pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size'))::float8
 FROM position p, pg_catalog.pg_stat_archiver a

@@ -3,6 +3,7 @@
 use crate::changes::News;
 use crate::error::Error;
 use crate::log_reader::LogReader;
+use crate::samplers::planner::Versions;
 use crate::samplers::tables::Files;
 use pgward_integrity::page_scan::{ScanReport, Scanner};
 use pgward_model::prelude::*;
@@ -38,6 +39,10 @@ pub struct Eyes {
     /// Settings that wait for a restart, as first seen.
     pub pending: BTreeMap<String, ConfigChange>,
     pub privileges: Option<BTreeMap<String, String>>,
+    /// As last read, and when.
+    pub(crate) versions: Option<(Timestamp, Versions)>,
+    /// When the probe connects next while nothing is wrong.
+    pub(crate) next_probe: Deadline,
     pub data_dir: Option<PathBuf>,
     pub(crate) files: Files,
     /// Blocks known or suspected to be damaged; looked at again until they read.
@@ -99,6 +104,8 @@ impl Eyes {
             settings: None,
             pending: BTreeMap::new(),
             privileges: None,
+            versions: None,
+            next_probe: Deadline::after(Duration::ZERO),
             data_dir: None,
             files: Files::default(),
             suspects: BTreeSet::new(),

@@ -14,7 +14,7 @@ mod integrity;
 mod jobs;
 mod keys;
 mod log;
-mod planner;
+pub(crate) mod planner;
 mod privileges;
 mod probe;
 mod replication;

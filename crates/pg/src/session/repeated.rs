@@ -1,5 +1,5 @@
-//! Queries that a watching session repeats: parsed and planned by the server once, so that a
-//! second costs it one transaction and one round trip where it would cost two and a plan.
+//! Queries that a session repeats which watches or scans: parsed and planned by the server once,
+//! so that a second costs it one transaction and one round trip where it would cost two and a plan.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -7,7 +7,8 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
-/// Samplers send some fifty texts; a scan that names each table in its own would send thousands.
+/// Samplers send some fifty texts; a scan, which names each table in its own, sends thousands and
+/// repeats those of the table where it is.
 const STATEMENTS_MAX: usize = 128;
 
 /// The texts that a session has sent, and the statement of each that it has sent twice.

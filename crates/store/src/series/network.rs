@@ -22,7 +22,7 @@ const COLUMNS: &[Column] = &[
     column("closed", Holds::Yes, "did the host answer that nobody listens on the port?"),
     column("dns_ms", Holds::Millis, "resolving the server's name; NULL: an address, or in vain"),
     column("dns_failed", Holds::Yes, "did the name not resolve?"),
-    column("tcp_ms", Holds::Millis, "TCP handshake alone; NULL on a unix socket"),
+    column("tcp_ms", Holds::Millis, "TCP handshake alone; NULL where none was tried"),
     column("connect_ms", Holds::Millis, "mean time of a new connection that came up"),
     column("round_trip_ms", Holds::Millis, "SELECT 1 over the standing connection"),
 ];

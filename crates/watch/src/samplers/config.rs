@@ -13,7 +13,16 @@ pub(super) static SAMPLER: Sampler =
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let session = eyes.session()?;
     let roles = pairs(session, include_str!("../../queries/roles.sql"))?;
-    let mut settings = pairs(session, include_str!("../../queries/settings.sql"))?;
+    let (mut settings, mut waiting) = (BTreeMap::new(), BTreeMap::new());
+    for row in session.query(include_str!("../../queries/settings.sql"), &[])? {
+        let name: String = get(&row, 0)?;
+        if let Some(value) = get::<Option<String>>(&row, 2)? {
+            waiting.insert(name.clone(), value);
+        }
+        if let Some(value) = get::<Option<String>>(&row, 1)? {
+            settings.insert(name, value);
+        }
+    }
     settings.extend(pairs(session, include_str!("../../queries/role_settings.sql"))?);
     for (kind, known, new) in
         [("role", &mut eyes.roles, roles), ("setting", &mut eyes.settings, settings)]
@@ -23,18 +32,21 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         }
         *known = Some(new);
     }
-    sample.pending = Some(pending(eyes, sample.at)?);
+    sample.pending = Some(pending(eyes, waiting, sample.at)?);
     Ok(())
 }
 
 /// Where ALTER SYSTEM writes; read as far as anybody's settings reach.
 const AUTO_CONF: &str = "SELECT pg_catalog.pg_read_file('postgresql.auto.conf', 0, 1048576, true)";
 
-/// What a restart would change, with the time we first saw it. Without the right to read the
-/// file that ALTER SYSTEM writes, the new value is not told.
-fn pending(eyes: &mut Eyes, at: Timestamp) -> Result<Vec<ConfigChange>, Error> {
+/// What a restart would change (names and present values), with the time we first saw it. Without
+/// the right to read the file that ALTER SYSTEM writes, the new value is not told.
+fn pending(
+    eyes: &mut Eyes,
+    waiting: BTreeMap<String, String>,
+    at: Timestamp,
+) -> Result<Vec<ConfigChange>, Error> {
     let session = eyes.session()?;
-    let waiting = pairs(session, include_str!("../../queries/pending.sql"))?;
     let written = if waiting.is_empty() {
         BTreeMap::new()
     } else {

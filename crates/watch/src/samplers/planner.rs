@@ -4,7 +4,7 @@ use super::Sampler;
 use crate::error::Error;
 use crate::eyes::Eyes;
 use pgward_model::prelude::*;
-use pgward_pg::session::get;
+use pgward_pg::session::{Session, get};
 
 pub(super) static SAMPLER: Sampler = Sampler {
     id: "planner",
@@ -40,21 +40,48 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             building: get(row, 7)?,
         });
     }
+    let versions = match eyes.versions.take() {
+        Some((at, known)) if (0.0..VERSIONS_S).contains(&seconds_between(at, sample.at)) => {
+            (at, known)
+        }
+        _ => (sample.at, versions(eyes.session()?)?),
+    };
+    planner.collations_changed.clone_from(&versions.1.collations_changed);
+    planner.extensions_behind.clone_from(&versions.1.extensions_behind);
+    planner.collation_unversioned = versions.1.collation_unversioned;
+    eyes.versions = Some(versions);
+    sample.planner = Some(planner);
+    Ok(())
+}
+
+/// Versions change with packages. To read them the server opens a file an extension, and looks
+/// through the columns of all indexes.
+const VERSIONS_S: f64 = 30.0;
+
+/// What was built for another version than the one that is there.
+#[derive(Debug, Default)]
+pub(crate) struct Versions {
+    collations_changed: Vec<String>,
+    extensions_behind: Vec<String>,
+    collation_unversioned: bool,
+}
+
+fn versions(session: &Session) -> Result<Versions, Error> {
+    let mut versions = Versions::default();
     for row in &session.query(include_str!("../../queries/versions.sql"), &[])? {
         let what = get(row, 1)?;
         match get::<String>(row, 0)?.as_str() {
-            "collation" => planner.collations_changed.push(what),
-            _ => planner.extensions_behind.push(what),
+            "collation" => versions.collations_changed.push(what),
+            _ => versions.extensions_behind.push(what),
         }
     }
-    let version: String =
+    let number: String =
         session.query_one("SELECT pg_catalog.current_setting('server_version_num')", &[])?;
-    planner.collation_unversioned = version.parse::<i32>().unwrap_or(0) < DATABASE_COLLATION_SINCE;
-    if !planner.collation_unversioned {
+    versions.collation_unversioned = number.parse::<i32>().unwrap_or(0) < DATABASE_COLLATION_SINCE;
+    if !versions.collation_unversioned {
         for row in &session.query(include_str!("../../queries/database_collation.sql"), &[])? {
-            planner.collations_changed.push(format!("of database {}", get::<String>(row, 0)?));
+            versions.collations_changed.push(format!("of database {}", get::<String>(row, 0)?));
         }
     }
-    sample.planner = Some(planner);
-    Ok(())
+    Ok(versions)
 }

@@ -13,16 +13,20 @@ use std::time::Duration;
 
 pub(super) static SAMPLER: Sampler = Sampler { id: "probe", period_s: 1.0, rights: "LOGIN", take };
 
-/// One in a healthy second; more while an incident is open, so that a loss of some percent
-/// shows within ten seconds.
-const TRIES_QUIET: u32 = 1;
+/// More than one while an incident is open, so that a loss of some percent shows within ten seconds.
 const TRIES_ALARMED: u32 = 4;
+/// A connection costs the server a process: one in two seconds (ticks come a little early or
+/// late) while nothing is wrong; after one that failed the next comes with the next tick.
+const CONNECT_EVERY: Duration = Duration::from_millis(1_500);
 /// Users call a second without connection an outage.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let target = eyes.probe_target.clone();
-    let tries = if eyes.alarmed { TRIES_ALARMED } else { TRIES_QUIET };
+    let tries = match eyes.alarmed {
+        true => TRIES_ALARMED,
+        false => u32::from(eyes.next_probe.passed()),
+    };
     let (dns_ms, dns_failed) = resolve(&target);
     let (mut failed, mut refused) = (0, 0);
     let mut connects = Vec::new();
@@ -37,12 +41,16 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             }
         }
     }
+    if tries > 0 {
+        let pause = if failed > 0 { Duration::ZERO } else { CONNECT_EVERY };
+        eyes.next_probe = clock::Deadline::after(pause);
+    }
     let closed = failed > 0 && is_closed(&eyes.target);
     sample.probe = Some(NetworkProbe {
         tried: tries,
         failed,
         refused,
-        tcp_ms: handshake(&target),
+        tcp_ms: if tries > 0 { handshake(&target) } else { None },
         connect_ms: mean(&connects),
         round_trip_ms: round_trip(eyes),
         dns_ms,
