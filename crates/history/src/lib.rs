@@ -1,8 +1,13 @@
 //! SQL over the history that the vault keeps: read-only, within limits of time and memory.
 
+#[cfg(feature = "datafusion")]
 mod cells;
+#[cfg_attr(not(feature = "datafusion"), path = "left_out.rs")]
 mod engine;
 mod error;
+#[cfg(feature = "datafusion")]
+mod said;
+#[cfg(feature = "datafusion")]
 mod table;
 
 pub use error::Error;
