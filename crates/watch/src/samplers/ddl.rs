@@ -85,6 +85,7 @@ fn from_differences(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     }
     let now = schema(eyes)?;
     eyes.catalog_print = print;
+    super::sessions::ensure(eyes, sample);
     if let Some(before) = &eyes.catalog {
         sample.ddl = differences::between(before, &now, &sample.sessions);
     }

@@ -20,6 +20,16 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     read_into(eyes.session()?, sample)
 }
 
+/// Reads them for a sampler that must know who did something, in a tick that did not. Where that
+/// fails it stays unknown who it was, which is told.
+pub(super) fn ensure(eyes: &mut Eyes, sample: &mut Sample) {
+    if sample.sessions.is_empty()
+        && let Err(error) = take(eyes, sample)
+    {
+        gap(sample, error.to_string());
+    }
+}
+
 /// Fills the sessions of a sample over a session of anyone's.
 pub(crate) fn read_into(session: &Session, sample: &mut Sample) -> Result<(), Error> {
     let (pids, starts) = own::backends();

@@ -48,6 +48,9 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         sample.gaps.push(Gap { sampler: SAMPLER.id.to_owned(), why });
     }
     let emptied = eyes.files.truncated(&tables, &files, sample.at);
+    if !emptied.is_empty() {
+        super::sessions::ensure(eyes, sample);
+    }
     let events = emptied
         .iter()
         .map(|(emptied, t)| differences::truncated(emptied.at, t, emptied.xid, &sample.sessions));
