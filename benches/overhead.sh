@@ -10,8 +10,9 @@
 # Usage: benches/overhead.sh [ROUNDS] [SECONDS] [alone]
 #
 # A round (200 of them) is one turn of SECONDS (2) without and one with, for each watcher. Then each
-# watches 500 sessions and 1,000 statements for 20 s. `alone` leaves out the others. Needs one PostgreSQL installation with contrib (PG_BIN, by
-# default the newest in /usr/lib/postgresql); as root, the server runs as the user postgres.
+# watches 500 sessions and 1,000 statements for 20 s. `alone` leaves out the others. Needs one
+# PostgreSQL installation with contrib (PG_BIN, by default the newest in /usr/lib/postgresql); as
+# root, the server runs as the user postgres.
 # Peers are taken from the PATH (apt-get install prometheus-postgres-exporter pg-activity); one
 # that is not there is told.
 set -euo pipefail

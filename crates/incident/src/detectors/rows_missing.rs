@@ -61,10 +61,6 @@ struct Missing {
 }
 
 impl Missing {
-    fn rows_per_s(&self) -> f64 {
-        (self.before.rows_per_call - self.now.rows_per_call) * self.now.calls_per_s
-    }
-
     fn symptom(self, window: &Window) -> Symptom {
         let Missing { relation, now, before, writer, .. } = &self;
         let written = Evidence::measured(
@@ -112,7 +108,7 @@ fn missing(window: &Window, within_s: f64) -> Vec<Missing> {
     for (write, usual) in writes.iter().filter(|(w, _)| recent(w)) {
         let Some(one) = missed(window, write, *usual) else { continue };
         match worst.iter_mut().find(|m| m.relation == one.relation) {
-            Some(known) if known.rows_per_s() >= one.rows_per_s() => {}
+            Some(known) if fewer(&known.now, &known.before) >= fewer(&one.now, &one.before) => {}
             Some(known) => *known = one,
             None => worst.push(one),
         }
@@ -133,19 +129,16 @@ fn missed(window: &Window, write: &mass_write::Write<'_>, usual: i64) -> Option<
     let reads = now.into_iter().filter(|now| {
         now.calls >= CALLS_MIN && now.role != writer.role && verb(&now.text) == "SELECT"
     });
-    let fewer = reads.filter_map(|now| {
+    let poorer = reads.filter_map(|now| {
         let same = |b: &&StatementDelta| {
             (b.query_id, &b.role) == (now.query_id, &now.role) && b.calls >= CALLS_MIN
         };
         let before = calm.iter().find_map(|calm| calm.iter().find(same))?.clone();
-        let gone = (before.rows_per_call - now.rows_per_call) * now.calls as f64;
-        let less = now.rows_per_call < FOUND * before.rows_per_call && gone >= ROWS_MIN;
+        let n = (before.rows_per_call - now.rows_per_call) * now.calls as f64;
+        let less = now.rows_per_call < FOUND * before.rows_per_call && n >= ROWS_MIN;
         (less && reach(&now.text).touches(relation)).then_some((now, before))
     });
-    let gone = |(now, before): &(StatementDelta, StatementDelta)| {
-        (before.rows_per_call - now.rows_per_call) * now.calls_per_s
-    };
-    let (now, before) = fewer.max_by(|a, b| gone(a).total_cmp(&gone(b)))?;
+    let (now, before) = poorer.max_by(|a, b| fewer(&a.0, &a.1).total_cmp(&fewer(&b.0, &b.1)))?;
     Some(Missing {
         relation: relation.clone(),
         since: write.since,
@@ -156,6 +149,11 @@ fn missed(window: &Window, write: &mass_write::Write<'_>, usual: i64) -> Option<
         now,
         before,
     })
+}
+
+/// Rows a second that are not found any more.
+fn fewer(now: &StatementDelta, before: &StatementDelta) -> f64 {
+    (before.rows_per_call - now.rows_per_call) * now.calls_per_s
 }
 
 /// The samples of the [`BEFORE_S`] that end at that moment.

@@ -40,16 +40,15 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             building: get(row, 7)?,
         });
     }
-    let versions = match eyes.versions.take() {
-        Some((at, known)) if (0.0..VERSIONS_S).contains(&seconds_between(at, sample.at)) => {
-            (at, known)
-        }
+    let is_fresh = |at: Timestamp| (0.0..VERSIONS_S).contains(&seconds_between(at, sample.at));
+    let (at, known) = match eyes.versions.take() {
+        Some((at, known)) if is_fresh(at) => (at, known),
         _ => (sample.at, versions(eyes.session()?)?),
     };
-    planner.collations_changed.clone_from(&versions.1.collations_changed);
-    planner.extensions_behind.clone_from(&versions.1.extensions_behind);
-    planner.collation_unversioned = versions.1.collation_unversioned;
-    eyes.versions = Some(versions);
+    planner.collations_changed.clone_from(&known.collations_changed);
+    planner.extensions_behind.clone_from(&known.extensions_behind);
+    planner.collation_unversioned = known.collation_unversioned;
+    eyes.versions = Some((at, known));
     sample.planner = Some(planner);
     Ok(())
 }
