@@ -10,6 +10,7 @@ use pgward_model::prelude::*;
 use pgward_pg::clock;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::time::Duration;
 
 /// What pgward may do by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,10 @@ const STABLE_TICKS: u32 = 2; // one sample can catch a session between two state
 const SCORE_MIN: f64 = 0.5;
 /// Time for a recovery to show in the samples before the next cause is tried.
 const SETTLE_S: f64 = 3.0; // counters reach the views a second after, samples come each second
+/// What a plan says is true that long, as when nobody is asked; an answer may take hours.
+const FRESH: Duration = Duration::from_secs(10);
+/// Plans that a person is asked to approve, one after the other, before it is given up.
+const ASKED_MAX: u32 = 3;
 
 impl Responder {
     pub fn new(hands: Hands, policy: Policy, approve: Approve) -> Responder {
@@ -175,6 +180,7 @@ impl Responder {
             clock_offset: self.clock_offset,
             cause: next.cause.id,
             action: next.action,
+            fresh: FRESH,
             send,
         };
         std::thread::spawn(move || {
@@ -229,6 +235,8 @@ struct Work {
     clock_offset: jiff::SignedDuration,
     cause: &'static str,
     action: &'static Action,
+    /// A plan younger than this is still true.
+    fresh: Duration,
     send: Sender<Progress>,
 }
 
@@ -267,19 +275,9 @@ impl Work {
         if policy != Policy::Propose && cx.data_dir.is_none() {
             execute::archive_wal(hands, acting, action.id);
         }
-        let runbook = (action.plan)(&cx, likely, case)?;
         let planned = Source::new(SourceKind::Journal, format!("action {}", action.id));
-        self.tell(EventKind::Proposed, proposal(&runbook), planned.clone());
-        let _ = self.send.send(Progress::Planned(runbook.clone()));
-        let allowed = match policy {
-            Policy::Auto => runbook.loss.n_rows == Some(0),
-            Policy::Ask => approve(&runbook),
-            Policy::Propose => false,
-        };
-        if !allowed {
-            self.tell(EventKind::Note, format!("{} waits for approval", runbook.title), planned);
-            return Ok(());
-        }
+        let plan = || (action.plan)(&cx, likely, case);
+        let Some(runbook) = self.allowed(plan, policy, approve, &planned)? else { return Ok(()) };
         for step in &runbook.steps {
             let report =
                 execute::step(hands, acting, &format!("recovery {}", self.incident), step)?;
@@ -294,6 +292,44 @@ impl Work {
         Ok(())
     }
 
+    /// The runbook that may be carried out now; `None` where none may. An answer is good for what was
+    /// asked: once that is old, what would be done is planned anew and, where it is something else,
+    /// asked for again.
+    fn allowed(
+        &self,
+        plan: impl Fn() -> Result<Runbook, Error>,
+        policy: Policy,
+        approve: &Approve,
+        planned: &Source,
+    ) -> Result<Option<Runbook>, Error> {
+        let mut runbook = plan()?;
+        for _ in 0..ASKED_MAX {
+            self.tell(EventKind::Proposed, proposal(&runbook), planned.clone());
+            let _ = self.send.send(Progress::Planned(runbook.clone()));
+            let fresh = clock::Deadline::after(self.fresh);
+            let is_allowed = match policy {
+                Policy::Auto => runbook.loss.n_rows == Some(0),
+                Policy::Ask => approve(&runbook),
+                Policy::Propose => false,
+            };
+            if !is_allowed {
+                let waits = format!("{} waits for approval", runbook.title);
+                self.tell(EventKind::Note, waits, planned.clone());
+                return Ok(None);
+            }
+            if policy == Policy::Auto || !fresh.passed() {
+                return Ok(Some(runbook));
+            }
+            let now = plan()?;
+            if is_same(&runbook, &now) {
+                return Ok(Some(now));
+            }
+            runbook = now;
+        }
+        let why = format!("what would be done has changed after each of {ASKED_MAX} answers");
+        Err(Error::NotYet { action: self.action.id, why })
+    }
+
     fn tell(&self, kind: EventKind, what: String, source: Source) {
         let now = clock::now();
         let _ = self.send.send(Progress::Event(Event {
@@ -306,6 +342,13 @@ impl Work {
             source,
         }));
     }
+}
+
+/// Does it do the same, at the same price? Numbers in its words may have moved on. What the plan
+/// takes from the case (the session that is meant) is as it was; the step itself looks again.
+fn is_same(a: &Runbook, b: &Runbook) -> bool {
+    a.loss.n_rows == b.loss.n_rows
+        && a.steps.iter().map(|s| &s.act).eq(b.steps.iter().map(|s| &s.act))
 }
 
 /// `proposes: Restore block 7 of orders (1 step; loses nothing: …)`.
@@ -337,5 +380,64 @@ fn with_causes(error: &Error) -> String {
     match error.hint() {
         Some(hint) => format!("{words}; {hint}"),
         None => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// How often the plan was made and a person asked, and what may be carried out; the n-th plan
+    /// says `UPDATE a SET n = numbers[n]`.
+    fn asked(fresh: Duration, numbers: &[u32]) -> (u32, u32, Option<String>) {
+        let (send, _receive) = channel();
+        let (plans, answers) = (AtomicU32::new(0), Arc::new(AtomicU32::new(0)));
+        let work = Work {
+            incident: "i".to_owned(),
+            server: "s".to_owned(),
+            clock_offset: jiff::SignedDuration::ZERO,
+            cause: "lock_hot_row",
+            action: actions::action("cancel_query").unwrap(),
+            fresh,
+            send,
+        };
+        let plan = || {
+            let n = plans.fetch_add(1, Ordering::Relaxed) as usize;
+            let n = numbers.get(n).or(numbers.last()).copied().unwrap_or_default();
+            let statements = vec![format!("UPDATE a SET n = {n}")];
+            let step = Step {
+                number: 1,
+                title: String::new(),
+                act: Act::Sql { statements, transaction: true },
+                limits: Limits::SHORT,
+                expectations: Vec::new(),
+                undo: Undo::Nothing,
+            };
+            let loss = Loss { n_rows: Some(0), explain: String::new() };
+            let (action, title, why) = (String::new(), String::new(), String::new());
+            Ok(Runbook { action, title, why, steps: vec![step], loss })
+        };
+        let count = Arc::clone(&answers);
+        let approve: Approve = Arc::new(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            true
+        });
+        let source = Source::new(SourceKind::Journal, "");
+        let runbook = work.allowed(plan, Policy::Ask, &approve, &source).ok().flatten();
+        let act = runbook.and_then(|r| match r.steps.into_iter().next()?.act {
+            Act::Sql { statements, .. } => statements.into_iter().next(),
+            _ => None,
+        });
+        (plans.into_inner(), answers.load(Ordering::Relaxed), act)
+    }
+
+    #[test]
+    fn a_late_answer_is_good_for_what_was_asked_only() {
+        let done = |n: u32| Some(format!("UPDATE a SET n = {n}"));
+        assert_eq!(asked(Duration::from_secs(60), &[1, 2]), (1, 1, done(1)));
+        assert_eq!(asked(Duration::ZERO, &[1, 1]), (2, 1, done(1)));
+        assert_eq!(asked(Duration::ZERO, &[1, 2, 3, 3]), (4, 3, done(3)));
+        assert_eq!(asked(Duration::ZERO, &[1, 2, 3, 4]), (4, 3, None));
     }
 }
