@@ -63,6 +63,7 @@ mod repl_sync_stall;
 mod schema_data_loss;
 mod schema_half_migration;
 mod schema_missing_object;
+mod seq_behind;
 mod seq_overflow;
 mod srv_starting;
 mod upg_major;
@@ -151,6 +152,7 @@ pub static CAUSES: &[&Cause] = &[
     &schema_data_loss::CAUSE,
     &schema_half_migration::CAUSE,
     &schema_missing_object::CAUSE,
+    &seq_behind::CAUSE,
     &seq_overflow::CAUSE,
     &srv_starting::CAUSE,
     &upg_major::CAUSE,

@@ -118,6 +118,7 @@ mod rewrite_storage;
 mod role_may_not;
 mod schema_drift;
 mod second_runner;
+mod sequence_set_back;
 mod serial_column;
 mod session_setting_stays;
 mod set_not_null_scans;
@@ -265,6 +266,7 @@ pub static LINTS: &[&Lint] = &[
     &role_may_not::LINT,
     &schema_drift::LINT,
     &second_runner::LINT,
+    &sequence_set_back::LINT,
     &serial_column::LINT,
     &session_setting_stays::LINT,
     &set_not_null_scans::LINT,

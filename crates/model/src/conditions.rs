@@ -29,7 +29,8 @@ pub struct Conditions {
     pub publications: Option<Vec<Publication>>,
     /// Tables whose rows come from a publisher, at most 20,000.
     pub subscribed: Option<Vec<SubscribedTable>>,
-    /// The keys nearest to their limit, at most 50.
+    /// The keys nearest to their limit, at most 50, and as many that have given fewer numbers than
+    /// their table has rows.
     pub keys: Option<Vec<KeyLimit>>,
     pub disk: Option<DiskSpace>,
     pub gaps: Vec<Gap>,

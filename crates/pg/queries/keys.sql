@@ -1,6 +1,7 @@
 -- Columns that take values from a sequence, and the columns of foreign keys that refer to them
--- and hold less, nearest to their limit first; not those that a partition has from its table. The
--- last value is NULL without the right to see it. Since: 14
+-- and hold less; not those that a partition has from its table. Those nearest to their limit come
+-- first, at most 50, then at most 50 more keys that have given fewer numbers than their table has
+-- rows. The last value is NULL without the right to see it. Since: 14
 WITH fed AS (
     -- Owned by the column, or named in its DEFAULT.
     SELECT d.objid AS seqrelid, d.refobjid AS attrelid, d.refobjsubid AS attnum
@@ -56,6 +57,39 @@ limits AS (
       AND c.atttypid IN (
           'pg_catalog.int2'::regtype, 'pg_catalog.int4'::regtype, 'pg_catalog.int8'::regtype
       )
+),
+ranked AS (
+    SELECT
+        l.*,
+        l.last_value::float8
+        / CASE WHEN l.refers_to IS NULL THEN least(l.seqmax, l.type_limit) ELSE l.type_limit END
+        AS used,
+        l.refers_to IS NULL AND l.last_value < CASE t.relkind
+            WHEN 'p' THEN (
+                SELECT pg_catalog.sum(greatest(p.reltuples, 0))
+                FROM pg_catalog.pg_partition_tree(t.oid) part
+                JOIN pg_catalog.pg_class p ON p.oid = part.relid
+                WHERE part.isleaf
+            )
+            ELSE t.reltuples
+        END AS behind
+    FROM limits l
+    JOIN pg_catalog.pg_class t ON t.oid = l.attrelid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = l.attrelid AND a.attnum = l.attnum
+    WHERE NOT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_inherits i
+        JOIN limits p ON p.attrelid = i.inhparent
+        JOIN pg_catalog.pg_attribute pa ON pa.attrelid = p.attrelid AND pa.attnum = p.attnum
+        WHERE i.inhrelid = l.attrelid AND t.relispartition AND pa.attname = a.attname
+    )
+),
+listed AS (
+    SELECT
+        r.*,
+        row_number() OVER (ORDER BY r.used DESC, r.attrelid, r.attnum, r.seqrelid) AS nearest,
+        row_number() OVER (ORDER BY r.behind DESC NULLS LAST, r.used DESC) AS furthest
+    FROM ranked r
 )
 SELECT
     tn.nspname::text,
@@ -69,7 +103,7 @@ SELECT
     l.type_limit,
     rn.nspname::text,
     r.relname::text
-FROM limits l
+FROM listed l
 JOIN pg_catalog.pg_class t ON t.oid = l.attrelid
 JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = l.attrelid AND a.attnum = l.attnum
@@ -77,14 +111,5 @@ JOIN pg_catalog.pg_class s ON s.oid = l.seqrelid
 JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
 LEFT JOIN pg_catalog.pg_class r ON r.oid = l.refers_to
 LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
-WHERE NOT EXISTS (
-    SELECT
-    FROM pg_catalog.pg_inherits i
-    JOIN limits p ON p.attrelid = i.inhparent
-    JOIN pg_catalog.pg_attribute pa ON pa.attrelid = p.attrelid AND pa.attnum = p.attnum
-    WHERE i.inhrelid = l.attrelid AND t.relispartition AND pa.attname = a.attname
-)
-ORDER BY
-    l.last_value::float8
-    / CASE WHEN l.refers_to IS NULL THEN least(l.seqmax, l.type_limit) ELSE l.type_limit END DESC
-LIMIT 50
+WHERE l.nearest <= 50 OR (l.behind AND l.furthest <= 50)
+ORDER BY l.nearest

@@ -51,7 +51,7 @@ pub fn statements_since(session: &Session) -> Result<Option<Timestamp>, Error> {
     session.query(&sql, &[])?.first().map_or(Ok(None), |row| get(row, 0))
 }
 
-/// The keys nearest to their limit.
+/// The keys nearest to their limit, and those behind the rows of their table.
 ///
 /// # Errors
 /// [`Error::Query`], among others 55P03 while DDL runs on a sequence.

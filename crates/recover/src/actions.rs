@@ -7,6 +7,7 @@ use pgward_pg::prelude::*;
 use pgward_sandbox::backup::Vault;
 use std::path::PathBuf;
 
+mod advance_sequence;
 mod analyze_table;
 mod cancel_blocker;
 mod cancel_filler;
@@ -57,6 +58,7 @@ pub struct Cx<'a> {
 
 /// All actions.
 pub static ACTIONS: &[&Action] = &[
+    &advance_sequence::ACTION,
     &analyze_table::ACTION,
     &cancel_blocker::ACTION,
     &cancel_filler::ACTION,
@@ -130,7 +132,9 @@ fn blamed_that<'a>(
 ) -> Result<&'a SessionSample, Error> {
     let newest = case.window.last().ok_or_else(|| plan(action, "there is no sample"))?;
     let mut sessions = newest.sessions.iter();
-    sessions.find(|s| likely.pids.contains(&s.pid) && still(s)).ok_or_else(|| plan(action, over))
+    // It may be back in the next sample, or not have been looked at in this one.
+    let over = || Error::NotYet { action: action.id, why: over.to_owned() };
+    sessions.find(|s| likely.pids.contains(&s.pid) && still(s)).ok_or_else(over)
 }
 
 /// As [`blamed`], while it runs a statement.

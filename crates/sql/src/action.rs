@@ -155,6 +155,11 @@ pub enum Action {
         value: Option<String>,
         local: bool,
     },
+    /// `setval` of a constant: the number that the sequence gives next.
+    SetSequence {
+        sequence: SequenceName,
+        next: i64,
+    },
     Transaction(Transaction),
     Comment {
         kind: String,
@@ -168,6 +173,17 @@ pub enum Action {
     Other {
         what: String,
         in_transaction: bool,
+    },
+}
+
+/// How a sequence is named.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SequenceName {
+    Own(Relation),
+    /// The one that feeds the column.
+    Feeds {
+        table: Relation,
+        column: String,
     },
 }
 
@@ -386,6 +402,11 @@ pub enum Alter {
     Inherit {
         parent: Relation,
         adds: bool,
+    },
+    /// RESTART of the sequence, or of the one that feeds the column; `None`: from its start.
+    Restart {
+        column: Option<String>,
+        next: Option<i64>,
     },
     /// Everything that takes ACCESS EXCLUSIVE for a moment and reads no row.
     Other {

@@ -218,12 +218,17 @@ pub(crate) fn texts(node: &Node) -> Vec<String> {
 
 /// The options of `VACUUM (FULL)`, `REINDEX (CONCURRENTLY)`, ...: is `name` on?
 pub(crate) fn option_is_on(options: &[Node], name: &str) -> bool {
-    options.iter().any(|n| match &n.node {
-        Some(NodeEnum::DefElem(e)) if e.defname == name => {
-            let value = e.arg.as_deref().and_then(constant);
-            !matches!(value.as_deref(), Some("false" | "off" | "0"))
-        }
-        _ => false,
+    option(options, name).is_some_and(|option| {
+        let value = option.arg.as_deref().and_then(constant);
+        !matches!(value.as_deref(), Some("false" | "off" | "0"))
+    })
+}
+
+/// The option of that name.
+pub(crate) fn option<'a>(options: &'a [Node], name: &str) -> Option<&'a protobuf::DefElem> {
+    options.iter().find_map(|n| match &n.node {
+        Some(NodeEnum::DefElem(e)) if e.defname == name => Some(&**e),
+        _ => None,
     })
 }
 

@@ -4,6 +4,7 @@ mod alter;
 mod block;
 mod objects;
 mod rows;
+mod sequence;
 
 use crate::action::{Action, Transaction};
 use crate::tree::{self, constant, mentions, relation, some_relation};

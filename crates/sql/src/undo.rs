@@ -170,6 +170,10 @@ fn of_data(action: &Action) -> Undo {
                 names.join(", ")
             ))
         }
+        Action::SetSequence { .. } => Undo::Lossy {
+            statements: Vec::new(),
+            loses: "where the sequence stood before".to_owned(),
+        },
         Action::AlterSystem { name } => {
             impossible(format!("the value of {name} before is not in the statement"))
         }

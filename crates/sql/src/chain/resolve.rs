@@ -1,7 +1,7 @@
 //! Which relation a name without a schema means: the first on `search_path`, as the server has it.
 
 use super::Chain;
-use crate::action::{Action, Alter, NewColumn, NewConstraint};
+use crate::action::{Action, Alter, NewColumn, NewConstraint, SequenceName};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -181,6 +181,11 @@ fn names(action: &mut Action, see: &mut impl FnMut(&mut Relation, Name)) {
                 see(name, Name::Used);
             }
         }
+        Action::SetSequence { sequence, .. } => match sequence {
+            SequenceName::Own(name) | SequenceName::Feeds { table: name, .. } => {
+                see(name, Name::Used);
+            }
+        },
         _ => {}
     }
 }

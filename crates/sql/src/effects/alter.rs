@@ -11,7 +11,9 @@ pub(super) fn of_alter(relation: &Relation, kind: &str, command: &Alter) -> Vec<
     let plain = |lock| vec![effect(relation, lock)];
     let work = |e: Effect| vec![e];
     match command {
-        _ if kind == "sequence" && matches!(command, Alter::Other { .. }) => {
+        _ if kind == "sequence"
+            && matches!(command, Alter::Other { .. } | Alter::Restart { .. }) =>
+        {
             plain(ShareRowExclusive)
         }
         Alter::AddColumn { column, .. } => of_add_column(relation, column),
@@ -61,6 +63,7 @@ pub(super) fn of_alter(relation: &Relation, kind: &str, command: &Alter) -> Vec<
         | Alter::AlterConstraint { .. }
         | Alter::RowSecurity { .. }
         | Alter::SetOwner { .. }
+        | Alter::Restart { .. }
         | Alter::Other { .. } => plain(AccessExclusive),
     }
 }

@@ -115,6 +115,10 @@ fn storage_command(cmd: &protobuf::AlterTableCmd) -> Alter {
             AtEnableRowSecurity | AtDisableRowSecurity | AtForceRowSecurity | AtNoForceRowSecurity,
             _,
         ) => Alter::RowSecurity { what: what() },
+        (AtSetIdentity, Some(NodeEnum::List(list))) => {
+            super::sequence::restart(&list.items, Some(name))
+                .unwrap_or_else(|| Alter::Other { what: what() })
+        }
         _ => Alter::Other { what: what() },
     }
 }

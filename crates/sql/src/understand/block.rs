@@ -133,10 +133,7 @@ fn option<'a>(
     f: &'a pg_query::protobuf::CreateFunctionStmt,
     name: &str,
 ) -> Option<&'a pg_query::Node> {
-    f.options.iter().find_map(|n| match &n.node {
-        Some(NodeEnum::DefElem(e)) if e.defname == name => e.arg.as_deref(),
-        _ => None,
-    })
+    crate::tree::option(&f.options, name)?.arg.as_deref()
 }
 
 /// Names after SET in the options of a function.

@@ -2,7 +2,9 @@
 
 use super::alter::{column, constraint, has_special_keys, key_columns};
 use super::{Found, ddl, one};
-use crate::action::{Action, CreateIndex, CreateTable, Drop, Grant, NewColumn, NewConstraint};
+use crate::action::{
+    Action, Alter, CreateIndex, CreateTable, Drop, Grant, NewColumn, NewConstraint,
+};
 use crate::tree::{
     dotted, expression_text, mentions, named, ranges, relation, role, roles, some_relation,
     strings, written,
@@ -267,7 +269,8 @@ pub(super) fn change(node: &NodeEnum) -> Found {
             kind: "sequence".to_owned(),
             if_exists: s.missing_ok,
             only: false,
-            command: crate::action::Alter::Other { what: "ALTER SEQUENCE".to_owned() },
+            command: super::sequence::restart(&s.options, None)
+                .unwrap_or_else(|| Alter::Other { what: "ALTER SEQUENCE".to_owned() }),
         }),
         NodeEnum::AlterOwnerStmt(o) => one(
             StatementKind::Ddl,

@@ -1,6 +1,6 @@
 //! Statements that read or change rows.
 
-use super::{Found, one};
+use super::{Found, one, sequence};
 use crate::action::{Action, Predicate, Rows, Unjoined};
 use crate::predicate::predicate;
 use crate::tree::{Mentions, column_paths, mentions, mentions_of, ranges, relation, some_relation};
@@ -114,6 +114,7 @@ fn select(s: &protobuf::SelectStmt) -> Found {
         .unwrap_or(kind);
     actions.push(Action::Read { reads: found.relations, locked: locked(s) });
     actions.extend(calls);
+    actions.extend(sequence::set(&s.target_list));
     Some((kind, actions))
 }
 

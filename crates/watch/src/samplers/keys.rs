@@ -1,4 +1,5 @@
-//! Keys and the columns that refer to them, nearest to their limit first.
+//! Keys and the columns that refer to them: those nearest to their limit, and those behind the rows
+//! of their table.
 
 use super::Sampler;
 use crate::error::Error;
