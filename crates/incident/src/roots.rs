@@ -71,8 +71,30 @@ const EARLIER_S: f64 = 0.2;
 /// Locks that are told of one session.
 const HELD_MAX: usize = 3;
 
+/// Work that ends by itself within this time is cheaper than work that must be done again; then a
+/// script may go on, or hold what it has written: another cause, with another answer.
+const PATIENCE_S: f64 = 10.0;
+
+/// Is the session still at work, and have others been seen behind its transaction for so long?
+fn wants_an_end(case: &Case, session: &SessionSample) -> bool {
+    let same = |s: &SessionSample| {
+        (s.pid, s.backend_start, s.xact_start)
+            == (session.pid, session.backend_start, session.xact_start)
+    };
+    let newest = case.window.samples.iter().rev().find(|s| !s.sessions.is_empty());
+    let works = newest.is_some_and(|n| n.sessions.iter().any(|s| same(s) && s.state == "active"));
+    let blocks = |sample: &&Sample| {
+        let mut roots = forest::roots(sample).into_iter();
+        roots.any(|r| !r.waiters.is_empty() && r.session.is_some_and(same))
+    };
+    let mut sights = case.window.recent().iter().filter(blocks).map(|s| s.at);
+    let first = sights.next();
+    let last = sights.next_back();
+    works && first.zip(last).is_some_and(|(from, to)| seconds_between(from, to) >= PATIENCE_S)
+}
+
 /// Likely when an active root of a queue since the onset fulfils `is_it`; ruled out when
-/// none does.
+/// none does. The actions come once the work has had its time to end.
 pub(crate) fn active_root(
     case: &Case,
     does: &str,
@@ -112,13 +134,12 @@ pub(crate) fn active_root(
     let relations: std::collections::BTreeSet<Relation> = relations.collect();
     let source = sampled("sessions: pg_stat_activity.query_start");
     let runs = format!("pid {} has run its statement", root.pid);
-    Verdict::Likely(
-        Likely::new(score, says, behind(case, &root, does))
-            .and(Evidence::measured(runs, runs_s, "s", source).at(root.at))
-            .by([root.pid])
-            .on(relations)
-            .act(actions),
-    )
+    let likely = Likely::new(score, says, behind(case, &root, does))
+        .and(Evidence::measured(runs, runs_s, "s", source).at(root.at))
+        .by([root.pid])
+        .on(relations);
+    let actions = if wants_an_end(case, session) { actions } else { &[] };
+    Verdict::Likely(likely.act(actions))
 }
 
 #[cfg(test)]
@@ -143,6 +164,20 @@ pub(crate) mod tests {
         let rows_back = &mut ours.last_mut().unwrap().sessions.first_mut().unwrap().application;
         *rows_back = RECOVERY.to_owned();
         assert!(judge(&case(ours, 30)).likely().is_none());
+        let acts = |last_s: i64, state: &str| {
+            let mut samples = with(guilty);
+            for second in 34..=last_s {
+                let mut next = samples.last().unwrap().clone();
+                next.at = crate::testing::at(second);
+                samples.push(next);
+            }
+            state.clone_into(&mut samples.last_mut().unwrap().sessions[0].state);
+            judge(&case(samples, 30)).likely().unwrap().actions.len()
+        };
+        assert_eq!(
+            [acts(42, "active"), acts(44, "active"), acts(44, "idle in transaction")],
+            [0, 1, 0]
+        );
         let mut blind = with(guilty);
         blind.last_mut().unwrap().gaps.push(Gap { sampler: "sessions".into(), why: "x".into() });
         assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));

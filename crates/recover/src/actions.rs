@@ -132,9 +132,11 @@ fn blamed_that<'a>(
 ) -> Result<&'a SessionSample, Error> {
     let newest = case.window.last().ok_or_else(|| plan(action, "there is no sample"))?;
     let mut sessions = newest.sessions.iter();
-    // It may be back in the next sample, or not have been looked at in this one.
-    let over = || Error::NotYet { action: action.id, why: over.to_owned() };
-    sessions.find(|s| likely.pids.contains(&s.pid) && still(s)).ok_or_else(over)
+    if newest.sessions.is_empty() {
+        let why = "the last sample has no sessions".to_owned();
+        return Err(Error::NotYet { action: action.id, why });
+    }
+    sessions.find(|s| likely.pids.contains(&s.pid) && still(s)).ok_or_else(|| plan(action, over))
 }
 
 /// As [`blamed`], while it runs a statement.

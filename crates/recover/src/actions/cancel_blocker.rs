@@ -8,23 +8,12 @@ pub(super) static ACTION: Action = Action {
     id: "cancel_blocker",
     title: "Cancel the statement that blocks the others",
     price: "the statement's transaction is undone; its session stays, unless a savepoint keeps the \
-            locks. Not before others have waited for 10 s: it may end by itself",
+            locks. Work that only blocks others is left 10 s to end by itself",
     plan,
 };
 
-/// Work that ends by itself within this time is cheaper than work that must be done again; then a
-/// script may go on, or hold what it has written: another cause, with another answer.
-const PATIENCE_S: f64 = 10.0;
-
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let session = blamed(&ACTION, likely, case)?;
-    let waited = seconds_between(case.onset, case.window.now());
-    if waited < PATIENCE_S {
-        let waited = human_duration(waited);
-        let why =
-            format!("pid {} is at work and may end; others have waited for {waited}", session.pid);
-        return Err(Error::NotYet { action: ACTION.id, why });
-    }
     let still = Still {
         query_start: session.query_start,
         xact_start: session.xact_start,
