@@ -4,7 +4,9 @@
 //! Each statement gets a transaction of its own, so that the locks seen are its own: `BEGIN` and
 //! `COMMIT` of a file are left out, and what stands before a `ROLLBACK` runs in one transaction.
 //! Sources: `pg_locks`, `pg_class`, and the messages of level `debug1` ("rewriting table",
-//! "verifying table", "building index", "validating foreign key constraint").
+//! "verifying table", "building index", "validating foreign key constraint"). Of a default
+//! partition that is read for rows of a new one no message tells: the transaction's own count of
+//! scans does.
 
 use crate::error::Error;
 use pgward_model::prelude::*;
@@ -104,6 +106,8 @@ struct Seen {
     lock: LockMode,
     /// `None`: it is gone.
     now: Option<(Relation, char, u32)>,
+    /// A default partition that the transaction has read from end to end.
+    read_as_default: bool,
 }
 
 impl Run<'_> {
@@ -182,13 +186,16 @@ impl Run<'_> {
         taken_back: bool,
     ) -> Result<Vec<Effect>, PgError> {
         self.session.simple(BEGIN)?;
+        let read_before = self.defaults_read()?;
         self.session.take_notices();
         self.session.execute(text, &[])?;
         let notices = self.session.take_notices();
         let rows = self.session.query(LOCKS, &[&self.session.pid()])?;
+        let read = self.defaults_read()?;
         let mut strongest: BTreeMap<u32, Seen> = BTreeMap::new();
         for row in &rows {
-            let now = seen(row)?;
+            let mut now = seen(row)?;
+            now.read_as_default = read.get(&now.oid) > read_before.get(&now.oid);
             let held = strongest.get(&now.oid).map(|s| s.lock);
             if held.is_none_or(|lock| lock < now.lock) {
                 strongest.insert(now.oid, now);
@@ -241,9 +248,16 @@ impl Run<'_> {
         for (oid, lock) in locks {
             let rows = self.looker.query(CLASS, &[&oid])?;
             let now = rows.first().map(class).transpose()?;
-            seen.push(Seen { oid, lock, now });
+            seen.push(Seen { oid, lock, now, read_as_default: false });
         }
         self.effects(statement, seen, &notices)
+    }
+
+    /// How often each default partition was read from end to end: counts that the session has not
+    /// reported yet, which grow within a transaction only.
+    fn defaults_read(&self) -> Result<BTreeMap<u32, i64>, PgError> {
+        let rows = self.session.query(DEFAULTS_READ, &[])?;
+        rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
     }
 
     /// The locks a session holds or waits for, until it waits for one or is done.
@@ -287,7 +301,7 @@ impl Run<'_> {
         let parts = self.parts(&seen)?;
         let moves = moves_storage(statement);
         let mut effects = Vec::new();
-        for Seen { oid, lock, now } in seen {
+        for Seen { oid, lock, now, read_as_default } in seen {
             let before = self.known.get(&oid).cloned();
             let (columns, constraints) = parts.get(&oid).cloned().unwrap_or_default();
             if let Some((relation, kind, relfilenode)) = now.clone() {
@@ -311,6 +325,7 @@ impl Run<'_> {
             let base = Effect {
                 rewrites: rewritten || (moved && kind == 'm'),
                 scans: said.verified.contains(&relation.name)
+                    || (read_as_default && lock >= LockMode::Share)
                     || after
                         .is_some_and(|a| said.validated.iter().any(|c| a.constraints.contains(c))),
                 builds_index: said.indexed.contains(&relation.name),
@@ -385,6 +400,10 @@ LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
 WHERE l.pid = $1 AND l.locktype = 'relation' AND l.relation >= 16384 \
     AND coalesce(n.nspname !~ '^pg_', true)";
 
+const DEFAULTS_READ: &str = "\
+SELECT p.partdefid, coalesce(pg_catalog.pg_stat_get_xact_numscans(p.partdefid), 0) \
+FROM pg_catalog.pg_partitioned_table p WHERE p.partdefid <> 0";
+
 const ASKED: &str = "\
 SELECT l.relation, l.mode, l.granted FROM pg_catalog.pg_locks l \
 WHERE l.pid = $1 AND l.locktype = 'relation' AND l.relation >= 16384";
@@ -419,7 +438,7 @@ fn seen(row: &pgward_pg::session::Row) -> Result<Seen, PgError> {
         )),
         false => None,
     };
-    Ok(Seen { oid: get(row, 0)?, lock, now })
+    Ok(Seen { oid: get(row, 0)?, lock, now, read_as_default: false })
 }
 
 fn class(row: &pgward_pg::session::Row) -> Result<(Relation, char, u32), PgError> {

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 const FIRST: &str = "\
 CREATE TABLE users (id serial PRIMARY KEY, name varchar(20), age int, plan text);
 CREATE TABLE orders (id serial PRIMARY KEY, user_id int);
+CREATE TABLE reading (day date) PARTITION BY RANGE (day);
+CREATE TABLE reading_25 PARTITION OF reading FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE reading_rest PARTITION OF reading DEFAULT;
 CREATE ROLE somebody;";
 
 const SECOND: &str = "\
@@ -33,7 +36,10 @@ ALTER TABLE orders ADD COLUMN note text;
 DROP TABLE orders;
 CREATE TABLE fresh (id int REFERENCES users (id));
 COPY (SELECT * FROM users) TO STDOUT (FORMAT csv);
-SELECT 1;";
+SELECT 1;
+CREATE TABLE reading_26 PARTITION OF reading FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+ALTER TABLE reading DETACH PARTITION reading_25;
+DELETE FROM reading_rest;";
 
 fn installation() -> tools::Installation {
     match std::env::var_os("PGWARD_TEST_POSTGRES") {
@@ -99,6 +105,11 @@ fn each_statement_is_told_as_the_server_did_it() {
             "19: fresh ACCESS EXCLUSIVE new, users SHARE ROW EXCLUSIVE",
             "20: users ACCESS SHARE",
             "21: ",
+            "22: reading ACCESS EXCLUSIVE, reading_26 ACCESS EXCLUSIVE new, reading_rest ACCESS \
+             EXCLUSIVE scans",
+            "23: reading ACCESS EXCLUSIVE, reading_25 ACCESS EXCLUSIVE, reading_rest ACCESS \
+             EXCLUSIVE",
+            "24: reading_rest ROW EXCLUSIVE",
         ]
     );
 }
