@@ -29,7 +29,7 @@ pub struct Conditions {
     pub publications: Option<Vec<Publication>>,
     /// Tables whose rows come from a publisher, at most 20,000.
     pub subscribed: Option<Vec<SubscribedTable>>,
-    /// The keys nearest to their limit, at most 50, and as many that have given fewer numbers than
+    /// The keys nearest to their limit, at most 1,000, and as many that have given fewer numbers than
     /// their table has rows.
     pub keys: Option<Vec<KeyLimit>>,
     pub disk: Option<DiskSpace>,

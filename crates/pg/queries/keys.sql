@@ -1,7 +1,7 @@
 -- Columns that take values from a sequence, and the columns of foreign keys that refer to them
--- and hold less; not those that a partition has from its table. Those nearest to their limit come
--- first, at most 50, then at most 50 more keys that have given fewer numbers than their table has
--- rows. The last value is NULL without the right to see it. Since: 14
+-- and hold less; not those that a partition has from its table. The $1 nearest to their limit come
+-- first; then the $1 keys furthest behind the rows of their table: they have given fewer numbers.
+-- The last value is NULL without the right to see it. Since: 14
 WITH fed AS (
     -- Owned by the column, or named in its DEFAULT.
     SELECT d.objid AS seqrelid, d.refobjid AS attrelid, d.refobjsubid AS attnum
@@ -64,15 +64,17 @@ ranked AS (
         l.last_value::float8
         / CASE WHEN l.refers_to IS NULL THEN least(l.seqmax, l.type_limit) ELSE l.type_limit END
         AS used,
-        l.refers_to IS NULL AND l.last_value < CASE t.relkind
-            WHEN 'p' THEN (
-                SELECT pg_catalog.sum(greatest(p.reltuples, 0))
-                FROM pg_catalog.pg_partition_tree(t.oid) part
-                JOIN pg_catalog.pg_class p ON p.oid = part.relid
-                WHERE part.isleaf
+        CASE
+            WHEN l.refers_to IS NOT NULL THEN 0
+            -- Rows of a partitioned table are counted in its partitions.
+            WHEN t.relkind = 'p' THEN (
+                SELECT coalesce(pg_catalog.sum(greatest(p.reltuples, 0)), 0)
+                FROM pg_catalog.pg_inherits i
+                JOIN pg_catalog.pg_class p ON p.oid = i.inhrelid
+                WHERE i.inhparent = t.oid
             )
             ELSE t.reltuples
-        END AS behind
+        END - l.last_value AS behind
     FROM limits l
     JOIN pg_catalog.pg_class t ON t.oid = l.attrelid
     JOIN pg_catalog.pg_attribute a ON a.attrelid = l.attrelid AND a.attnum = l.attnum
@@ -84,12 +86,25 @@ ranked AS (
         WHERE i.inhrelid = l.attrelid AND t.relispartition AND pa.attname = a.attname
     )
 ),
-listed AS (
-    SELECT
-        r.*,
-        row_number() OVER (ORDER BY r.used DESC, r.attrelid, r.attnum, r.seqrelid) AS nearest,
-        row_number() OVER (ORDER BY r.behind DESC NULLS LAST, r.used DESC) AS furthest
+nearest AS (
+    SELECT r.* FROM ranked r ORDER BY r.used DESC LIMIT $1
+),
+behind AS (
+    SELECT r.*
     FROM ranked r
+    WHERE r.behind > 0
+      AND NOT EXISTS (
+          SELECT
+          FROM nearest n
+          WHERE n.attrelid = r.attrelid AND n.attnum = r.attnum AND n.seqrelid = r.seqrelid
+      )
+    ORDER BY r.behind DESC
+    LIMIT $1
+),
+listed AS (
+    SELECT n.*, 1 AS part FROM nearest n
+    UNION ALL
+    SELECT b.*, 2 FROM behind b
 )
 SELECT
     tn.nspname::text,
@@ -111,5 +126,4 @@ JOIN pg_catalog.pg_class s ON s.oid = l.seqrelid
 JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
 LEFT JOIN pg_catalog.pg_class r ON r.oid = l.refers_to
 LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
-WHERE l.nearest <= 50 OR (l.behind AND l.furthest <= 50)
-ORDER BY l.nearest
+ORDER BY l.part, l.used DESC

@@ -30,7 +30,7 @@ pub fn read(session: &Session) -> Result<Conditions, Error> {
     found.slots = part.of("slots", Needs::Nothing, || slots(session))?;
     found.publications = part.of("publications", Needs::Nothing, || publications(session))?;
     found.subscribed = part.of("subscribed", Needs::Nothing, || subscribed(session))?;
-    found.keys = part.of("keys", Needs::Nothing, || keys(session))?;
+    found.keys = part.of("keys", Needs::Nothing, || keys(session, KEYS_MAX))?;
     found.disk = part.of("disk", Needs::Nothing, || disk(session))?;
     let pids: Vec<i32> = waiting.iter().flatten().map(|t| t.pid).collect();
     if let Some(held) = part.of("locks", Needs::Nothing, || held(session, &pids))? {
@@ -51,12 +51,15 @@ pub fn statements_since(session: &Session) -> Result<Option<Timestamp>, Error> {
     session.query(&sql, &[])?.first().map_or(Ok(None), |row| get(row, 0))
 }
 
-/// The keys nearest to their limit, and those behind the rows of their table.
+/// Of keys nearest to their limit, and of those behind the rows of their table.
+const KEYS_MAX: i64 = 1_000;
+
+/// The `most` keys nearest to their limit, then the `most` furthest behind the rows of their table.
 ///
 /// # Errors
 /// [`Error::Query`], among others 55P03 while DDL runs on a sequence.
-pub fn keys(session: &Session) -> Result<Vec<KeyLimit>, Error> {
-    all(session, include_str!("../queries/keys.sql"), |row| {
+pub fn keys(session: &Session, most: i64) -> Result<Vec<KeyLimit>, Error> {
+    let read = |row: &Row| {
         let refers_to = get::<Option<String>>(row, 9)?.zip(get::<Option<String>>(row, 10)?);
         Ok(KeyLimit {
             relation: relation(row, 0)?,
@@ -68,7 +71,8 @@ pub fn keys(session: &Session) -> Result<Vec<KeyLimit>, Error> {
             type_limit: get(row, 8)?,
             refers_to: refers_to.map(|(schema, name)| Relation::new(schema, name)),
         })
-    })
+    };
+    session.query(include_str!("../queries/keys.sql"), &[&most])?.iter().map(read).collect()
 }
 
 /// Replication slots, what keeps most first.

@@ -144,3 +144,29 @@ fn rows_of_a_load_that_was_vacuumed_at_once_count_once() {
     let found = clock::poll(Duration::from_secs(20), Duration::from_millis(100), read).unwrap();
     assert_eq!(found, Some(1200.0));
 }
+
+#[test]
+fn keys_near_their_limit_and_keys_behind_their_rows_are_listed_once_each() {
+    let server = server();
+    let session = client(
+        &server,
+        &[
+            "DO $$ BEGIN FOR i IN 1..6 LOOP \
+               EXECUTE format('CREATE TABLE t%s (id serial PRIMARY KEY)', i); \
+               EXECUTE format('INSERT INTO t%s SELECT g FROM generate_series(1, 10) g', i); \
+               PERFORM setval(format('t%s_id_seq', i), 10 + i); \
+           END LOOP; END $$",
+            "CREATE TABLE p (id serial, day int, PRIMARY KEY (id, day)) PARTITION BY RANGE (day)",
+            "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (9)",
+            "INSERT INTO p SELECT g, 1 FROM generate_series(1, 80) g",
+            "SELECT setval('p_id_seq', 2); SELECT setval('t2_id_seq', 1); SELECT setval('t6_id_seq', 4)",
+            "ANALYZE",
+        ],
+    );
+    let names = |most: i64| -> Vec<String> {
+        let keys = conditions::keys(&session, most).unwrap();
+        keys.into_iter().map(|k| k.relation.name).collect()
+    };
+    assert_eq!(names(3), ["t5", "t4", "t3", "t6", "p", "t2"]);
+    assert_eq!(names(7), ["t5", "t4", "t3", "t1", "t6", "p", "t2"]);
+}

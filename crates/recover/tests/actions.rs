@@ -311,7 +311,7 @@ fn a_reference_in_a_partitioned_table_is_widened_as_a_whole() {
          CREATE TABLE point_25 PARTITION OF point FOR VALUES FROM ('2025-01-01') TO ('2026-01-01'); \
          SELECT setval('trips', 2147483647)",
     );
-    let keys = pgward_pg::conditions::keys(&stage.session).unwrap();
+    let keys = pgward_pg::conditions::keys(&stage.session, 50).unwrap();
     let names: Vec<&str> = keys.iter().map(|k| k.relation.name.as_str()).collect();
     assert_eq!(names, ["trip", "point"]);
     let mut case = case(vec![Sample { keys: Some(keys), ..Sample::default() }]);
@@ -341,7 +341,7 @@ fn a_sequence_goes_to_the_highest_number_and_asks_where_rows_do_not_lead_there()
     );
     let plan = |table: &str, sequence: &str| {
         let named = |name: &str| Relation::new("public", name);
-        let keys = pgward_pg::conditions::keys(&stage.session).unwrap();
+        let keys = pgward_pg::conditions::keys(&stage.session, 50).unwrap();
         let mut case = case(vec![Sample { keys: Some(keys), ..Sample::default() }]);
         case.catalog = Some(pgward_pg::catalog::schema(&stage.session).unwrap());
         let likely = Likely::new(0.9, "behind", fact()).on([named(table), named(sequence)]);

@@ -5,6 +5,7 @@ use crate::counted::{Fresh, fresh, role_and_message};
 use crate::facts::{complete, cut, ddl_source, logged, mentions, no_baseline, sampled, words};
 use crate::written::first_run;
 use pgward_model::prelude::*;
+use std::collections::BTreeMap;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "seq_behind",
@@ -22,8 +23,10 @@ pub(super) static CAUSE: Cause = Cause {
 
 /// One stray line is no cause.
 const N_MIN: usize = 3;
-/// Lines that are looked through; the rest differ in their constants.
-const LINES_MAX: usize = 50;
+/// Lines of one message that are looked through; the rest differ in their constants.
+const LINES_MAX: usize = 10;
+/// A sequence that was set back meets the first row that is there soon.
+const SOON_S: f64 = 300.0;
 
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "log", "the server log was not read") {
@@ -38,16 +41,18 @@ fn judge(case: &Case) -> Verdict {
         let errors = Evidence::measured(claim, all.0, "errors/s", source);
         errors.against(all.1).at(case.window.now())
     };
-    let looked: Vec<&LogEntry> = lines.iter().copied().take(LINES_MAX).collect();
-    let Some(taken) = most_taken(case, &looked).filter(|t| t.lines.len() >= N_MIN) else {
+    let Some(taken) = most_taken(case, &lines).filter(|t| t.lines.len() >= N_MIN) else {
         // Without DETAIL nobody knows the key; an application may call the sequence itself.
         let may_be = |e: &&&LogEntry| e.detail.is_empty() || !numbers(e).is_empty();
-        if looked.iter().filter(may_be).count() >= N_MIN {
+        let n_may_be = lines.iter().filter(may_be).count();
+        if n_may_be >= N_MIN {
             return Verdict::unknown("whether a sequence gave the refused numbers");
         }
-        let claim = "rows refused for a key that is there (23505), none of them for a number";
+        let claim = format!(
+            "rows refused for a key that is there (23505), {n_may_be} of them perhaps for a number"
+        );
         let source = Source::new(SourceKind::Log, "SQLSTATE 23505");
-        return Verdict::ruled_out(refused(claim.to_owned(), source));
+        return Verdict::ruled_out(refused(claim, source));
     };
     let Some(first) = taken.lines.first() else { return Verdict::unknown("no row was refused") };
     let n = lines.iter().filter(|e| e.message == first.message).count();
@@ -59,7 +64,8 @@ fn likely(case: &Case, taken: &Taken<'_>, first: &LogEntry, refused: Evidence) -
     let KeyLimit { relation, column, sequence, .. } = taken.key;
     let sights = sights(case, taken.key);
     let back = sights.windows(2).rev().find_map(|pair| match pair {
-        [then, now] if now.1 < then.1 && then.0 <= first.at => Some((*then, *now)),
+        [then, now] if now.1 < then.1 => Some((*then, *now))
+            .filter(|_| then.0 <= first.at && seconds_between(now.0, first.at) <= SOON_S),
         _ => None,
     });
     let at = |at: Timestamp| at.strftime("%H:%M:%S UTC").to_string();
@@ -100,16 +106,27 @@ struct Taken<'a> {
 
 /// The key of which most rows were refused.
 fn most_taken<'a>(case: &'a Case, lines: &[&'a LogEntry]) -> Option<Taken<'a>> {
-    let seen = case.window.samples.iter().rev().filter_map(|s| s.keys.as_deref());
-    let mut keys: Vec<&KeyLimit> = Vec::new();
-    for key in seen.flatten().filter(|k| k.refers_to.is_none()) {
-        if !keys.iter().any(|k| is_same(k, key)) {
-            keys.push(key);
-        }
+    if lines.len() < N_MIN {
+        return None;
     }
+    let keys = keys(case);
+    let mut n_looked: BTreeMap<&str, usize> = BTreeMap::new();
     let mut taken: Vec<Taken<'a>> = Vec::new();
     for line in lines {
-        let mut meant = keys.iter().filter(|k| leaves_out(case, line, k));
+        let n = n_looked.entry(&line.message).or_default();
+        *n += 1;
+        if *n > LINES_MAX {
+            continue;
+        }
+        let columns = numbers(line);
+        let into = [&line.statement, &line.context].into_iter().find_map(|text| insert(text));
+        let Some(Insert { relation, columns: Some(given) }) = into else { continue };
+        // The sequence gave the number: the INSERT left it out.
+        let mut meant = keys.iter().filter(|k| {
+            columns.contains(&k.column.as_str())
+                && !given.contains(&k.column)
+                && is_of(case, &relation, &k.relation)
+        });
         let Some(key) = meant.next() else { continue };
         match taken.iter_mut().find(|t| is_same(t.key, key)) {
             Some(known) => known.lines.push(line),
@@ -121,20 +138,20 @@ fn most_taken<'a>(case: &'a Case, lines: &[&'a LogEntry]) -> Option<Taken<'a>> {
     taken.into_iter().max_by_key(|t| t.lines.len())
 }
 
-fn is_same(a: &KeyLimit, b: &KeyLimit) -> bool {
-    (&a.relation, &a.column, &a.sequence) == (&b.relation, &b.column, &b.sequence)
+/// Every key that was seen, as it was seen last.
+fn keys(case: &Case) -> Vec<&KeyLimit> {
+    let seen = case.window.samples.iter().rev().filter_map(|s| s.keys.as_deref());
+    let mut keys: Vec<&KeyLimit> = Vec::new();
+    for key in seen.flatten().filter(|k| k.refers_to.is_none()) {
+        if !keys.iter().any(|k| is_same(k, key)) {
+            keys.push(key);
+        }
+    }
+    keys
 }
 
-/// Was a row of that table refused for its number, and did the INSERT leave the number out? Then
-/// the sequence gave it.
-fn leaves_out(case: &Case, line: &LogEntry, key: &KeyLimit) -> bool {
-    numbers(line).iter().any(|column| *column == key.column)
-        && [&line.statement, &line.context].iter().any(|text| {
-            let Some(Insert { relation, columns: Some(columns) }) = insert(text) else {
-                return false;
-            };
-            is_of(case, &relation, &key.relation) && !columns.contains(&key.column)
-        })
+fn is_same(a: &KeyLimit, b: &KeyLimit) -> bool {
+    (&a.relation, &a.column, &a.sequence) == (&b.relation, &b.column, &b.sequence)
 }
 
 /// The table, or a partition of it.
@@ -189,14 +206,23 @@ fn insert(text: &str) -> Option<Insert> {
         return Some(Insert { relation, columns: Some(Vec::new()) });
     }
     let listed = rest.strip_prefix('(').and_then(|list| list.split_once(')'));
-    let columns = listed.and_then(|(list, _)| {
-        let column = |c: &str| match dotted(c.trim())? {
-            (mut parts, "") => parts.pop(),
-            _ => None, // a query, or a part of a column
-        };
-        list.split(',').map(column).collect()
-    });
-    Some(Insert { relation, columns })
+    Some(Insert { relation, columns: listed.and_then(|(list, rest)| given(list, rest)) })
+}
+
+/// The columns of a list, less those for which the first row of VALUES says DEFAULT: some mappers
+/// list every column.
+fn given(list: &str, rest: &str) -> Option<Vec<String>> {
+    let column = |c: &str| match dotted(c.trim())? {
+        (mut parts, "") => parts.pop(),
+        _ => None, // a query, or a part of a column
+    };
+    let mut columns: Vec<String> = list.split(',').map(column).collect::<Option<_>>()?;
+    let rest = rest.trim_start();
+    let values = rest.get(..6).filter(|word| word.eq_ignore_ascii_case("VALUES"));
+    let row = values.and_then(|_| rest.get(6..)?.trim_start().strip_prefix('('));
+    let mut row = row.unwrap_or("").split([',', ')']).map(str::trim);
+    columns.retain(|_| !row.next().is_some_and(|v| v.eq_ignore_ascii_case("DEFAULT")));
+    Some(columns)
 }
 
 /// A name with its parts, folded as the server does, and what follows it.
@@ -370,6 +396,8 @@ mod tests {
         let context = "SQL statement \"INSERT INTO t (a) VALUES (1)\"\nPL/pgSQL function f()";
         assert_eq!(of(context), Some(("t".to_owned(), columns(&["a"]))));
         assert_eq!(of("INSERT INTO t DEFAULT VALUES"), Some(("t".to_owned(), columns(&[]))));
+        let default = "INSERT INTO \"t\"(\"id\",\"a\") VALUES (DEFAULT, $1), (DEFAULT, $2)";
+        assert_eq!(of(default), Some(("t".to_owned(), columns(&["a"]))));
         for text in ["INSERT INTO t VALUES (1)", "INSERT INTO t (SELECT a FROM b)"] {
             assert_eq!(of(text), Some(("t".to_owned(), None)), "{text}");
         }

@@ -79,7 +79,9 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
         for action in &site.actions {
             let Some((sequence, next)) = set(action) else { continue };
             let fed = |k: &&KeyLimit| k.refers_to.is_none() && is_meant(&sequence, k);
-            let back = |k: &&KeyLimit| next <= k.last_value && has_rows(cx, site, &k.relation);
+            let back = |k: &&KeyLimit| {
+                next.unwrap_or(1) <= k.last_value && has_rows(cx, site, &k.relation)
+            };
             if let Some(key) = keys.iter().filter(fed).find(back) {
                 found.push(finding(cx, site, key, next));
             }
@@ -87,17 +89,17 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
     }
 }
 
-/// The sequence that is set, and the number that it gives next.
-fn set(action: &Action) -> Option<(SequenceName, i64)> {
+/// The sequence that is set, and the number that it gives next; `None` for its start.
+fn set(action: &Action) -> Option<(SequenceName, Option<i64>)> {
     match action {
-        Action::SetSequence { sequence, next } => Some((sequence.clone(), *next)),
+        Action::SetSequence { sequence, next } => Some((sequence.clone(), Some(*next))),
         Action::Alter { relation, command: Alter::Restart { column, next }, .. } => {
             let relation = relation.clone();
             let name = match column.clone() {
                 Some(column) => SequenceName::Feeds { table: relation, column },
                 None => SequenceName::Own(relation),
             };
-            Some((name, next.unwrap_or(1)))
+            Some((name, *next))
         }
         _ => None,
     }
@@ -130,18 +132,21 @@ fn has_rows(cx: &Context, site: &Site, relation: &Relation) -> bool {
         && !everywhere(cx).any(takes_all)
 }
 
-fn finding(cx: &Context, site: &Site, key: &KeyLimit, next: i64) -> Finding {
+fn finding(cx: &Context, site: &Site, key: &KeyLimit, next: Option<i64>) -> Finding {
     let KeyLimit { relation, column, sequence, last_value, .. } = key;
     let last = human(*last_value as f64);
-    let message = format!(
-        "{sequence} gives {} next, and rows of {relation} may have any {column} up to {last}",
-        human(next as f64)
-    );
+    let goes = match next {
+        Some(next) => format!("gives {} next", human(next as f64)),
+        None => "begins anew".to_owned(),
+    };
+    let message =
+        format!("{sequence} {goes}, and rows of {relation} may have any {column} up to {last}");
     let source = "pg_sequence_last_value";
     let claim = format!("{sequence} has given {last}");
     let evidence = cx.measured(claim, *last_value as f64, "numbers", source);
     // So many rows cannot all have lower numbers.
     let n_rows = cx.table(relation).and_then(|t| t.n_rows).unwrap_or(0.0);
-    let severity = if next as f64 <= n_rows { Severity::Error } else { Severity::Warning };
+    let severity =
+        if next.unwrap_or(1) as f64 <= n_rows { Severity::Error } else { Severity::Warning };
     site.catalog_finding(&LINT, severity, message, evidence)
 }

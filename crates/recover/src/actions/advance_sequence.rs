@@ -8,8 +8,8 @@ pub(super) static ACTION: Action = Action {
     id: "advance_sequence",
     title: "Set the sequence to the highest number of its column",
     price: "numbers between are never given, and sessions with numbers in store (CACHE) use those \
-            up first. By itself where the sequence stood there before, or rows fill half of the \
-            way; else with approval: one row far ahead takes all numbers before it",
+            up first. By itself where the sequence stood there before, or rows have half of the \
+            numbers on the way; else with approval: one row far ahead takes all before it",
     plan,
 };
 
@@ -36,31 +36,47 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     if highest <= last {
         return Err(refuse(&ACTION, format!("{sequence} is not behind any more")));
     }
-    if highest >= key.limit.unsigned_abs() {
+    // What it has given may be in use, though no row has it any more or yet.
+    let stood = sights.iter().map(|k| k.last_value).max().unwrap_or(0).unsigned_abs();
+    let to = highest.max(stood);
+    if to >= key.limit.unsigned_abs() {
         return Err(refuse(&ACTION, format!("{relation}.{column} holds no higher number")));
     }
-    let stood = sights.iter().map(|k| k.last_value).max().unwrap_or(0).unsigned_abs();
-    let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref());
-    let n_rows = catalog.and_then(|c| c.relation(relation)?.n_rows).unwrap_or(0.0);
-    let is_usual = stood >= highest || n_rows >= (highest - last) as f64 / 2.0;
-    let loss = if !is_alone(cx, key)? {
-        let explain = "the column alone is not unique: its numbers may begin anew with something";
-        Loss { n_rows: None, explain: explain.to_owned() }
-    } else if is_usual {
-        Loss { n_rows: Some(0), explain: "numbers are skipped, no row changes".to_owned() }
-    } else {
-        let explain = "most numbers on the way belong to no row: see whether the highest do";
-        Loss { n_rows: None, explain: explain.to_owned() }
+    let loss = match (counts_by_one(cx, sequence)?, is_alone(cx, key)?) {
+        (false, _) => ask("it does not count by one: others may give the numbers between"),
+        (_, false) => ask("the column alone is not unique: its numbers may begin anew"),
+        _ if stood >= highest || is_dense(cx, key, last, highest) => {
+            Loss { n_rows: Some(0), explain: "numbers are skipped, no row changes".to_owned() }
+        }
+        _ => ask("most numbers on the way belong to no row: see whether the highest do"),
     };
     let why = "each insert is refused until the sequence has passed the rows that are there, one \
                number at a time";
-    let step = advance(key, highest, last);
+    let step = advance(key, to, last);
     Ok(runbook(&ACTION, step.title.clone(), why, loss, vec![step]))
 }
 
 /// What the sequence has given; a sequence that was never called says its first number.
 fn given(sequence: &Relation) -> String {
     format!("SELECT last_value FROM {}", sequence.quoted())
+}
+
+fn ask(explain: &str) -> Loss {
+    Loss { n_rows: None, explain: explain.to_owned() }
+}
+
+/// Have rows half of the numbers on the way?
+fn is_dense(cx: &Cx<'_>, key: &KeyLimit, last: u64, highest: u64) -> bool {
+    let (table, column) = (key.relation.quoted(), quote_ident(&key.column));
+    let sql = format!("SELECT count(*) FROM {table} WHERE {column} > {last}");
+    bounded_count(cx.session, &sql).is_some_and(|n| n >= (highest - last) / 2)
+}
+
+fn counts_by_one(cx: &Cx<'_>, sequence: &Relation) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (
+        SELECT FROM pg_sequence WHERE seqrelid = to_regclass($1) AND seqincrement = 1
+    )";
+    Ok(cx.session.query_one(sql, &[&sequence.quoted()])?)
 }
 
 /// Is the column by itself a key, or with what the table is partitioned by?
@@ -87,23 +103,23 @@ SELECT EXISTS (
       )
 )";
 
-fn advance(key: &KeyLimit, highest: u64, last: u64) -> Step {
+fn advance(key: &KeyLimit, to: u64, last: u64) -> Step {
     let KeyLimit { relation, column, sequence, .. } = key;
     let title = format!(
-        "set {sequence} from {} to {}, the highest {relation}.{column}",
+        "set {sequence} from {} to {}, past each {relation}.{column}",
         human(last as f64),
-        human(highest as f64),
+        human(to as f64),
     );
     // Never back: clients call the sequence meanwhile.
     let set = format!(
-        "SELECT pg_catalog.setval({}, greatest({highest}, ({})))",
+        "SELECT pg_catalog.setval({}, greatest({to}, ({})))",
         quote_literal(&sequence.quoted()),
         given(sequence)
     );
     let act = Act::Sql { statements: vec![set], transaction: false };
     let mut set = step(title, act, Limits::SHORT);
     set.expectations = vec![Expectation {
-        claim: format!("{sequence} stands at the highest {relation}.{column}"),
+        claim: format!("{sequence} gives numbers past each {relation}.{column}"),
         sql: format!(
             "SELECT ({}) >= max({}) FROM {}",
             given(sequence),

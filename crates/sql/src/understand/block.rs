@@ -163,6 +163,7 @@ fn strongest_kind(actions: &[Action]) -> StatementKind {
                 | Action::Read { .. }
                 | Action::Copy { .. }
                 | Action::Call { .. }
+                | Action::SetSequence { .. }
         )
     });
     match rows {
