@@ -73,24 +73,21 @@ const HELD_MAX: usize = 3;
 
 /// Work that ends by itself within this time is cheaper than work that must be done again; then a
 /// script may go on, or hold what it has written: another cause, with another answer.
-const PATIENCE_S: f64 = 10.0;
+const PATIENCE_S: usize = 10;
 
-/// Is the session still at work, and have others been seen behind its transaction for so long?
+/// Is the session still at work, and were others seen behind it for so many seconds in all? A
+/// script that blocks them for five, again and again, has no more patience coming than one that
+/// blocks them once.
 fn wants_an_end(case: &Case, session: &SessionSample) -> bool {
-    let same = |s: &SessionSample| {
-        (s.pid, s.backend_start, s.xact_start)
-            == (session.pid, session.backend_start, session.xact_start)
-    };
+    let same = |s: &SessionSample| (s.pid, s.backend_start) == (session.pid, session.backend_start);
     let newest = case.window.samples.iter().rev().find(|s| !s.sessions.is_empty());
     let works = newest.is_some_and(|n| n.sessions.iter().any(|s| same(s) && s.state == "active"));
     let blocks = |sample: &&Sample| {
         let mut roots = forest::roots(sample).into_iter();
         roots.any(|r| !r.waiters.is_empty() && r.session.is_some_and(same))
     };
-    let mut sights = case.window.recent().iter().filter(blocks).map(|s| s.at);
-    let first = sights.next();
-    let last = sights.next_back();
-    works && first.zip(last).is_some_and(|(from, to)| seconds_between(from, to) >= PATIENCE_S)
+    // Sessions are looked at each second.
+    works && case.window.recent().iter().filter(blocks).count() >= PATIENCE_S
 }
 
 /// Likely when an active root of a queue since the onset fulfils `is_it`; ruled out when
@@ -174,10 +171,8 @@ pub(crate) mod tests {
             state.clone_into(&mut samples.last_mut().unwrap().sessions[0].state);
             judge(&case(samples, 30)).likely().unwrap().actions.len()
         };
-        assert_eq!(
-            [acts(42, "active"), acts(44, "active"), acts(44, "idle in transaction")],
-            [0, 1, 0]
-        );
+        assert_eq!([acts(41, "active"), acts(42, "active")], [0, 1]);
+        assert_eq!(acts(44, "idle in transaction"), 0);
         let mut blind = with(guilty);
         blind.last_mut().unwrap().gaps.push(Gap { sampler: "sessions".into(), why: "x".into() });
         assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));
