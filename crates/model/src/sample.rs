@@ -322,8 +322,8 @@ pub struct NetworkProbe {
     /// New connections tried in this tick and how many the path or the server failed.
     pub tried: u32,
     pub failed: u32,
-    /// New connections that a server in its right mind turned away: no slot left (53300) or a
-    /// login refused (28xxx). These are not among `failed`.
+    /// New connections that a server in its right mind turned away: no slot left (53300), no
+    /// room in shared memory (53200) or a login refused (28xxx). These are not among `failed`.
     #[serde(default)]
     pub refused: u32,
     /// TCP handshake alone: the network without the server. `None` on a unix socket.

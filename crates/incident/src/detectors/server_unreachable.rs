@@ -8,15 +8,16 @@ pub(super) static DETECTOR: Detector = Detector {
     id: "server_unreachable",
     title: "The server does not answer",
     rule: "three samples in a row without sessions, or three probes in a row that fail: one can \
-           be a hiccup. A probe that the server turns away (53300, 28xxx) was answered",
+           be a hiccup. What the server turns away for want of room (53200, 53300) or of a right \
+           (28xxx) was answered",
     detect,
 };
 
 fn detect(window: &Window) -> Vec<Symptom> {
     let last: Vec<&Sample> = window.samples.iter().rev().take(3).collect();
     // Sessions with a gap beside them were seen in part: the server has answered.
-    let blind =
-        |s: &&Sample| s.sessions.is_empty() && s.gaps.iter().any(|g| g.sampler == "sessions");
+    let unanswered = |g: &Gap| g.sampler == "sessions" && !g.why.contains("(53200)");
+    let blind = |s: &&Sample| s.sessions.is_empty() && s.gaps.iter().any(unanswered);
     let failing = |s: &&Sample| s.probe.is_some_and(|p| p.tried > 0 && p.failed == p.tried);
     let (Some(first), 3) = (last.last(), last.len()) else { return Vec::new() };
     let n_blind = last.iter().copied().filter(|s| blind(s) || failing(s)).count();
@@ -52,10 +53,11 @@ mod tests {
 
     #[test]
     fn three_blind_samples_are_an_outage_and_one_is_not() {
-        for (n, n_symptoms) in [(1, 0), (3, 1)] {
+        let (refused, full) = ("connection refused", "out of shared memory (53200)");
+        for (n, why, n_symptoms) in [(1, refused, 0), (3, refused, 1), (3, full, 0)] {
             let mut samples = healthy(30);
             for s in samples.iter_mut().rev().take(n) {
-                s.gaps.push(Gap { sampler: "sessions".into(), why: "connection refused".into() });
+                s.gaps.push(Gap { sampler: "sessions".into(), why: why.into() });
             }
             let window = Window { samples, baseline_until: at(20), catalog: None };
             assert_eq!(detect(&window).len(), n_symptoms);

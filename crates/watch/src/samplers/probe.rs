@@ -60,9 +60,11 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     Ok(())
 }
 
-/// A server that has no slot for us or does not let us in answers; it is not unreachable.
+/// A server that has no slot or no lock for us, or does not let us in, answers; it is not
+/// unreachable.
 fn is_refusal(error: &pgward_pg::error::Error) -> bool {
-    error.sqlstate().is_some_and(|state| state == "53300" || state.starts_with("28"))
+    let is_answer = |state: &str| ["53300", "53200"].contains(&state) || state.starts_with("28");
+    error.sqlstate().is_some_and(is_answer)
 }
 
 /// Time to resolve the server's name, and whether that failed; an address needs none.
