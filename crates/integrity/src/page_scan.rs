@@ -12,7 +12,7 @@ use pgward_model::name::Relation;
 use pgward_model::sample::{DamagedBlock, Gap};
 use pgward_pg::prelude::*;
 use pgward_pg::session::get;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -36,7 +36,9 @@ pub struct Scanner {
     /// A pass has begun and its end was not reported.
     in_pass: bool,
     pace: Pace,
-    /// When to look next for those who wait for the current relation.
+    /// Relations, by oid, that somebody rewrote, dropped or locked at the last look.
+    wanted: HashSet<u32>,
+    /// When to look again.
     next_look: clock::Deadline,
     /// Gaps that hold for a whole pass, told once in it.
     told: Vec<String>,
@@ -125,14 +127,15 @@ SELECT pg_catalog.current_setting('block_size')::int,
        pg_catalog.current_setting('zero_damaged_pages'),
        pg_catalog.current_setting('ignore_checksum_failure', true)";
 
-// Somebody rewrites, drops or locks it: come back later rather than queue.
+// Somebody rewrites, drops or locks them: come back later rather than queue. What all databases
+// share is of database 0 (manual, pg_locks).
 const WANTED: &str = "\
-SELECT EXISTS (
-    SELECT
-    FROM pg_catalog.pg_locks
-    WHERE locktype = 'relation'
-      AND mode = 'AccessExclusiveLock'
-      AND relation = $1)";
+SELECT l.relation
+FROM pg_catalog.pg_locks l
+LEFT JOIN pg_catalog.pg_database d ON d.oid = l.database
+WHERE l.locktype = 'relation'
+  AND l.mode = 'AccessExclusiveLock'
+  AND (l.database = 0 OR d.datname = pg_catalog.current_database())";
 
 const SIZE: &str = "SELECT pg_catalog.pg_relation_size($1::oid::regclass)";
 
@@ -169,7 +172,8 @@ impl Scanner {
             pass: 0,
             in_pass: false,
             pace: Pace { usual_s: None, slower: 1.0 },
-            next_look: clock::Deadline::after(LOOK_EVERY),
+            wanted: HashSet::new(),
+            next_look: clock::Deadline::after(Duration::ZERO),
             told: Vec::new(),
         }
     }
@@ -278,18 +282,27 @@ impl Scanner {
         of_rate.max(of_pass)
     }
 
-    /// Leaves a relation that takes long to those who have asked for it since. In between the time
-    /// limit for locks must do: to look at all locks costs the server more than to read a portion.
+    /// Leaves a relation that takes long to those who have asked for it since: looks once a second,
+    /// when a tick begins. In between the time limit for locks must do, since to look at all locks
+    /// costs the server more than to read a portion.
     fn resume(&mut self, session: &Session, report: &mut ScanReport) -> Result<(), Error> {
         if !self.next_look.passed() {
             return Ok(());
         }
-        self.next_look = clock::Deadline::after(LOOK_EVERY);
+        self.look(session)?;
         if let Some(cursor) = self.current.take()
-            && !self.wanted(session, &cursor.table, report)?
+            && !self.is_wanted(&cursor.table, report)
         {
             self.current = Some(cursor);
         }
+        Ok(())
+    }
+
+    /// Learns which relations are asked for.
+    fn look(&mut self, session: &Session) -> Result<(), Error> {
+        let rows = session.query(WANTED, &[])?;
+        self.wanted = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
+        self.next_look = clock::Deadline::after(LOOK_EVERY);
         Ok(())
     }
 
@@ -306,14 +319,18 @@ impl Scanner {
             self.begin_pass(session, report)?;
         }
         while let Some(table) = self.queue.pop_front() {
-            if self.wanted(session, &table, report)? {
+            if self.is_wanted(&table, report) {
                 continue;
             }
-            // Dropped since, or just being locked: the size is not worth waiting for.
+            // Locked since the last look: so may be others, and the size is not worth waiting for.
+            // Dropped since: it has none.
             let Ok(bytes) = session.query_one::<Option<i64>>(SIZE, &[&table.oid]) else {
                 if session.is_closed() {
                     return Ok(None);
                 }
+                self.look(session)?;
+                self.wanted.insert(table.oid);
+                self.is_wanted(&table, report);
                 continue;
             };
             let n_blocks = (bytes.unwrap_or(0) as f64 / self.block_bytes) as u32;
@@ -326,6 +343,7 @@ impl Scanner {
         self.pass += 1;
         self.in_pass = true;
         self.told.clear();
+        self.look(session)?;
         let mut unreadable = Vec::new();
         let mut tables = Vec::new();
         let with_catalogs = self.pass % CATALOGS_EVERY == 1;
@@ -351,20 +369,15 @@ impl Scanner {
         Ok(())
     }
 
-    /// Does anybody hold or wait for ACCESS EXCLUSIVE on it?
-    fn wanted(
-        &mut self,
-        session: &Session,
-        table: &Table,
-        report: &mut ScanReport,
-    ) -> Result<bool, Error> {
-        let wanted = session.query_one(WANTED, &[&table.oid])?;
+    /// Did anybody hold or wait for ACCESS EXCLUSIVE on it at the last look?
+    fn is_wanted(&mut self, table: &Table, report: &mut ScanReport) -> bool {
+        let wanted = self.wanted.contains(&table.oid);
         let name = table.relation.to_string();
         if wanted && !self.told.contains(&name) {
             report.gaps.push(gap(format!("{name} left out: ACCESS EXCLUSIVE is asked for")));
             self.told.push(name);
         }
-        Ok(wanted)
+        wanted
     }
 
     /// Reads up to block `to`, around what is damaged.

@@ -122,6 +122,8 @@ fn the_scan_writes_nothing_and_waits_for_nobody() {
     // Reading rows would have logged each of 1,000 fresh pages; catalogs log a few.
     assert!(wal() - before < 500_000, "{} bytes of WAL", wal() - before);
 
+    let mut begun = Scanner::with_rate(server.target().with_role("scan"), 1e9);
+    begun.tick(Duration::from_millis(1));
     let other = admin(&server);
     other.simple("BEGIN").unwrap();
     other.simple("LOCK TABLE papers IN ACCESS EXCLUSIVE MODE").unwrap();
@@ -130,6 +132,8 @@ fn the_scan_writes_nothing_and_waits_for_nobody() {
     assert!(begin.elapsed() < Duration::from_secs(10));
     assert!(locked.gaps.iter().any(|g| g.why.contains("papers left out")), "{:?}", locked.gaps);
     assert!(locked.blocks_scanned < free.blocks_scanned);
+    let since = pass(&mut begun);
+    assert!(since.gaps.iter().any(|g| g.why.contains("papers left out")), "{:?}", since.gaps);
     other.simple("ROLLBACK").unwrap();
     assert_eq!(pass(&mut scanner).blocks_scanned, free.blocks_scanned);
 

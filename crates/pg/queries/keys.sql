@@ -1,7 +1,8 @@
 -- Columns that take values from a sequence, and the columns of foreign keys that refer to them
 -- and hold less; not those that a partition has from its table. The $1 nearest to their limit come
 -- first; then the $1 keys furthest behind the rows of their table: they have given fewer numbers.
--- The last value is NULL without the right to see it. Since: 14
+-- The last value is NULL without the right to see it. The planner is not shown how many: it would
+-- plan this each time anew, at many times the cost of running it. Since: 14
 WITH fed AS (
     -- Owned by the column, or named in its DEFAULT.
     SELECT d.objid AS seqrelid, d.refobjid AS attrelid, d.refobjsubid AS attnum
@@ -87,7 +88,7 @@ ranked AS (
     )
 ),
 nearest AS (
-    SELECT r.* FROM ranked r ORDER BY r.used DESC LIMIT $1
+    SELECT r.* FROM ranked r ORDER BY r.used DESC LIMIT (SELECT $1::bigint)
 ),
 behind AS (
     SELECT r.*
@@ -99,7 +100,7 @@ behind AS (
           WHERE n.attrelid = r.attrelid AND n.attnum = r.attnum AND n.seqrelid = r.seqrelid
       )
     ORDER BY r.behind DESC
-    LIMIT $1
+    LIMIT (SELECT $1::bigint)
 ),
 listed AS (
     SELECT n.*, 1 AS part FROM nearest n

@@ -183,7 +183,8 @@ fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            // It only carries messages: callers run their own queries.
+            .worker_threads(1)
             .thread_name("pgward-net")
             .enable_all()
             .build()

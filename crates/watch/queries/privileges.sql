@@ -1,5 +1,7 @@
 -- Owner and rights of tables, views, sequences, schemas and functions: kind, name, owner and ACL
--- as the server writes it. Functions of extensions only where rights were set. Since: 14
+-- as the server writes it. Functions of extensions only where rights were set. Tables and
+-- functions that came with the server have OIDs below 16384 (manual, System Catalog Initial Data):
+-- they are found by their schema too, but only after looking at all of them. Since: 14
 SELECT
     r.name,
     r.rights
@@ -13,6 +15,7 @@ FROM (
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+      AND c.oid >= 16384
       AND n.nspname !~ '^(pg_|information_schema$|pgward$)'
     UNION ALL
     SELECT
@@ -29,6 +32,7 @@ FROM (
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname !~ '^(pg_|information_schema$|pgward$)'
+      AND p.oid >= 16384
       AND (
           p.proacl IS NOT NULL
           OR NOT EXISTS (

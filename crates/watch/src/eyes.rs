@@ -25,6 +25,8 @@ pub struct Eyes {
     pub session: Option<Session>,
     next_try: Deadline,
     pub(crate) log: Option<LogReader>,
+    /// Why the server lets nobody follow its log, and when to ask again.
+    pub(crate) log_closed: Option<(String, Deadline)>,
     /// Where a lost session stopped reading the log.
     pub log_position: Option<LogPosition>,
     /// By query id; those that are neither counted nor shown by a sample are forgotten.
@@ -94,6 +96,7 @@ impl Eyes {
             session: Some(session),
             next_try: Deadline::after(Duration::ZERO),
             log: None,
+            log_closed: None,
             log_position: None,
             texts: HashMap::new(),
             ddl_cursor: None,
@@ -136,6 +139,8 @@ impl Eyes {
             if let Some(reader) = self.log.take() {
                 self.log_position = Some(reader.position());
             }
+            // A server that has come back may be another one, or collect a log now.
+            self.log_closed = None;
             self.clock_offset = clock_offset(&session)?;
             self.session = Some(session);
         }

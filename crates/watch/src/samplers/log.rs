@@ -5,7 +5,10 @@ use crate::error::Error;
 use crate::eyes::Eyes;
 use crate::log_reader::LogReader;
 use pgward_model::prelude::*;
+use pgward_pg::clock;
+use pgward_pg::error::links;
 use pgward_pg::session::own;
+use std::time::Duration;
 
 pub(super) static SAMPLER: Sampler = Sampler {
     id: "log",
@@ -17,16 +20,13 @@ pub(super) static SAMPLER: Sampler = Sampler {
 /// Entries kept of one tick: a burst repeats itself, and memory is bounded.
 const ENTRIES_MAX: usize = 2_000;
 
+/// A server that collects no log, or whose log we may not read, will not do so the next second.
+const OPEN_EVERY: Duration = Duration::from_secs(10);
+
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     eyes.session()?;
     if eyes.log.is_none() {
-        let from = eyes.log_position.take();
-        let session = eyes.session()?;
-        let reader = LogReader::open(session, from.as_ref());
-        if reader.is_err() {
-            eyes.log_position = from;
-        }
-        eyes.log = Some(reader?);
+        open(eyes)?;
     }
     let (Some(session), Some(reader)) = (&eyes.session, &mut eyes.log) else { return Ok(()) };
     let news = reader.read(session)?;
@@ -40,6 +40,40 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         sample.gaps.push(Gap { sampler: SAMPLER.id.to_owned(), why });
     }
     Ok(())
+}
+
+fn open(eyes: &mut Eyes) -> Result<(), Error> {
+    if let Some((why, again)) = &eyes.log_closed
+        && !again.passed()
+    {
+        return Err(Error::Sampler { sampler: SAMPLER.id, why: why.clone() });
+    }
+    let from = eyes.log_position.take();
+    let session = eyes.session()?;
+    match LogReader::open(session, from.as_ref()) {
+        Ok(reader) => eyes.log = Some(reader),
+        Err(error) => {
+            if is_lasting(&error) {
+                let why = match &error {
+                    Error::Sampler { why, .. } => why.clone(),
+                    error => links(error).join(": "),
+                };
+                eyes.log_closed = Some((why, clock::Deadline::after(OPEN_EVERY)));
+            }
+            eyes.log_position = from;
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Does it hold until somebody changes the server or our rights?
+fn is_lasting(error: &Error) -> bool {
+    match error {
+        Error::Pg(pgward_pg::error::Error::Server { .. }) | Error::Sampler { .. } => true,
+        Error::Pg(error) => error.sqlstate() == Some("42501"),
+        Error::Integrity(_) => false,
+    }
 }
 
 /// What of the log this sample lacks.
