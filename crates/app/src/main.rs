@@ -33,7 +33,11 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Each session takes four files, and one process may watch hundreds of servers.
+const FILES_MAX: u64 = 65_536;
+
 fn main() -> ExitCode {
+    raise_file_limit();
     // Fails only where one is installed already, and none is.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = cli::Cli::parse();
@@ -46,6 +50,15 @@ fn main() -> ExitCode {
             face::failed(&error);
             cli::Exit::Failed.into()
         }
+    }
+}
+
+/// As far as the process may by itself; where it may not, a session says what is lacking.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let wanted = soft.max(hard.min(FILES_MAX));
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio_postgres::error::Severity;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -18,6 +19,12 @@ pub enum Error {
         target: String,
         #[source]
         source: tokio_postgres::Error,
+    },
+    #[error("{target}: no connection can be begun")]
+    Begin {
+        target: String,
+        #[source]
+        source: std::io::Error,
     },
     #[error("{target}: no answer within {} ms", within.as_millis())]
     ConnectTimeout { target: String, within: Duration },
@@ -90,6 +97,12 @@ fn sqlstate_suffix(source: &tokio_postgres::Error) -> String {
     }
 }
 
+/// The server has ended the session with these words.
+fn is_fatal(source: &tokio_postgres::Error) -> bool {
+    let severity = source.as_db_error().and_then(|db| db.parsed_severity());
+    matches!(severity, Some(Severity::Fatal | Severity::Panic))
+}
+
 /// An error and what it came from, each once: the client's "db error" is left out, and so is
 /// a message of the server that the link before has told.
 pub fn links(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
@@ -132,12 +145,14 @@ impl Error {
     /// Is the session lost, so that only a new one helps?
     pub fn is_connection_lost(&self) -> bool {
         match self {
-            Error::Connect { .. } | Error::ConnectTimeout { .. } | Error::QueryTimeout { .. } => {
-                true
-            }
+            Error::Begin { .. }
+            | Error::Connect { .. }
+            | Error::ConnectTimeout { .. }
+            | Error::QueryTimeout { .. } => true,
             Error::Query { source, .. } => {
                 source.is_closed()
                     || source.code().is_none()
+                    || is_fatal(source)
                     || source
                         .code()
                         .is_some_and(|c| c.code().starts_with("57P") || c.code().starts_with("08"))
@@ -153,6 +168,10 @@ impl Error {
                 Some("give --database postgres://user@host:port/dbname".to_owned())
             }
             Error::Connect { source, .. } => connect_hint(source),
+            Error::Begin { .. } => Some(
+                "let the process open more files: ulimit -n, LimitNOFILE= of its service"
+                    .to_owned(),
+            ),
             Error::ConnectTimeout { .. } => {
                 Some("check host and port, and that no firewall drops the packets".to_owned())
             }

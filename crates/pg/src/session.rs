@@ -1,17 +1,18 @@
 //! One session with a server: every query has a deadline, every session says who we are.
 
+mod carrier;
 mod repeated;
 
 use crate::error::Error;
 use crate::target::Target;
+use carrier::Carrier;
 use repeated::Repeated;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::runtime::Runtime;
 pub use tokio_postgres::Row;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{FromSql, ToSql};
-use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// What a session is for: its `application_name` and its limits on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,8 @@ pub struct Prepared {
 /// A connection; not shared between threads at the same time.
 pub struct Session {
     client: Client,
+    /// After the client, which ends first.
+    carrier: Carrier,
     purpose: Purpose,
     target: Target,
     notices: Arc<Mutex<Vec<Notice>>>,
@@ -179,24 +182,11 @@ pub mod own {
 /// A notice list never grows past this; a rehearsed loop could raise one per row.
 const NOTICES_MAX: usize = 10_000;
 
-fn runtime() -> &'static Runtime {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_multi_thread()
-            // It only carries messages: callers run their own queries.
-            .worker_threads(1)
-            .thread_name("pgward-net")
-            .enable_all()
-            .build()
-            .expect("a runtime needs only threads and a poller, without which nothing works")
-    })
-}
-
 impl Session {
     /// Connects within 5 s and checks that the server is one we know (14 to 18).
     ///
     /// # Errors
-    /// [`Error::Connect`], [`Error::ConnectTimeout`], [`Error::Major`].
+    /// [`Error::Connect`], [`Error::ConnectTimeout`], [`Error::Begin`], [`Error::Major`].
     pub fn connect(target: &Target, purpose: Purpose) -> Result<Session, Error> {
         Self::connect_within(target, purpose, Duration::from_secs(5))
     }
@@ -221,38 +211,33 @@ impl Session {
         config.keepalives_idle(Duration::from_secs(10));
         config.tcp_user_timeout(Duration::from_secs(30));
         let notices = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&notices);
         let tls = target.tls().connector.clone();
+        let runtime = carrier::runtime()
+            .map_err(|source| Error::Begin { target: target.to_string(), source })?;
         let connected =
-            runtime().block_on(async { tokio::time::timeout(within, config.connect(tls)).await });
-        let (client, mut connection) = connected
-            .map_err(|_| Error::ConnectTimeout { target: target.to_string(), within })?
-            .map_err(|source| Error::Connect { target: target.to_string(), source })?;
-        let version = connection.parameter("server_version").map_or(0, version_num);
-        runtime().spawn(async move {
-            loop {
-                let next = std::future::poll_fn(|cx| connection.poll_message(cx)).await;
-                match next {
-                    Some(Ok(AsyncMessage::Notice(notice))) => {
-                        let mut list = sink.lock().unwrap_or_else(|e| e.into_inner());
-                        if list.len() < NOTICES_MAX {
-                            list.push(Notice {
-                                severity: notice.severity().to_owned(),
-                                message: notice.message().to_owned(),
-                            });
-                        }
-                    }
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => break,
-                }
+            runtime.block_on(async { tokio::time::timeout(within, config.connect(tls)).await });
+        let connected = match connected {
+            Ok(Ok(connected)) => Ok(connected),
+            Ok(Err(source)) => Err(Error::Connect { target: target.to_string(), source }),
+            Err(_) => Err(Error::ConnectTimeout { target: target.to_string(), within }),
+        };
+        let (client, connection) = match connected {
+            Ok(both) => both,
+            Err(error) => {
+                // Nobody waits for a name that is still being looked up.
+                runtime.shutdown_background();
+                return Err(error);
             }
-        });
+        };
+        let version = connection.parameter("server_version").map_or(0, version_num);
         let major = version / 10_000;
         if !(14..=18).contains(&major) {
             return Err(Error::Major { target: target.to_string(), major });
         }
+        let carrier = Carrier::new(runtime, connection, Arc::clone(&notices));
         let mut session = Session {
             client,
+            carrier,
             purpose,
             target: target.clone(),
             notices,
@@ -307,7 +292,9 @@ impl Session {
         &self.target
     }
 
+    /// Has either side ended it?
     pub fn is_closed(&self) -> bool {
+        self.carrier.catch_up();
         self.client.is_closed()
     }
 
@@ -409,7 +396,7 @@ impl Session {
     /// Asks the server, over a connection of its own, to cancel what this session runs.
     ///
     /// # Errors
-    /// [`Error::Connect`] when even that is not possible.
+    /// [`Error::Connect`] or [`Error::Begin`] when even that is not possible.
     pub fn canceller(&self) -> impl Fn() -> Result<(), Error> + Send + 'static {
         let token = self.client.cancel_token();
         let target = self.target.to_string();
@@ -417,10 +404,13 @@ impl Session {
         move || {
             // A request to cancel says nothing but a key. Where TLS is only preferred it goes
             // the shortest way, as that of psql does: the network may be in trouble too.
+            let runtime = carrier::runtime()
+                .map_err(|source| Error::Begin { target: target.clone(), source })?;
             let asked = match tls.mode {
-                SslMode::Require => runtime().block_on(token.cancel_query(tls.connector.clone())),
-                _ => runtime().block_on(token.cancel_query(NoTls)),
+                SslMode::Require => runtime.block_on(token.cancel_query(tls.connector.clone())),
+                _ => runtime.block_on(token.cancel_query(NoTls)),
             };
+            runtime.shutdown_background();
             asked.map_err(|source| Error::Connect { target: target.clone(), source })
         }
     }
@@ -439,7 +429,7 @@ impl Session {
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Error> {
         let within = self.purpose.patience();
-        runtime()
+        self.carrier
             .block_on(async { tokio::time::timeout(within, work).await })
             .map_err(|_| Error::QueryTimeout { what: first_words(sql), within })?
             .map_err(|source| Error::Query { what: first_words(sql), source })

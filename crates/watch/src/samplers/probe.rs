@@ -28,14 +28,19 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         false => u32::from(eyes.next_probe.passed()),
     };
     let (dns_ms, dns_failed) = resolve(&target);
-    let (mut failed, mut refused) = (0, 0);
+    let (mut failed, mut refused, mut not_begun) = (0, 0, 0);
     let mut connects = Vec::new();
     for _ in 0..tries {
         let start = clock::instant();
         match Session::connect_within(&target, Purpose::Watch, PATIENCE) {
             Ok(_) => connects.push(ms_since(start)),
             Err(error) => {
-                let n = if is_refusal(&error) { &mut refused } else { &mut failed };
+                let n = match &error {
+                    // For want of files of our own: that says nothing of the path.
+                    pgward_pg::error::Error::Begin { .. } => &mut not_begun,
+                    error if is_refusal(error) => &mut refused,
+                    _ => &mut failed,
+                };
                 *n += 1;
                 sample.probe_error = pgward_pg::error::links(&error).join(": ");
             }
@@ -47,7 +52,7 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     }
     let closed = failed > 0 && is_closed(&eyes.target);
     sample.probe = Some(NetworkProbe {
-        tried: tries,
+        tried: tries - not_begun,
         failed,
         refused,
         tcp_ms: if tries > 0 { handshake(&target) } else { None },
