@@ -322,16 +322,21 @@ impl Scanner {
             if self.is_wanted(&table, report) {
                 continue;
             }
-            // Locked since the last look: so may be others, and the size is not worth waiting for.
-            // Dropped since: it has none.
-            let Ok(bytes) = session.query_one::<Option<i64>>(SIZE, &[&table.oid]) else {
-                if session.is_closed() {
-                    return Ok(None);
+            // Dropped since: it has no size.
+            let bytes = match session.query_one::<Option<i64>>(SIZE, &[&table.oid]) {
+                Ok(bytes) => bytes,
+                Err(_) if session.is_closed() => return Ok(None),
+                // Locked since the last look: so may be others, and none is worth waiting for.
+                Err(error) if error.sqlstate() == Some("55P03") => {
+                    self.look(session)?;
+                    self.wanted.insert(table.oid);
+                    self.is_wanted(&table, report);
+                    continue;
                 }
-                self.look(session)?;
-                self.wanted.insert(table.oid);
-                self.is_wanted(&table, report);
-                continue;
+                Err(error) => {
+                    report.gaps.push(gap(format!("{}: {error}", table.relation)));
+                    continue;
+                }
             };
             let n_blocks = (bytes.unwrap_or(0) as f64 / self.block_bytes) as u32;
             return Ok(Some(Cursor { table, next: 0, n_blocks, n_damaged: 0 }));
