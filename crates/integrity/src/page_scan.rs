@@ -12,8 +12,8 @@ use pgward_model::name::Relation;
 use pgward_model::sample::{DamagedBlock, Gap};
 use pgward_pg::prelude::*;
 use pgward_pg::session::get;
+use pgward_pg::session::tids::Tids;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fmt::Write;
 use std::time::Duration;
 
 /// A scan that goes on for ever, a tick at a time.
@@ -88,7 +88,7 @@ const CATALOGS_EVERY: u64 = 20;
 const DAMAGED_MAX: u32 = 100;
 
 /// Line pointers end at 2,048 for the largest page, so no page has this row.
-const NO_ROW: u32 = 65_535;
+const NO_ROW: u16 = 65_535;
 
 /// We stand in a lock queue no longer than this: nobody may wait behind us.
 const LOCK_TIMEOUT: &str = "20ms";
@@ -496,18 +496,8 @@ fn read(
     from: u32,
     to: u32,
 ) -> Result<(), pgward_pg::error::Error> {
-    let mut tids = String::with_capacity(20 * (to - from) as usize);
-    for block in from..to {
-        let comma = if block == from { '{' } else { ',' };
-        // Writing to a string does not fail.
-        write!(tids, "{comma}\"({block},{NO_ROW})\"").ok();
-    }
-    tids.push('}');
-    let sql = format!(
-        "SELECT FROM ONLY {} WHERE ctid = ANY ($1::text::pg_catalog.tid[])",
-        relation.quoted()
-    );
-    session.query(&sql, &[&tids]).map(drop)
+    let sql = format!("SELECT FROM ONLY {} WHERE ctid = ANY ($1)", relation.quoted());
+    session.query(&sql, &[&Tids { blocks: from..to, row: NO_ROW }]).map(drop)
 }
 
 /// Data corrupted, index corrupted, I/O error, file missing (manual, Error Codes).

@@ -2,6 +2,7 @@
 
 mod carrier;
 mod repeated;
+pub mod tids;
 
 use crate::error::Error;
 use crate::target::Target;
