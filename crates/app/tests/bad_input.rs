@@ -339,6 +339,30 @@ fn a_drill_that_cannot_go_on_shows_what_did_run() {
 }
 
 #[test]
+fn a_drill_whose_own_session_can_never_work_says_so() {
+    if installation::lacks(&["pg_basebackup", "pg_verifybackup"]) {
+        return;
+    }
+    let dir = dir();
+    let dir = dir.path();
+    let right = include_str!("../../drill/scenarios/dropped_table.md");
+    let wrong = right.replace("SELECT id, total FROM orders", "SELECT id, totals FROM orders");
+    assert_ne!(right, wrong);
+    fs::write(dir.join("mine.md"), wrong).expect("writes");
+    let output = pgward(dir)
+        .args(["drill", "mine.md", "--postgres"])
+        .arg(&installation::installation().bin_dir)
+        .args(["--vault", "vault"])
+        .output()
+        .expect("pgward starts");
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    for said in ["session pages", "requests have failed", "42703", "totals", "mend its statement"] {
+        assert!(err.contains(said), "{said}: {err}");
+    }
+}
+
+#[test]
 fn drills_that_are_ended_leave_nothing() {
     let dir = dir();
     let dir = dir.path();

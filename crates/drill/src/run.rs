@@ -101,7 +101,12 @@ fn play(
     let guarded = start_guard(stage, scenario, options)?;
     tell(Progress::Phase("learns what is normal under live load"));
     let theatre = Theatre { scenario, options, stage, guarded: &guarded };
-    theatre.wait(Duration::from_secs(WARM_UP_S + BASELINE_S), tell)?;
+    for seconds in [WARM_UP_S, BASELINE_S] {
+        theatre.wait(Duration::from_secs(seconds), tell)?;
+        if let Some(error) = stage.load.mistaken() {
+            return Err(error.into());
+        }
+    }
     let baseline = stage.load.take_baseline(Duration::from_secs(BASELINE_S));
     for (n, road) in options.roads.iter().enumerate() {
         if n > 0 && guarded.had_incident() {

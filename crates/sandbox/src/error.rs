@@ -48,6 +48,17 @@ pub enum Error {
     Template { session: String, why: String },
     #[error("session {session}: {why}")]
     Load { session: String, why: String },
+    #[error(
+        "session {session}: all of its {n} requests have failed before anything was changed{}",
+        if source.is_none() { "; its last statement returned no row" } else { "" }
+    )]
+    NeverWorked {
+        session: String,
+        n: u64,
+        /// The server's first answer, if it was an error.
+        #[source]
+        source: Option<Box<pgward_pg::error::Error>>,
+    },
     #[error("ledger={text}: not of the form relation(key,stamp)")]
     LedgerSpec { text: String },
     #[error("{}: the ledger of acknowledged writes cannot be kept", path.display())]
@@ -92,6 +103,7 @@ impl Error {
             Error::BackupRecord { .. } => "remove that record; the other backups still count",
             Error::NotInWal { .. } => "name an older backup, or look at the time it happened",
             Error::CloneTooBig { .. } => "take a backup with `pgward backup`, clones come from it",
+            Error::NeverWorked { .. } => "mend its statement, or what the setup makes",
             Error::LedgerSpec { .. } => "write it as ledger=accounts(id,stamp)",
             Error::Ledger { .. } => "make room where the ledger is kept, or give another directory",
             Error::LedgerLine { .. } => "the file was changed by hand; start with a new one",

@@ -6,7 +6,7 @@ pub mod template;
 
 use crate::error::Error;
 use crate::ledger::{Ledger, LedgerSpec};
-use client::{Broken, Client, Kind, Link, hangs};
+use client::{Broken, Client, Kind, Link, NO_DATA, hangs, is_mistake, lock};
 use jiff::Timestamp;
 use pgward_model::postmortem::ImpactPoint;
 use pgward_pg::prelude::*;
@@ -92,6 +92,9 @@ pub struct Added {
 /// machine, yet far below what people give up at.
 const SLOW_FACTOR: f64 = 10.0;
 
+/// A write that finds no row may find one yet, but not after so many.
+const NO_ROW_TIMES: u64 = 10;
+
 /// Clients of one session; each is a thread.
 pub(crate) const CLIENTS_MAX: u32 = 500;
 
@@ -134,6 +137,7 @@ impl Load {
                 statement_timeout: spec.statement_timeout,
                 target: target.clone(),
                 record: Record::new(),
+                mistake: Mutex::default(),
             }));
         }
         let shares = shares(specs);
@@ -211,7 +215,7 @@ impl Load {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Running>> {
-        self.clients.lock().unwrap_or_else(|e| e.into_inner())
+        lock(&self.clients)
     }
 
     /// The error that ended the load by itself, once: the ledger could not be kept.
@@ -224,16 +228,35 @@ impl Load {
         self.broken.is_set()
     }
 
+    /// The error of a session that can never work as it is written: all of its requests have
+    /// failed, two of them at least. Only before anything was changed does that say so.
+    pub fn mistaken(&self) -> Option<Error> {
+        self.kinds.iter().find_map(|kind| {
+            let (from, to) = kind.record.span()?;
+            let report = kind.record.report(&kind.name, from, to);
+            let times = |(state, n): (&String, &u64)| match state.as_str() {
+                NO_DATA => *n >= NO_ROW_TIMES,
+                state => is_mistake(state) && *n >= 2,
+            };
+            let never = report.n_failed == report.n_total && report.errors.iter().any(times);
+            never.then(|| Error::NeverWorked {
+                session: kind.name.clone(),
+                n: report.n_total,
+                source: lock(&kind.mistake).take().map(Box::new),
+            })
+        })
+    }
+
     /// Takes the last whole seconds as what is normal; later answers compare with it.
     pub fn take_baseline(&self, last: Duration) -> Baseline {
         let report = self.report(last);
         let baseline = Baseline { from: report.from, to: report.to, sessions: report.sessions };
-        *self.baseline.lock().unwrap_or_else(|e| e.into_inner()) = Some(baseline.clone());
+        *lock(&self.baseline) = Some(baseline.clone());
         baseline
     }
 
     fn baseline(&self) -> Baseline {
-        let taken = self.baseline.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        let taken = lock(&self.baseline).clone();
         taken.unwrap_or_else(|| {
             let now = clock::now();
             Baseline { from: now, to: now, sessions: Vec::new() }
@@ -436,7 +459,7 @@ fn all_ended(clients: &[Running], within: Duration) -> bool {
 
 fn cancel(links: &[Arc<Link>]) {
     for link in links.iter().filter(|l| l.in_flight.since().is_some()) {
-        if let Some(cancel) = &*link.cancel.lock().unwrap_or_else(|e| e.into_inner()) {
+        if let Some(cancel) = &*lock(&link.cancel) {
             // It may have ended by now, or its server is gone: both end the client as well.
             cancel().ok();
         }
@@ -491,7 +514,7 @@ fn last_seconds(last: Duration) -> (i64, i64) {
 /// A session's name lives as long as the process; a scenario has a handful.
 fn interned(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(|e| e.into_inner());
+    let mut names = lock(&NAMES);
     match names.get(name) {
         Some(known) => known,
         None => {

@@ -10,7 +10,7 @@ use pgward_pg::session::{Prepared, get};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// What all clients of one session share.
@@ -25,6 +25,8 @@ pub(crate) struct Kind {
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) target: Target,
     pub(crate) record: Record,
+    /// The server's first error for which [`is_mistake`].
+    pub(crate) mistake: Mutex<Option<pgward_pg::error::Error>>,
 }
 
 /// What one client needs to run.
@@ -57,10 +59,14 @@ pub(crate) struct Broken {
     error: Mutex<Option<Error>>,
 }
 
+/// What a client that panicked has left is as good as before.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
 impl Broken {
     fn set(&self, error: Error) {
-        let mut first = self.error.lock().unwrap_or_else(|e| e.into_inner());
-        first.get_or_insert(error);
+        lock(&self.error).get_or_insert(error);
         self.stop.store(true, Ordering::SeqCst);
     }
 
@@ -69,12 +75,19 @@ impl Broken {
     }
 
     pub(crate) fn take(&self) -> Option<Error> {
-        self.error.lock().unwrap_or_else(|e| e.into_inner()).take()
+        lock(&self.error).take()
     }
 }
 
 /// SQLSTATE `no_data`: a write that found no row has done nothing for its client.
-const NO_DATA: &str = "02000";
+pub(crate) const NO_DATA: &str = "02000";
+
+/// Would the same request fail with this at any time? Not what the network (08), another
+/// transaction (40, 55), a full server (53) or an operator (57) does, nor a row that was not there.
+pub(crate) fn is_mistake(state: &str) -> bool {
+    let passing = ["08", "40", "53", "55", "57", NO_DATA, LOST];
+    !passing.iter().any(|class| state.starts_with(class))
+}
 
 /// How long a client waits for a connection: as the pools of common frameworks (HikariCP,
 /// ActiveRecord 5 s).
@@ -111,7 +124,13 @@ impl Client {
             let (failed, lost) = match outcome {
                 Ok(()) => (None, false),
                 Err(Failure::NoData) => (Some(NO_DATA.to_owned()), false),
-                Err(Failure::Pg(e)) => (Some(state_of(&e)), e.is_connection_lost()),
+                Err(Failure::Pg(e)) => {
+                    let (state, lost) = (state_of(&e), e.is_connection_lost());
+                    if is_mistake(&state) {
+                        lock(&self.kind.mistake).get_or_insert(e);
+                    }
+                    (Some(state), lost)
+                }
                 Err(Failure::Ledger(e)) => {
                     self.broken.set(e);
                     break;
@@ -167,7 +186,7 @@ impl Client {
     }
 
     fn set_cancel(&self, cancel: Option<Canceller>) {
-        *self.link.cancel.lock().unwrap_or_else(|e| e.into_inner()) = cancel;
+        *lock(&self.link.cancel) = cancel;
     }
 
     fn request(
