@@ -26,6 +26,10 @@ pub struct Sample {
     /// Temporary files by backend, most bytes first. Present every few ticks.
     #[serde(default)]
     pub temp_files: Option<Vec<TempFiles>>,
+    /// Of sessions at work on one statement for seconds, and of their parallel workers. Present
+    /// every few ticks, while there are any.
+    #[serde(default)]
+    pub writes: Option<Vec<ProcessWrites>>,
     /// Log lines since the last tick.
     pub log: Vec<LogEntry>,
     /// Log lines dropped because there were too many to keep in this tick.
@@ -257,6 +261,17 @@ impl TableCounters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TempFiles {
     pub pid: Pid,
+    pub bytes: i64,
+}
+
+/// Bytes that a process of the server has given the kernel to write since it started: tables,
+/// indexes, WAL, temporary files. Source: `wchar` of `/proc/PID/io`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessWrites {
+    /// The session it works for.
+    pub pid: Pid,
+    /// The session's own process or one of its parallel workers.
+    pub process: Pid,
     pub bytes: i64,
 }
 

@@ -1,10 +1,11 @@
 //! A run of samples with its own "now", and the rates between two of them.
 
 use crate::catalog::Catalog;
-use crate::name::Relation;
+use crate::name::{Pid, Relation};
 use crate::sample::*;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What detectors see: the samples of the last minutes, oldest first, and where the
@@ -48,6 +49,29 @@ pub struct StatementDelta {
     pub spread_ms: f64,
 }
 
+/// What the processes of a session wrote during one statement, and what the data volume lost
+/// meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Written {
+    pub bytes: f64,
+    pub gone_bytes: f64,
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
+impl Written {
+    /// It takes most of what is gone, and may be stopped for it. WAL and an archive of it on the
+    /// same volume are lost with the data, while a new page is often written twice.
+    pub fn fills(&self) -> bool {
+        self.bytes >= 0.5 * self.gone_bytes
+    }
+
+    /// Too little to be one of several that fill it together.
+    pub fn is_little(&self) -> bool {
+        self.bytes < 0.1 * self.gone_bytes
+    }
+}
+
 impl Window {
     pub fn now(&self) -> Timestamp {
         self.samples.last().map_or(self.baseline_until, |s| s.at)
@@ -87,6 +111,37 @@ impl Window {
     /// Was the sampler `id` without gap in all of these samples, and are there any?
     pub fn complete(samples: &[Sample], id: &str) -> bool {
         !samples.is_empty() && samples.iter().all(|s| s.gaps.iter().all(|g| g.sampler != id))
+    }
+
+    /// What the processes of a session wrote during its statement; `None` where less than two
+    /// looks were had while it ran, or where the volume lost nothing meanwhile. Not counted is
+    /// what a parallel worker wrote that came and went between two looks.
+    pub fn written_by(&self, session: &SessionSample) -> Option<Written> {
+        let is_same =
+            |s: &SessionSample| s.pid == session.pid && s.query_start == session.query_start;
+        let mut processes: HashMap<Pid, (i64, i64)> = HashMap::new();
+        let mut free = None;
+        let mut began: Option<(f64, Timestamp)> = None;
+        let mut written = None;
+        for sample in &self.samples {
+            free = sample.host.map(|h| h.disk_free_bytes).or(free);
+            let Some(free) = free.filter(|_| sample.sessions.iter().any(is_same)) else { continue };
+            let writes = sample.writes.iter().flatten().filter(|w| w.pid == session.pid);
+            let (before, mut is_seen) = (processes.len(), false);
+            for writes in writes {
+                is_seen = true;
+                // A worker that comes later has written all of it since.
+                let first = if before == 0 { writes.bytes } else { 0 };
+                processes.entry(writes.process).or_insert((first, 0)).1 = writes.bytes;
+            }
+            if !is_seen {
+                continue;
+            }
+            let (free_first, from) = *began.get_or_insert((free, sample.at));
+            let bytes = processes.values().map(|(first, last)| (last - first).max(0) as f64).sum();
+            written = Some(Written { bytes, gone_bytes: free_first - free, from, to: sample.at });
+        }
+        written.filter(|w| w.to > w.from && w.gone_bytes > 0.0)
     }
 
     /// The table of that name in the newest sample that counts tables.
@@ -188,5 +243,72 @@ pub(crate) mod shared_text {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<str>, D::Error> {
         String::deserialize(from).map(Arc::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_219_200 + second).unwrap()
+    }
+
+    /// A statement that began in that second.
+    fn session(pid: Pid, began: i64) -> SessionSample {
+        SessionSample {
+            pid,
+            role: String::new(),
+            application: String::new(),
+            client: String::new(),
+            database: String::new(),
+            backend_start: at(0),
+            xact_start: None,
+            query_start: Some(at(began)),
+            state_change: None,
+            state: "active".to_owned(),
+            wait_type: String::new(),
+            wait_event: String::new(),
+            xid: None,
+            query: String::new(),
+            query_id: 0,
+            blocked_by: Vec::new(),
+            waits_for: None,
+            holds: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_a_statement_wrote_is_that_of_all_processes_while_it_ran() {
+        let of = |pid, process, bytes| ProcessWrites { pid, process, bytes };
+        let samples = (0..12).map(|second| {
+            let mut all = vec![of(7, 7, 5_000 + 20 * second), of(9, 9, 1_000 * second)];
+            if (4..7).contains(&second) {
+                all.push(of(7, 70, 100 * (second - 3)));
+            }
+            Sample {
+                at: at(second),
+                sessions: vec![session(7, if second < 10 { 1 } else { 10 }), session(9, 0)],
+                host: Some(HostSample {
+                    disk_free_bytes: 10_000.0 - 90.0 * second as f64,
+                    ..HostSample::default()
+                }),
+                writes: (second % 2 == 0).then_some(all),
+                ..Sample::default()
+            }
+        });
+        let samples: Vec<Sample> = samples.collect();
+        let mut window = Window { samples, baseline_until: at(0), catalog: None };
+        let written = window.written_by(&session(7, 1)).unwrap();
+        // From the first look to the last of that statement: 8 times 20, and what was last seen of
+        // the worker.
+        assert_eq!((written.bytes, written.gone_bytes), (160.0 + 300.0, 8.0 * 90.0));
+        assert!(written.fills() && !written.is_little());
+        let wrote = |bytes| Written { bytes, ..written };
+        assert!(!wrote(359.0).fills() && !wrote(72.0).is_little() && wrote(71.0).is_little());
+        assert!(window.written_by(&session(8, 1)).is_none());
+        assert!(window.written_by(&session(7, 10)).is_none());
+        window.samples.iter_mut().for_each(|s| s.host = None);
+        assert!(window.written_by(&session(7, 1)).is_none());
     }
 }

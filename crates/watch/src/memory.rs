@@ -157,6 +157,8 @@ pub(crate) fn bytes(sample: &Sample) -> usize {
         + sample.log.iter().map(line).sum::<usize>()
         + sample.statements.iter().flatten().map(statement).sum::<usize>()
         + sample.tables.iter().flatten().map(table).sum::<usize>()
+        + sample.temp_files.iter().map(|f| size_of_val(f.as_slice())).sum::<usize>()
+        + sample.writes.iter().map(|w| size_of_val(w.as_slice())).sum::<usize>()
         + sample.planner.iter().map(planner).sum::<usize>()
         + sample.ddl.iter().map(ddl).sum::<usize>()
         + sample.gaps.iter().map(|g| size_of::<Gap>() + g.why.len()).sum::<usize>()

@@ -25,6 +25,7 @@ mod status;
 pub(crate) mod tables;
 mod temp_files;
 mod wal;
+mod writes;
 
 /// One sampler.
 pub struct Sampler {
@@ -57,6 +58,7 @@ pub static SAMPLERS: &[&Sampler] = &[
     &planner::SAMPLER,
     &integrity::SAMPLER,
     &host::SAMPLER,
+    &writes::SAMPLER,
     &clock::SAMPLER,
     &probe::SAMPLER,
     &status::SAMPLER,

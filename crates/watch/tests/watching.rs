@@ -16,10 +16,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 fn server() -> PrivateServer {
-    let server = PrivateServer::create(
-        &ServerOptions::new(installation::installation()).set("fsync", "off"),
-    )
-    .unwrap();
+    server_with(ServerOptions::new(installation::installation()))
+}
+
+fn server_with(options: ServerOptions) -> PrivateServer {
+    let server = PrivateServer::create(&options.set("fsync", "off")).unwrap();
     let setup = Session::connect(&server.target(), Purpose::Private).unwrap();
     setup
         .simple(
@@ -167,6 +168,31 @@ fn a_truncate_is_seen_though_no_event_trigger_fires_for_it() {
         watcher.window().samples.iter().flat_map(|s| &s.ddl).filter(|d| is_truncate(d)).collect();
     let event = seen.first().unwrap();
     assert_eq!((event.identity.as_str(), event.application.as_str()), ("public.accounts", "psql"));
+}
+
+#[test]
+fn what_a_long_statement_writes_is_counted_while_it_runs() {
+    // With many buffers it would write its first pages only after seconds.
+    let options = ServerOptions::new(installation::installation());
+    let server = server_with(options.set("shared_buffers", "2MB"));
+    let mut watcher = watcher(&server.target());
+    let copies = Session::connect(&server.target(), Purpose::Application("deploy")).unwrap();
+    let (pid, cancel) = (copies.pid(), copies.canceller());
+    let page = "(SELECT string_agg(md5((g * i)::text), '') FROM generate_series(1, 60) i) AS page";
+    let copy = format!(
+        "CREATE TABLE copy AS SELECT {page}, pg_sleep(0.002)::text FROM generate_series(1, 60000) g"
+    );
+    let running = std::thread::spawn(move || copies.simple(&copy));
+    let of_copy = |w: &Watcher| -> Vec<i64> {
+        let all = w.window().samples.iter().flat_map(|s| s.writes.iter().flatten());
+        all.filter(|w| w.pid == pid && w.process == pid).map(|w| w.bytes).collect()
+    };
+    watch(&mut watcher, 30, |w| of_copy(w).len() >= 3);
+    cancel().unwrap();
+    running.join().unwrap().unwrap_err();
+    let seen = of_copy(&watcher);
+    let grown: Vec<i64> = seen.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(grown.len() >= 2 && grown.iter().all(|bytes| *bytes > 200_000), "{seen:?}");
 }
 
 #[test]

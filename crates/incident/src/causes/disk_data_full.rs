@@ -6,6 +6,7 @@ use crate::facts::{complete, cut, mentions, sampled, verb, who};
 use crate::forecast::{newest, worst_disk};
 use crate::reach::Reach;
 use pgward_model::prelude::*;
+use std::collections::BTreeMap;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "disk_data_full",
@@ -86,8 +87,10 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
         });
     }
     let spills = spiller(case);
-    let Some((session, at)) = spills.map(|(s, at, _)| (s, at)).or_else(|| filler(case)) else {
-        return Verdict::Likely(likely.and(free));
+    let filler = filler(case);
+    let Some((session, at)) = spills.map(|(s, at, _)| (s, at)).or(filler.who) else {
+        let writes_little = filler.writes_little;
+        return Verdict::Likely(writes_little.into_iter().fold(likely.and(free), Likely::and));
     };
     let does = match spills {
         Some((.., bytes)) => format!("holds {} of temporary files", human_bytes(bytes)),
@@ -102,8 +105,14 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
         sampled("sessions: pg_stat_activity.query_start"),
     );
     let named = likely.evidence().iter().cloned();
-    let blamed = Likely::new(0.95, says, free).and(runs.at(at));
+    let wrote = case.window.written_by(session).map(|w| told(session, &w));
+    let blamed = Likely::new(0.95, says, free).and(wrote.unwrap_or(runs.at(at)));
     Verdict::Likely(named.fold(blamed, Likely::and).by([session.pid]).act(CAUSE.actions))
+}
+
+/// Are the temporary files of that session most of what the volume lost?
+pub fn spills_most(case: &Case, pid: Pid) -> bool {
+    spiller(case).is_some_and(|(session, ..)| session.pid == pid)
 }
 
 /// The session whose temporary files are most of what is gone, and their bytes: what it held before
@@ -131,25 +140,66 @@ fn wal_share(case: &Case) -> Option<f64> {
     (gone > 0.0).then(|| (last.1 - first.1) / gone)
 }
 
+/// Who fills the volume, or what clears those who only look as if they did.
+#[derive(Default)]
+struct Filler<'a> {
+    who: Option<Seen<'a>>,
+    writes_little: Option<Evidence>,
+}
+
+/// A session, and when it was last seen at its statement.
+type Seen<'a> = (&'a SessionSample, Timestamp);
+
 /// The statement that has copied for longest, of those seen since the onset that copy a table;
-/// without one, the call that has written for longest.
-fn filler(case: &Case) -> Option<(&SessionSample, Timestamp)> {
+/// without one, the call that has written for longest. None of those that were seen to write
+/// little.
+fn filler(case: &Case) -> Filler<'_> {
     if complete(case, "sessions", "").is_some() {
-        return None;
+        return Filler::default();
     }
-    let works = |s: &&SessionSample| s.state == "active" && s.blocked_by.is_empty();
-    let seen = || {
-        let samples = case.window.recent().iter();
-        samples.flat_map(|s| s.sessions.iter().filter(works).map(|x| (x, s.at)))
+    let copies = |s: &SessionSample, _| is_copy(&s.query);
+    let calls = |s: &SessionSample, at| {
+        // A procedure that commits as it goes has no xid between two of its transactions.
+        let writes = || s.xid.is_some() || case.window.written_by(s).is_some_and(|w| w.fills());
+        s.runs_s(at) >= CALL_LASTS_S && writes() && calls_a_writer(case, &s.query)
     };
-    let longest = |(a, at_a): &(&SessionSample, Timestamp), (b, at_b): &(&SessionSample, _)| {
-        a.runs_s(*at_a).total_cmp(&b.runs_s(*at_b))
-    };
-    let writes = |(s, at): &(&SessionSample, Timestamp)| {
-        s.xid.is_some() && s.runs_s(*at) >= CALL_LASTS_S && calls_a_writer(case, &s.query)
-    };
-    let copy = seen().filter(|(s, _)| is_copy(&s.query)).max_by(longest);
-    copy.or_else(|| seen().filter(writes).max_by(longest))
+    let little = |(s, _): &Seen<'_>| case.window.written_by(s).filter(Written::is_little);
+    let mut cleared: Vec<(Seen<'_>, Written)> = Vec::new();
+    for wanted in [&copies as &dyn Fn(&SessionSample, Timestamp) -> bool, &calls] {
+        let seen = at_work(case, wanted);
+        cleared.extend(seen.iter().filter_map(|s| Some((*s, little(s)?))));
+        let longest = seen.into_iter().filter(|s| little(s).is_none());
+        let who =
+            longest.max_by(|(a, at_a), (b, at_b)| a.runs_s(*at_a).total_cmp(&b.runs_s(*at_b)));
+        if who.is_some() {
+            return Filler { who, writes_little: None };
+        }
+    }
+    let most = cleared.iter().max_by(|(_, a), (_, b)| a.bytes.total_cmp(&b.bytes));
+    Filler { who: None, writes_little: most.map(|((s, _), w)| told(s, w)) }
+}
+
+/// Each statement at work since the onset that is wanted, once.
+fn at_work(case: &Case, wanted: impl Fn(&SessionSample, Timestamp) -> bool) -> Vec<Seen<'_>> {
+    let mut all = BTreeMap::new();
+    for sample in case.window.recent() {
+        let works = |s: &&SessionSample| s.state == "active" && s.blocked_by.is_empty();
+        for session in sample.sessions.iter().filter(works).filter(|s| wanted(s, sample.at)) {
+            all.insert((session.pid, session.query_start), (session, sample.at));
+        }
+    }
+    all.into_values().collect()
+}
+
+fn told(session: &SessionSample, written: &Written) -> Evidence {
+    let claim = format!(
+        "written by pid {} in {} in which the volume lost {}",
+        session.pid,
+        human_duration(seconds_between(written.from, written.to)),
+        human_bytes(written.gone_bytes)
+    );
+    Evidence::measured(claim, written.bytes, "bytes", sampled("writes: wchar of /proc/PID/io"))
+        .at(written.to)
 }
 
 /// Does it write through a function, a procedure or a block of its own?
@@ -270,6 +320,23 @@ mod tests {
     }
 
     #[test]
+    fn a_procedure_that_commits_as_it_goes_is_named_by_what_it_writes() {
+        for (bytes_per_s, pids) in [(9_000_000, &[4711][..]), (2_000_000, &[])] {
+            let mut samples = with_free(|s| 50.0 - s as f64);
+            for (i, s) in (0..).zip(&mut samples).skip(20) {
+                let mut call = session(4711, "active", &[]);
+                call.query =
+                    "DO $$ BEGIN LOOP INSERT INTO t SELECT 1; COMMIT; END LOOP; END $$".into();
+                call.query_start = Some(at(20));
+                s.sessions = vec![call];
+                let bytes = bytes_per_s * i;
+                s.writes = Some(vec![ProcessWrites { pid: 4711, process: 4711, bytes }]);
+            }
+            assert_eq!(judge(&case(samples, 30)).likely().unwrap().pids, pids);
+        }
+    }
+
+    #[test]
     fn a_session_whose_temporary_files_take_the_space_is_named() {
         for (bytes, named) in [(300_000_000, true), (20_000_000, false), (900_000_000, false)] {
             let mut samples = with_free(|s| 50.0 - s as f64);
@@ -301,6 +368,27 @@ mod tests {
             assert!(verdict.likely().unwrap().pids.is_empty(), "{query}");
         }
         assert!(is_copy("COPY public.orders (id, note) FROM stdin"));
+    }
+
+    /// The volume loses 10 MB a second.
+    #[test]
+    fn a_statement_is_not_blamed_for_what_another_program_writes() {
+        for (written_per_s, pids) in [(2_000_000, &[4711][..]), (900_000, &[])] {
+            let mut samples = with_free(|s| 50.0 - s as f64);
+            for (i, s) in (0..).zip(&mut samples).skip(22) {
+                let mut copy = session(4711, "active", &[]);
+                copy.query = "CREATE INDEX orders_note ON orders (note)".to_owned();
+                copy.query_start = Some(at(20));
+                s.sessions = vec![copy];
+                let bytes = (1 << 40) + written_per_s * i;
+                s.writes = Some(vec![ProcessWrites { pid: 4711, process: 4711, bytes }]);
+            }
+            let verdict = judge(&case(samples, 30));
+            let likely = verdict.likely().unwrap();
+            assert_eq!(likely.pids, pids, "{}", likely.says);
+            let told = likely.evidence().iter().any(|e| e.claim.contains("written by pid 4711"));
+            assert!(told, "{:?}", likely.evidence());
+        }
     }
 
     #[test]

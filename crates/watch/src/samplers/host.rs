@@ -56,7 +56,7 @@ fn wal_free(dir: &Path) -> Option<f64> {
 }
 
 /// The number behind a name in a file of the kernel.
-fn counter(file: &str, name: &str) -> Option<i64> {
+pub(super) fn counter(file: &str, name: &str) -> Option<i64> {
     let text = std::fs::read_to_string(file).ok()?;
     let mut words = text.lines().map(str::split_whitespace);
     words.find_map(|mut line| (line.next()? == name).then(|| line.next()?.parse().ok())?)
