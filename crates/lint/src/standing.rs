@@ -2,8 +2,10 @@
 
 use crate::Options;
 use pgward_model::prelude::*;
+use pgward_sql::action::{Action, Rows};
 use pgward_sql::history::{self, Tool};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 /// What is known of all files of a chain together.
 #[derive(Default)]
@@ -22,6 +24,15 @@ pub struct Standing<'a> {
     newest: Option<&'a str>,
     /// The last version of the files that git had before; its path.
     newest_before: Option<&'a str>,
+    /// See [`Standing::n_settings`]; counted when first asked for.
+    n_settings: OnceLock<BTreeMap<Key, usize>>,
+}
+
+/// A table, and the columns that are set.
+type Key = (String, Vec<String>);
+
+fn key(rows: &Rows) -> Key {
+    (rows.relation.to_string(), rows.columns.clone())
 }
 
 impl<'a> Standing<'a> {
@@ -58,6 +69,7 @@ impl<'a> Standing<'a> {
             last_applied: None,
             newest,
             newest_before: before,
+            n_settings: OnceLock::new(),
         };
         let is_applied = |f: &&&ChangeFile| standing.is_applied(&f.path) == Some(true);
         standing.last_applied =
@@ -120,6 +132,32 @@ impl<'a> Standing<'a> {
         later.then_some(last)
     }
 
+    /// How many files of the chain set these columns of this table to constants that no file before
+    /// them has set them to, in all rows.
+    pub(crate) fn n_settings(&self, rows: &Rows) -> usize {
+        let n_settings = self.n_settings.get_or_init(|| {
+            let mut seen: BTreeSet<(Key, String)> = BTreeSet::new();
+            let mut n_settings = BTreeMap::new();
+            for file in &self.files {
+                let updates = file.statements.iter().filter(|s| s.kind == StatementKind::Update);
+                let new: BTreeSet<Key> = updates
+                    .flat_map(pgward_sql::actions)
+                    .filter_map(|action| match action {
+                        Action::Rows(rows) => rows.constants.clone().map(|to| (key(&rows), to)),
+                        _ => None,
+                    })
+                    .filter(|setting| seen.insert(setting.clone()))
+                    .map(|(key, _)| key)
+                    .collect();
+                for key in new {
+                    *n_settings.entry(key).or_default() += 1;
+                }
+            }
+            n_settings
+        });
+        n_settings.get(&key(rows)).copied().unwrap_or(0)
+    }
+
     /// Is it the file to tell of a version at: its own, or the first of all where there is none?
     pub(crate) fn tells(&self, path: &str, tool: &Tool, version: &str) -> bool {
         let own =
@@ -132,8 +170,7 @@ impl<'a> Standing<'a> {
 /// How many of the files the tool's table has.
 fn n_known(tool: &Tool, kept: &MigrationHistory, paths: &[&str]) -> usize {
     let plain = |v: &str| history::place(v).0;
-    let versions: std::collections::BTreeSet<Vec<u128>> =
-        kept.migrations.iter().map(|m| plain(&m.version)).collect();
+    let versions: BTreeSet<Vec<u128>> = kept.migrations.iter().map(|m| plain(&m.version)).collect();
     let known =
         paths.iter().filter_map(|p| tool.version(p)).filter(|v| versions.contains(&plain(v)));
     known.count()

@@ -34,6 +34,33 @@ pub(super) static LINT: Lint = Lint {
         Example { sql: "UPDATE accounts SET a = 1 WHERE id = 3;", catalog: "", finds: &[] },
         Example { sql: "CREATE TABLE n (a int); UPDATE n SET a = 1;", catalog: "", finds: &[] },
         Example {
+            sql: "-- file 1.sql\nUPDATE state SET version = 1;\n\
+                  -- file 2.sql\nUPDATE state SET version = 2;\n\
+                  -- file 3.sql\nUPDATE state SET version = 3;",
+            catalog: "",
+            finds: &[Severity::Note, Severity::Note, Severity::Note],
+        },
+        Example {
+            sql: "-- file 1.sql\nUPDATE state SET schema_checked = false;\n\
+                  -- file 2.sql\nUPDATE state SET schema_checked = false;\n\
+                  -- file 3.sql\nUPDATE state SET schema_checked = false;",
+            catalog: "",
+            finds: &[Severity::Error, Severity::Error, Severity::Error],
+        },
+        Example {
+            sql: "-- file 1.sql\nUPDATE products SET vat = 19;\n\
+                  -- file 2.sql\nUPDATE products SET vat = 16;\n\
+                  -- file 3.sql\nUPDATE products SET vat = 20;",
+            catalog: "",
+            finds: &[Severity::Error, Severity::Error, Severity::Error],
+        },
+        Example {
+            sql: "-- file 1.sql\nUPDATE accounts SET plan = 1;\n\
+                  -- file 2.sql\nUPDATE accounts SET plan = 2;",
+            catalog: "",
+            finds: &[Severity::Error, Severity::Error],
+        },
+        Example {
             sql: "-- pgward: expect rows 100\nUPDATE t SET a = 1;",
             catalog: "CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t SELECT \
                       g, g, 'x' FROM generate_series(1, 100) g; ANALYZE t;",
@@ -61,6 +88,12 @@ pub(super) static LINT: Lint = Lint {
     check,
 };
 
+/// Migrations that keep their own version set it in a table of one row, each file to another one.
+/// Nobody changes data like that so often.
+const VERSION_FILES: usize = 3;
+/// What people call such a column or table.
+const VERSION_WORDS: [&str; 4] = ["version", "revision", "schema", "migration"];
+
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for action in &site.actions {
@@ -84,14 +117,24 @@ fn of_rows(cx: &Context, site: &Site, rows: &Rows, found: &mut Vec<Finding>) {
         }
         _ => None,
     };
+    let n_versions = versions(cx, rows);
     if let Some(message) = &unbounded {
-        let declared = site.expected_rows.is_some();
-        let severity = if declared { Severity::Warning } else { Severity::Error };
-        found.push(site.finding(&LINT, severity, message.clone()));
+        let (severity, message) = match (n_versions, &site.expected_rows) {
+            (Some(n), _) => {
+                let perhaps = format!("{message}; {n} files do so: perhaps the version they keep");
+                (Severity::Note, perhaps)
+            }
+            (None, Some(_)) => (Severity::Warning, message.clone()),
+            (None, None) => (Severity::Error, message.clone()),
+        };
+        found.push(site.finding(&LINT, severity, message));
     }
     let message = unbounded.or_else(|| always_by_constraint(cx, rows, verb));
     let (Some(message), Some(info)) = (message, cx.table(name)) else { return };
     let Some(n) = info.n_rows.filter(|n| *n > 0.0) else { return };
+    if n_versions.is_some() {
+        return;
+    }
     if !site.declares_rows(n) {
         let evidence = cx.measured(
             format!("{verb} would touch all {} rows of {name}", human(n)),
@@ -102,6 +145,20 @@ fn of_rows(cx: &Context, site: &Site, rows: &Rows, found: &mut Vec<Finding>) {
         let finding = site.catalog_finding(&LINT, Severity::Error, message, evidence);
         found.push(finding.and(cx.traffic(info)));
     }
+}
+
+/// How many files set what is their own version with such a statement, as far as can be told: the
+/// table has one row or, where nobody has counted, what is set is called so.
+fn versions(cx: &Context, rows: &Rows) -> Option<usize> {
+    rows.constants.as_ref()?;
+    let is_one_row = match cx.table(&rows.relation).and_then(|t| t.n_rows) {
+        Some(n) => n <= 1.0,
+        None => rows.columns.iter().chain([&rows.relation.name]).any(|name| {
+            let name = name.to_lowercase();
+            VERSION_WORDS.iter().any(|word| name.contains(word))
+        }),
+    };
+    Some(cx.standing.n_settings(rows)).filter(|n| is_one_row && *n >= VERSION_FILES)
 }
 
 /// `col IS NOT NULL` or `col = col` on columns that cannot be null.

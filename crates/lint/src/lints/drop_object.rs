@@ -13,7 +13,7 @@ pub(super) static LINT: Lint = Lint {
     harm: "every statement of running clients that names it fails from the moment of the \
            commit",
     instead: "deploy clients that do not use it first",
-    source: "DROP VIEW; DROP FUNCTION; DROP TYPE; DROP SEQUENCE",
+    source: "DROP VIEW; DROP MATERIALIZED VIEW; DROP FUNCTION; DROP TYPE; DROP SEQUENCE",
     guards_rows: false,
     examples: &[
         Example { sql: "DROP VIEW report;", catalog: "", finds: &[Severity::Warning] },
@@ -23,6 +23,12 @@ pub(super) static LINT: Lint = Lint {
             sql: "DROP VIEW report; CREATE VIEW report AS SELECT 1 AS a;",
             catalog: "",
             finds: &[],
+        },
+        Example { sql: "DROP MATERIALIZED VIEW totals;", catalog: "", finds: &[Severity::Warning] },
+        Example {
+            sql: "DROP MATERIALIZED VIEW totals; CREATE MATERIALIZED VIEW totals AS SELECT 1 AS a;",
+            catalog: "",
+            finds: &[Severity::Warning],
         },
         Example {
             sql: "DROP FUNCTION f(int); CREATE FUNCTION f(a int, b int) RETURNS int LANGUAGE sql \
@@ -56,10 +62,15 @@ pub(super) static LINT: Lint = Lint {
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for e in &site.statement.effects {
-            if !e.existed_before || is_made_again(cx, site, e) {
+            let is_made_again = is_made_again(cx, site, e);
+            if !e.existed_before || is_made_again && !is_filled(e) {
                 continue;
             }
             let message = match &e.destroys {
+                Destroys::Object(what) if is_made_again => format!(
+                    "{what} is made again: until it is filled its readers wait or fail, and its \
+                     indexes and rights are gone"
+                ),
                 Destroys::Object(what) if !what.starts_with("schema") => {
                     match e.relation.name.as_str() {
                         name if what.ends_with(name) || what.contains('(') => {
@@ -76,13 +87,24 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             // Clients name views; the rest is mostly named by what goes or changes with it.
             let view = matches!(&e.destroys, Destroys::Object(what) if what.contains("view "));
             let severity = if view { Severity::Warning } else { Severity::Note };
-            found.push(site.finding(&LINT, severity, message));
-            if let Destroys::Object(what) = &e.destroys {
+            let finding = site.finding(&LINT, severity, message);
+            found.push(match cx.table(&e.relation).filter(|_| is_filled(e)) {
+                Some(info) => cx.sized(finding, &e.relation).and(cx.traffic(info)),
+                None => finding,
+            });
+            if let Destroys::Object(what) = &e.destroys
+                && !is_made_again
+            {
                 let message = format!("{what} goes, and is used");
                 found.extend(users(cx, what, e).finding(cx, site, &LINT, &message));
             }
         }
     }
+}
+
+/// Does it hold rows of its own, which can be had again?
+fn is_filled(effect: &Effect) -> bool {
+    matches!(&effect.destroys, Destroys::Object(what) if what.starts_with("materialized view"))
 }
 
 /// Statements and functions that name a view or call a function that goes.

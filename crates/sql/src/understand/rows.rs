@@ -189,6 +189,12 @@ fn changes(node: &NodeEnum) -> Vec<Action> {
         }
         _ => None,
     };
+    rows.constants = match node {
+        NodeEnum::UpdateStmt(u) if with.is_none() && u.from_clause.is_empty() => {
+            constants(&u.target_list).filter(|_| rows.predicate == Predicate::Missing)
+        }
+        _ => None,
+    };
     let mut actions = with_clause(with);
     actions.push(Action::Rows(rows));
     actions
@@ -236,8 +242,43 @@ fn rows(
 ) -> Rows {
     let relation = some_relation(range);
     let reads = found.relations.iter().filter(|r| **r != relation).cloned().collect();
-    Rows { verb, relation, predicate, columns, reads, unjoined: None }
+    Rows { verb, relation, predicate, columns, reads, unjoined: None, constants: None }
 }
+
+fn constants(targets: &[Node]) -> Option<String> {
+    let mut all = Vec::new();
+    let mut is_all_clock = true;
+    for target in targets {
+        let Some(NodeEnum::ResTarget(target)) = &target.node else { return None };
+        let value = target.val.as_deref()?.node.as_ref()?;
+        let constant = constant(value);
+        is_all_clock &= constant.is_none();
+        all.push(constant.or_else(|| is_clock(value).then(|| "now".to_owned()))?);
+    }
+    (!is_all_clock).then(|| all.join(", "))
+}
+
+/// A value that is not NULL.
+fn constant(node: &NodeEnum) -> Option<String> {
+    match node {
+        NodeEnum::AConst(value) => value.val.as_ref().map(|v| format!("{v:?}")),
+        NodeEnum::TypeCast(cast) => constant(cast.arg.as_deref()?.node.as_ref()?),
+        _ => None,
+    }
+}
+
+fn is_clock(node: &NodeEnum) -> bool {
+    match node {
+        NodeEnum::SqlvalueFunction(_) => true,
+        NodeEnum::FuncCall(call) => call.funcname.last().is_some_and(|name| {
+            matches!(&name.node, Some(NodeEnum::String(s)) if CLOCKS.contains(&s.sval.as_str()))
+        }),
+        _ => false,
+    }
+}
+
+const CLOCKS: [&str; 4] =
+    ["now", "clock_timestamp", "statement_timestamp", "transaction_timestamp"];
 
 fn insert_columns(i: &protobuf::InsertStmt) -> Vec<String> {
     let mut columns = targets(&i.cols);
