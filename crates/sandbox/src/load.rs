@@ -6,7 +6,7 @@ pub mod template;
 
 use crate::error::Error;
 use crate::ledger::{Ledger, LedgerSpec};
-use client::{Broken, Client, Kind, Link, NO_DATA, hangs, is_mistake, lock};
+use client::{Broken, Client, Kind, Link, hangs, is_passing, is_wrong_text, lock};
 use jiff::Timestamp;
 use pgward_model::postmortem::ImpactPoint;
 use pgward_pg::prelude::*;
@@ -92,8 +92,9 @@ pub struct Added {
 /// machine, yet far below what people give up at.
 const SLOW_FACTOR: f64 = 10.0;
 
-/// A write that finds no row may find one yet, but not after so many.
-const NO_ROW_TIMES: u64 = 10;
+/// Who waits for rows of others may find them yet, but not after so many requests and seconds.
+const WAITS_TIMES: u64 = 10;
+const WAITS_S: i64 = 15;
 
 /// Clients of one session; each is a thread.
 pub(crate) const CLIENTS_MAX: u32 = 500;
@@ -234,9 +235,9 @@ impl Load {
         self.kinds.iter().find_map(|kind| {
             let (from, to) = kind.record.span()?;
             let report = kind.record.report(&kind.name, from, to);
-            let times = |(state, n): (&String, &u64)| match state.as_str() {
-                NO_DATA => *n >= NO_ROW_TIMES,
-                state => is_mistake(state) && *n >= 2,
+            let times = |(state, n): (&String, &u64)| match is_wrong_text(state) {
+                true => *n >= 2,
+                false => !is_passing(state) && *n >= WAITS_TIMES && to - from >= WAITS_S,
             };
             let never = report.n_failed == report.n_total && report.errors.iter().any(times);
             never.then(|| Error::NeverWorked {

@@ -25,7 +25,7 @@ pub(crate) struct Kind {
     pub(crate) statement_timeout: Option<Duration>,
     pub(crate) target: Target,
     pub(crate) record: Record,
-    /// The server's first error for which [`is_mistake`].
+    /// The server's first error that is not [`is_passing`].
     pub(crate) mistake: Mutex<Option<pgward_pg::error::Error>>,
 }
 
@@ -80,13 +80,19 @@ impl Broken {
 }
 
 /// SQLSTATE `no_data`: a write that found no row has done nothing for its client.
-pub(crate) const NO_DATA: &str = "02000";
+const NO_DATA: &str = "02000";
 
-/// Would the same request fail with this at any time? Not what the network (08), another
-/// transaction (40, 55), a full server (53) or an operator (57) does, nor a row that was not there.
-pub(crate) fn is_mistake(state: &str) -> bool {
-    let passing = ["08", "40", "53", "55", "57", NO_DATA, LOST];
-    !passing.iter().any(|class| state.starts_with(class))
+/// What is no fault of the request: the network (08), another transaction (40, 55), a full server
+/// (53), an operator (57).
+pub(crate) fn is_passing(state: &str) -> bool {
+    let passing = ["08", "40", "53", "55", "57", LOST];
+    passing.iter().any(|class| state.starts_with(class))
+}
+
+/// Would the request fail with this whatever rows there are? Not supported, no such database or
+/// schema, no login, no such name or right.
+pub(crate) fn is_wrong_text(state: &str) -> bool {
+    ["0A", "28", "3D", "3F", "42"].iter().any(|class| state.starts_with(class))
 }
 
 /// How long a client waits for a connection: as the pools of common frameworks (HikariCP,
@@ -126,7 +132,7 @@ impl Client {
                 Err(Failure::NoData) => (Some(NO_DATA.to_owned()), false),
                 Err(Failure::Pg(e)) => {
                     let (state, lost) = (state_of(&e), e.is_connection_lost());
-                    if is_mistake(&state) {
+                    if !is_passing(&state) {
                         lock(&self.kind.mistake).get_or_insert(e);
                     }
                     (Some(state), lost)
