@@ -16,10 +16,9 @@ const CHANGES_BEFORE: SignedDuration = SignedDuration::from_hours(6);
 /// One look is followed by the next within a second and is on disk within ten.
 const NEXT_S: f64 = 10.0;
 /// What the history does not keep; what needs it is unknown.
-const NOT_KEPT: [&str; 3] = [
+const NOT_KEPT: [&str; 2] = [
     "catalog: definitions of tables and indexes are not kept in the history",
     "known_changes: files of migrations are not read in a look back",
-    "writes: what each session gave the kernel to write is not kept in the history",
 ];
 
 /// What was wrong with a server at a moment, and what a look back cannot know.

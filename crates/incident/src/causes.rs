@@ -73,7 +73,6 @@ mod vac_xmin_held;
 mod wal_retention;
 
 pub use auth_privilege::{groups_left, rights_taken};
-pub use disk_data_full::spills_most;
 
 /// One cause.
 #[derive(Debug)]

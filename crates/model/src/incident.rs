@@ -173,6 +173,9 @@ pub struct Likely {
     /// Nothing fails by it: what was done may have been meant, and is not undone unasked.
     #[serde(default)]
     pub perhaps_meant: bool,
+    /// Whoever is blamed was not seen to do most of it: nothing is done about it unasked.
+    #[serde(default)]
+    pub is_unproven: bool,
     evidence: Vec<Evidence>,
 }
 
@@ -186,6 +189,7 @@ impl Likely {
             actions: Vec::new(),
             ddl: Vec::new(),
             perhaps_meant: false,
+            is_unproven: false,
             evidence: vec![evidence],
         }
     }

@@ -60,17 +60,39 @@ pub struct Written {
 }
 
 impl Written {
-    /// It takes most of what is gone, and may be stopped for it. WAL and an archive of it on the
-    /// same volume are lost with the data, while a new page is often written twice.
-    pub fn fills(&self) -> bool {
-        self.bytes >= 0.5 * self.gone_bytes
-    }
-
-    /// Too little to be one of several that fill it together.
-    pub fn is_little(&self) -> bool {
-        self.bytes < 0.1 * self.gone_bytes
+    /// Of what the volume lost; above 1 where pages are written twice, or take no new room.
+    pub fn share(&self) -> f64 {
+        self.bytes / self.gone_bytes
     }
 }
+
+/// A session, and when its statement began.
+pub type StatementKey = (Pid, Option<Timestamp>);
+
+/// One statement from look to look: each process with its first bytes and its last.
+struct Course {
+    from: Timestamp,
+    to: Timestamp,
+    free_first: f64,
+    free_last: f64,
+    processes: HashMap<Pid, (i64, i64)>,
+}
+
+impl Course {
+    fn written(&self) -> Option<Written> {
+        let bytes = self.processes.values().map(|(first, last)| (last - first).max(0) as f64).sum();
+        let gone_bytes = self.free_first - self.free_last;
+        (self.to > self.from && gone_bytes > 0.0).then_some(Written {
+            bytes,
+            gone_bytes,
+            from: self.from,
+            to: self.to,
+        })
+    }
+}
+
+/// The volume is looked at every two seconds; what is older is of another moment.
+const FREE_S: f64 = 2.5;
 
 impl Window {
     pub fn now(&self) -> Timestamp {
@@ -113,35 +135,36 @@ impl Window {
         !samples.is_empty() && samples.iter().all(|s| s.gaps.iter().all(|g| g.sampler != id))
     }
 
-    /// What the processes of a session wrote during its statement; `None` where less than two
-    /// looks were had while it ran, or where the volume lost nothing meanwhile. Not counted is
-    /// what a parallel worker wrote that came and went between two looks.
-    pub fn written_by(&self, session: &SessionSample) -> Option<Written> {
-        let is_same =
-            |s: &SessionSample| s.pid == session.pid && s.query_start == session.query_start;
-        let mut processes: HashMap<Pid, (i64, i64)> = HashMap::new();
-        let mut free = None;
-        let mut began: Option<(f64, Timestamp)> = None;
-        let mut written = None;
-        for sample in &self.samples {
-            free = sample.host.map(|h| h.disk_free_bytes).or(free);
-            let Some(free) = free.filter(|_| sample.sessions.iter().any(is_same)) else { continue };
-            let writes = sample.writes.iter().flatten().filter(|w| w.pid == session.pid);
-            let (before, mut is_seen) = (processes.len(), false);
-            for writes in writes {
-                is_seen = true;
-                // A worker that comes later has written all of it since.
-                let first = if before == 0 { writes.bytes } else { 0 };
-                processes.entry(writes.process).or_insert((first, 0)).1 = writes.bytes;
-            }
-            if !is_seen {
+    /// What each statement wrote in the last seconds, of those that were looked at twice while they
+    /// ran and while the volume lost something. Not counted is what a parallel worker wrote that
+    /// came and went between two looks.
+    pub fn written(&self, seconds: f64) -> HashMap<StatementKey, Written> {
+        let mut free: Option<(f64, Timestamp)> = None;
+        let mut all: HashMap<StatementKey, Course> = HashMap::new();
+        for sample in self.last_seconds(seconds) {
+            free = sample.host.map(|h| (h.disk_free_bytes, sample.at)).or(free);
+            let is_fresh = |(_, at): &(f64, Timestamp)| seconds_between(*at, sample.at) < FREE_S;
+            let (Some((free, _)), Some(writes)) = (free.filter(is_fresh), &sample.writes) else {
                 continue;
+            };
+            let began: HashMap<Pid, Option<Timestamp>> =
+                sample.sessions.iter().map(|s| (s.pid, s.query_start)).collect();
+            for look in writes {
+                let Some(start) = began.get(&look.pid) else { continue };
+                let course = all.entry((look.pid, *start)).or_insert_with(|| Course {
+                    from: sample.at,
+                    to: sample.at,
+                    free_first: free,
+                    free_last: free,
+                    processes: HashMap::new(),
+                });
+                (course.to, course.free_last) = (sample.at, free);
+                // A worker that comes later has written all of it since.
+                let first = if course.from == sample.at { look.bytes } else { 0 };
+                course.processes.entry(look.process).or_insert((first, 0)).1 = look.bytes;
             }
-            let (free_first, from) = *began.get_or_insert((free, sample.at));
-            let bytes = processes.values().map(|(first, last)| (last - first).max(0) as f64).sum();
-            written = Some(Written { bytes, gone_bytes: free_first - free, from, to: sample.at });
         }
-        written.filter(|w| w.to > w.from && w.gone_bytes > 0.0)
+        all.into_iter().filter_map(|(key, course)| Some((key, course.written()?))).collect()
     }
 
     /// The table of that name in the newest sample that counts tables.
@@ -299,16 +322,16 @@ mod tests {
         });
         let samples: Vec<Sample> = samples.collect();
         let mut window = Window { samples, baseline_until: at(0), catalog: None };
-        let written = window.written_by(&session(7, 1)).unwrap();
+        let all = window.written(60.0);
         // From the first look to the last of that statement: 8 times 20, and what was last seen of
         // the worker.
+        let written = all[&(7, Some(at(1)))];
         assert_eq!((written.bytes, written.gone_bytes), (160.0 + 300.0, 8.0 * 90.0));
-        assert!(written.fills() && !written.is_little());
-        let wrote = |bytes| Written { bytes, ..written };
-        assert!(!wrote(359.0).fills() && !wrote(72.0).is_little() && wrote(71.0).is_little());
-        assert!(window.written_by(&session(8, 1)).is_none());
-        assert!(window.written_by(&session(7, 10)).is_none());
+        assert!((written.share() - 460.0 / 720.0).abs() < 1e-9);
+        assert_eq!(all[&(9, Some(at(0)))].bytes, 10_000.0);
+        assert_eq!(all.len(), 2, "one look at the second statement: {all:?}");
+        assert_eq!(window.written(5.0)[&(7, Some(at(1)))].bytes, 40.0);
         window.samples.iter_mut().for_each(|s| s.host = None);
-        assert!(window.written_by(&session(7, 1)).is_none());
+        assert!(window.written(60.0).is_empty());
     }
 }

@@ -364,14 +364,16 @@ fn proposal(runbook: &Runbook) -> String {
 }
 
 /// The action and the object it is for: sessions for signals, else relations. What was only asked
-/// for, since it may have been meant, may be done once it is certain that it was not.
+/// for, since it may have been meant or be another's work, may be done once it is certain that it
+/// was not.
 fn key(action: &str, likely: &Likely) -> String {
     let pids = likely.pids.iter().map(|p| p.to_string()).collect::<Vec<_>>().join(",");
     let names = likely.relations.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let signals = ["terminate", "cancel", "end_xmin"].iter().any(|a| action.starts_with(a));
     let what = if signals { pids } else { names };
     let asked = if likely.perhaps_meant { " if it was not meant" } else { "" };
-    format!("{action} {what}{asked}")
+    let unproven = if likely.is_unproven { " if it is proven" } else { "" };
+    format!("{action} {what}{asked}{unproven}")
 }
 
 /// An error with all its causes on one line.

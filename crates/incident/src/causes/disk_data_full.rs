@@ -6,7 +6,7 @@ use crate::facts::{complete, cut, mentions, sampled, verb, who};
 use crate::forecast::{newest, worst_disk};
 use crate::reach::Reach;
 use pgward_model::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub(super) static CAUSE: Cause = Cause {
     id: "disk_data_full",
@@ -27,6 +27,14 @@ pub(super) static CAUSE: Cause = Cause {
 const FREE_MIN: f64 = 5.0;
 /// WAL, or the temporary files of one session, that take half of what is gone are what fills it.
 const SHARE: f64 = 0.5;
+/// Who wrote so much of what the volume lost of late is what fills it, and may be stopped for it:
+/// WAL and an archive of it are lost with the data, while a new page is often written twice. With
+/// WAL elsewhere all of it must be accounted for.
+const MOST: f64 = 0.5;
+/// Too little to be one of several that fill it together.
+const LITTLE: f64 = 0.1;
+/// As long as a trend needs.
+const LATELY_S: f64 = 20.0;
 /// A call that writes is an ordinary one of a client unless it lasts.
 const CALL_LASTS_S: f64 = 5.0;
 
@@ -86,9 +94,13 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
             ..free
         });
     }
+    let measured = case.window.written(LATELY_S);
     let spills = spiller(case);
-    let filler = filler(case);
-    let Some((session, at)) = spills.map(|(s, at, _)| (s, at)).or(filler.who) else {
+    let filler = match spills {
+        Some((session, at, _)) => Filler { who: Some((session, at)), writes_little: None },
+        None => filler(case, &measured),
+    };
+    let Some((session, at)) = filler.who else {
         let writes_little = filler.writes_little;
         return Verdict::Likely(writes_little.into_iter().fold(likely.and(free), Likely::and));
     };
@@ -105,14 +117,28 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
         sampled("sessions: pg_stat_activity.query_start"),
     );
     let named = likely.evidence().iter().cloned();
-    let wrote = case.window.written_by(session).map(|w| told(session, &w));
-    let blamed = Likely::new(0.95, says, free).and(wrote.unwrap_or(runs.at(at)));
-    Verdict::Likely(named.fold(blamed, Likely::and).by([session.pid]).act(CAUSE.actions))
+    let written = measured.get(&(session.pid, session.query_start));
+    let blamed = Likely::new(0.95, says, free)
+        .and(written.map_or(runs.at(at), |written| told(session, written)));
+    let mut blamed = named.fold(blamed, Likely::and).by([session.pid]).act(CAUSE.actions);
+    let fills = spills.is_some() || written.is_some_and(|w| is_most(case, session, w));
+    blamed.is_unproven = !fills || !is_still_at_work(case, session);
+    Verdict::Likely(blamed)
 }
 
-/// Are the temporary files of that session most of what the volume lost?
-pub fn spills_most(case: &Case, pid: Pid) -> bool {
-    spiller(case).is_some_and(|(session, ..)| session.pid == pid)
+/// Did it write most of what the volume lost? Not told of what another tablespace may have taken.
+fn is_most(case: &Case, session: &SessionSample, written: &Written) -> bool {
+    let wal_elsewhere =
+        newest(&case.window.samples, |s| s.host).is_some_and(|h| h.wal_free_bytes.is_some());
+    let enough = if wal_elsewhere { 1.0 } else { MOST };
+    written.share() >= enough && !mentions(&session.query.to_uppercase(), "TABLESPACE")
+}
+
+fn is_still_at_work(case: &Case, session: &SessionSample) -> bool {
+    let same = |s: &SessionSample| {
+        s.pid == session.pid && s.query_start == session.query_start && s.state == "active"
+    };
+    case.window.last().is_some_and(|last| last.sessions.iter().any(same))
 }
 
 /// The session whose temporary files are most of what is gone, and their bytes: what it held before
@@ -150,33 +176,40 @@ struct Filler<'a> {
 /// A session, and when it was last seen at its statement.
 type Seen<'a> = (&'a SessionSample, Timestamp);
 
-/// The statement that has copied for longest, of those seen since the onset that copy a table;
-/// without one, the call that has written for longest. None of those that were seen to write
-/// little.
-fn filler(case: &Case) -> Filler<'_> {
+/// Of the statements seen since the onset that copy a table, or without one of the calls that
+/// write: the one at work that writes most of what the volume loses; else the longest of those that
+/// were not seen to write little.
+fn filler<'a>(case: &'a Case, measured: &HashMap<StatementKey, Written>) -> Filler<'a> {
     if complete(case, "sessions", "").is_some() {
         return Filler::default();
     }
+    let written = |s: &SessionSample| measured.get(&(s.pid, s.query_start));
+    let bytes = |s: &SessionSample| written(s).map_or(0.0, |w| w.bytes);
+    let fills = |s: &SessionSample| written(s).is_some_and(|w| is_most(case, s, w));
     let copies = |s: &SessionSample, _| is_copy(&s.query);
     let calls = |s: &SessionSample, at| {
         // A procedure that commits as it goes has no xid between two of its transactions.
-        let writes = || s.xid.is_some() || case.window.written_by(s).is_some_and(|w| w.fills());
-        s.runs_s(at) >= CALL_LASTS_S && writes() && calls_a_writer(case, &s.query)
+        s.runs_s(at) >= CALL_LASTS_S
+            && (s.xid.is_some() || fills(s))
+            && calls_a_writer(case, &s.query)
     };
-    let little = |(s, _): &Seen<'_>| case.window.written_by(s).filter(Written::is_little);
-    let mut cleared: Vec<(Seen<'_>, Written)> = Vec::new();
+    let mut cleared: Vec<&SessionSample> = Vec::new();
     for wanted in [&copies as &dyn Fn(&SessionSample, Timestamp) -> bool, &calls] {
-        let seen = at_work(case, wanted);
-        cleared.extend(seen.iter().filter_map(|s| Some((*s, little(s)?))));
-        let longest = seen.into_iter().filter(|s| little(s).is_none());
-        let who =
-            longest.max_by(|(a, at_a), (b, at_b)| a.runs_s(*at_a).total_cmp(&b.runs_s(*at_b)));
-        if who.is_some() {
-            return Filler { who, writes_little: None };
+        let (little, others): (Vec<Seen<'_>>, Vec<Seen<'_>>) = at_work(case, wanted)
+            .into_iter()
+            .partition(|(s, _)| written(s).is_some_and(|w| w.share() < LITTLE));
+        cleared.extend(little.into_iter().map(|(s, _)| s));
+        let now = others.iter().filter(|(s, _)| fills(s) && is_still_at_work(case, s));
+        let most = now.max_by(|(a, _), (b, _)| bytes(a).total_cmp(&bytes(b)));
+        let longest =
+            || others.iter().max_by(|(a, x), (b, y)| a.runs_s(*x).total_cmp(&b.runs_s(*y)));
+        if let Some(who) = most.or_else(longest) {
+            return Filler { who: Some(*who), writes_little: None };
         }
     }
-    let most = cleared.iter().max_by(|(_, a), (_, b)| a.bytes.total_cmp(&b.bytes));
-    Filler { who: None, writes_little: most.map(|((s, _), w)| told(s, w)) }
+    let most = cleared.into_iter().max_by(|a, b| bytes(a).total_cmp(&bytes(b)));
+    let writes_little = most.and_then(|s| written(s).map(|w| told(s, w)));
+    Filler { who: None, writes_little }
 }
 
 /// Each statement at work since the onset that is wanted, once.
@@ -373,7 +406,9 @@ mod tests {
     /// The volume loses 10 MB a second.
     #[test]
     fn a_statement_is_not_blamed_for_what_another_program_writes() {
-        for (written_per_s, pids) in [(2_000_000, &[4711][..]), (900_000, &[])] {
+        for (written_per_s, pids, proven) in
+            [(6_000_000, &[4711][..], true), (2_000_000, &[4711], false), (900_000, &[], true)]
+        {
             let mut samples = with_free(|s| 50.0 - s as f64);
             for (i, s) in (0..).zip(&mut samples).skip(22) {
                 let mut copy = session(4711, "active", &[]);
@@ -385,7 +420,7 @@ mod tests {
             }
             let verdict = judge(&case(samples, 30));
             let likely = verdict.likely().unwrap();
-            assert_eq!(likely.pids, pids, "{}", likely.says);
+            assert_eq!((likely.pids.as_slice(), !likely.is_unproven), (pids, proven));
             let told = likely.evidence().iter().any(|e| e.claim.contains("written by pid 4711"));
             assert!(told, "{:?}", likely.evidence());
         }

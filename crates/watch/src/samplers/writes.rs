@@ -18,7 +18,7 @@ pub(super) static SAMPLER: Sampler = Sampler {
 
 /// What ends sooner fills no volume.
 const RUNS_S: f64 = 2.0;
-/// Files of the kernel read in a tick are twice that, a millisecond or two.
+/// Two files of the kernel are read for each and for each of its workers: milliseconds.
 const SESSIONS_MAX: usize = 100;
 
 /// Those that have been at work for longest; without the directory the server is elsewhere, which
@@ -26,6 +26,8 @@ const SESSIONS_MAX: usize = 100;
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let is_here = |dir: &PathBuf| dir.join("PG_VERSION").exists();
     let Some(dir) = eyes.data_dir.clone().filter(is_here) else { return Ok(()) };
+    // Looked at each time, so that a missing right is told before it matters.
+    let postmaster = postmaster(&dir)?;
     sessions::ensure(eyes, sample);
     let at = sample.at;
     let works = |s: &&SessionSample| {
@@ -37,7 +39,6 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     }
     at_work.sort_by_key(|s| s.query_start);
     let at_work: Vec<Pid> = at_work.iter().take(SESSIONS_MAX).map(|s| s.pid).collect();
-    let postmaster = postmaster(&dir)?;
     let rows = eyes.session()?.query(include_str!("../../queries/workers.sql"), &[&at_work])?;
     let worker = |row| Ok((get(row, 0)?, get(row, 1)?));
     let workers: Vec<(Pid, Pid)> = rows.iter().map(worker).collect::<Result<_, Error>>()?;
@@ -47,19 +48,24 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             all.push(ProcessWrites { pid, process, bytes });
         }
     }
-    if all.is_empty() {
-        return Err(elsewhere());
-    }
     sample.writes = Some(all);
     Ok(())
 }
 
-/// The server's first process. One whose pid is 1 counts its pids in a container of its own.
+/// The server's first process, once it is clear that we may read what it writes. One whose pid is
+/// 1 counts its pids in a container of its own.
 fn postmaster(dir: &Path) -> Result<i64, Error> {
     let file = dir.join("postmaster.pid");
     let text = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, &e))?;
-    let pid = text.lines().next().and_then(|line| line.trim().parse().ok());
-    pid.filter(|pid| *pid > 1).ok_or_else(elsewhere)
+    let pid: Option<i64> = text.lines().next().and_then(|line| line.trim().parse().ok());
+    let pid = pid.filter(|pid| *pid > 1).ok_or_else(elsewhere)?;
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).map_err(|_| elsewhere())?;
+    if !name.starts_with("post") {
+        return Err(elsewhere());
+    }
+    let io = format!("/proc/{pid}/io");
+    std::fs::read_to_string(&io).map_err(|e| unreadable(Path::new(&io), &e))?;
+    Ok(pid)
 }
 
 fn elsewhere() -> Error {
