@@ -136,7 +136,7 @@ impl<'a> Standing<'a> {
     /// them has set them to, in all rows.
     pub(crate) fn n_settings(&self, rows: &Rows) -> usize {
         let n_settings = self.n_settings.get_or_init(|| {
-            let mut seen: BTreeSet<(Key, String)> = BTreeSet::new();
+            let mut seen: BTreeSet<(Key, Vec<String>)> = BTreeSet::new();
             let mut n_settings = BTreeMap::new();
             for file in &self.files {
                 let updates = file.statements.iter().filter(|s| s.kind == StatementKind::Update);

@@ -254,9 +254,9 @@ pub struct Rows {
     pub reads: Vec<Relation>,
     /// FROM or USING without a condition that joins it.
     pub unjoined: Option<Unjoined>,
-    /// What an UPDATE of all rows sets its columns to, where that is constants, one at least, and
-    /// else what the clock says.
-    pub constants: Option<String>,
+    /// What an UPDATE of all rows sets each of its columns to, where that is constants, one at
+    /// least, and else what the clock says, which is empty here.
+    pub constants: Option<Vec<String>>,
 }
 
 /// Tables beside the changed one that the WHERE does not tie to it.

@@ -48,9 +48,9 @@ pub(super) static LINT: Lint = Lint {
             finds: &[Severity::Error, Severity::Error, Severity::Error],
         },
         Example {
-            sql: "-- file 1.sql\nUPDATE products SET vat = 19;\n\
-                  -- file 2.sql\nUPDATE products SET vat = 16;\n\
-                  -- file 3.sql\nUPDATE products SET vat = 20;",
+            sql: "-- file 1.sql\nUPDATE products SET conversion = 19;\n\
+                  -- file 2.sql\nUPDATE products SET conversion = 16;\n\
+                  -- file 3.sql\nUPDATE products SET conversion = 20;",
             catalog: "",
             finds: &[Severity::Error, Severity::Error, Severity::Error],
         },
@@ -91,7 +91,7 @@ pub(super) static LINT: Lint = Lint {
 /// Migrations that keep their own version set it in a table of one row, each file to another one.
 /// Nobody changes data like that so often.
 const VERSION_FILES: usize = 3;
-/// What people call such a column or table.
+/// What people call such a column or table, as a word between underscores.
 const VERSION_WORDS: [&str; 4] = ["version", "revision", "schema", "migration"];
 
 fn check(cx: &Context, found: &mut Vec<Finding>) {
@@ -148,15 +148,15 @@ fn of_rows(cx: &Context, site: &Site, rows: &Rows, found: &mut Vec<Finding>) {
 }
 
 /// How many files set what is their own version with such a statement, as far as can be told: the
-/// table has one row or, where nobody has counted, what is set is called so.
+/// table has one row or, where nobody has counted, it or all that is set is called so.
 fn versions(cx: &Context, rows: &Rows) -> Option<usize> {
-    rows.constants.as_ref()?;
+    let constants = rows.constants.as_ref()?;
+    let is_called =
+        |name: &str| name.to_lowercase().split('_').any(|word| VERSION_WORDS.contains(&word));
+    let set = rows.columns.iter().zip(constants).filter(|(_, to)| !to.is_empty());
     let is_one_row = match cx.table(&rows.relation).and_then(|t| t.n_rows) {
         Some(n) => n <= 1.0,
-        None => rows.columns.iter().chain([&rows.relation.name]).any(|name| {
-            let name = name.to_lowercase();
-            VERSION_WORDS.iter().any(|word| name.contains(word))
-        }),
+        None => is_called(&rows.relation.name) || set.into_iter().all(|(name, _)| is_called(name)),
     };
     Some(cx.standing.n_settings(rows)).filter(|n| is_one_row && *n >= VERSION_FILES)
 }

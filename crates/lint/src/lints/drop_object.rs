@@ -69,7 +69,7 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             let message = match &e.destroys {
                 Destroys::Object(what) if is_made_again => format!(
                     "{what} is made again: until it is filled its readers wait or fail, and its \
-                     indexes and rights are gone"
+                     indexes and rights are gone unless they are made again"
                 ),
                 Destroys::Object(what) if !what.starts_with("schema") => {
                     match e.relation.name.as_str() {

@@ -245,7 +245,7 @@ fn rows(
     Rows { verb, relation, predicate, columns, reads, unjoined: None, constants: None }
 }
 
-fn constants(targets: &[Node]) -> Option<String> {
+fn constants(targets: &[Node]) -> Option<Vec<String>> {
     let mut all = Vec::new();
     let mut is_all_clock = true;
     for target in targets {
@@ -253,9 +253,9 @@ fn constants(targets: &[Node]) -> Option<String> {
         let value = target.val.as_deref()?.node.as_ref()?;
         let constant = constant(value);
         is_all_clock &= constant.is_none();
-        all.push(constant.or_else(|| is_clock(value).then(|| "now".to_owned()))?);
+        all.push(constant.or_else(|| is_clock(value).then(String::new))?);
     }
-    (!is_all_clock).then(|| all.join(", "))
+    (!is_all_clock).then_some(all)
 }
 
 /// A value that is not NULL.
