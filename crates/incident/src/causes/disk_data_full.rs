@@ -120,10 +120,13 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
     let written = measured.get(&(session.pid, session.query_start));
     let blamed = Likely::new(0.95, says, free)
         .and(written.map_or(runs.at(at), |written| told(session, written)));
-    let mut blamed = named.fold(blamed, Likely::and).by([session.pid]).act(CAUSE.actions);
+    let mut blamed = named.fold(blamed, Likely::and).by([session.pid]);
     let fills = spills.is_some() || written.is_some_and(|w| is_most(case, session, w));
-    blamed.is_unproven = !fills || !is_still_at_work(case, session);
-    Verdict::Likely(blamed)
+    blamed.is_unproven = !fills;
+    Verdict::Likely(match is_still_at_work(case, session) {
+        true => blamed.act(CAUSE.actions),
+        false => blamed,
+    })
 }
 
 /// Did it write most of what the volume lost? Not told of what another tablespace may have taken.
@@ -365,7 +368,11 @@ mod tests {
                 let bytes = bytes_per_s * i;
                 s.writes = Some(vec![ProcessWrites { pid: 4711, process: 4711, bytes }]);
             }
-            assert_eq!(judge(&case(samples, 30)).likely().unwrap().pids, pids);
+            let verdict = judge(&case(samples.clone(), 30));
+            assert_eq!(verdict.likely().unwrap().pids, pids);
+            samples.last_mut().unwrap().sessions.clear();
+            let ended = judge(&case(samples, 30));
+            assert!(ended.likely().unwrap().actions.is_empty(), "there is nothing to cancel");
         }
     }
 
@@ -421,6 +428,7 @@ mod tests {
             let verdict = judge(&case(samples, 30));
             let likely = verdict.likely().unwrap();
             assert_eq!((likely.pids.as_slice(), !likely.is_unproven), (pids, proven));
+            assert_eq!(likely.actions.is_empty(), pids.is_empty());
             let told = likely.evidence().iter().any(|e| e.claim.contains("written by pid 4711"));
             assert!(told, "{:?}", likely.evidence());
         }
