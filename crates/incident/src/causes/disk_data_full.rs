@@ -25,12 +25,11 @@ pub(super) static CAUSE: Cause = Cause {
 
 /// Percent; PostgreSQL needs room for WAL and temporary files beside the tables.
 const FREE_MIN: f64 = 5.0;
-/// WAL, or the temporary files of one session, that take half of what is gone are what fills it.
+/// WAL, or the temporary files of one session, that take half of what is gone are what fills it;
+/// so is who wrote half of what went of late, and may be stopped for it: WAL and an archive of it
+/// are lost with the data, while a new page is often written twice. With WAL elsewhere all of it
+/// must be accounted for.
 const SHARE: f64 = 0.5;
-/// Who wrote so much of what the volume lost of late is what fills it, and may be stopped for it:
-/// WAL and an archive of it are lost with the data, while a new page is often written twice. With
-/// WAL elsewhere all of it must be accounted for.
-const MOST: f64 = 0.5;
 /// Too little to be one of several that fill it together.
 const LITTLE: f64 = 0.1;
 /// As long as a trend needs.
@@ -133,7 +132,7 @@ fn fills(case: &Case, likely: Likely, free: Evidence) -> Verdict {
 fn is_most(case: &Case, session: &SessionSample, written: &Written) -> bool {
     let wal_elsewhere =
         newest(&case.window.samples, |s| s.host).is_some_and(|h| h.wal_free_bytes.is_some());
-    let enough = if wal_elsewhere { 1.0 } else { MOST };
+    let enough = if wal_elsewhere { 1.0 } else { SHARE };
     written.share() >= enough && !mentions(&session.query.to_uppercase(), "TABLESPACE")
 }
 

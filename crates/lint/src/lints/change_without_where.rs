@@ -158,7 +158,7 @@ fn versions(cx: &Context, rows: &Rows) -> Option<usize> {
         Some(n) => n <= 1.0,
         None => is_called(&rows.relation.name) || set.into_iter().all(|(name, _)| is_called(name)),
     };
-    Some(cx.standing.n_settings(rows)).filter(|n| is_one_row && *n >= VERSION_FILES)
+    is_one_row.then(|| cx.standing.n_settings(rows)).filter(|n| *n >= VERSION_FILES)
 }
 
 /// `col IS NOT NULL` or `col = col` on columns that cannot be null.

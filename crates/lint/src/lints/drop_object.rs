@@ -62,8 +62,11 @@ pub(super) static LINT: Lint = Lint {
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for e in &site.statement.effects {
+            if !e.existed_before {
+                continue;
+            }
             let is_made_again = is_made_again(cx, site, e);
-            if !e.existed_before || is_made_again && !is_filled(e) {
+            if is_made_again && !is_filled(e) {
                 continue;
             }
             let message = match &e.destroys {

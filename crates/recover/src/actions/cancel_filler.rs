@@ -17,19 +17,20 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     // The files of a large copy are removed before the statement ends.
     let mut cancel = cancel(session, "no longer writes", 10_000);
     cancel.undo = Undo::Impossible { why: "its owner may run it again, with more room".into() };
-    let stays = match verb(&session.query).as_str() {
-        "CALL" | "DO" => "it may have committed a part, which stays while the rest is missing",
-        _ => "the statement was never committed; the table is as it was",
+    let commits = ["CALL", "DO"].contains(&verb(&session.query).as_str());
+    let stays = match commits {
+        true => "it may have committed a part, which stays while the rest is missing",
+        false => "the statement was never committed; the table is as it was",
     };
-    let loss = match verb(&session.query).as_str() {
+    let loss = match commits {
         _ if likely.is_unproven => Loss {
             n_rows: None,
             explain: format!(
                 "it was not seen to take most of what the volume loses; another may. {stays}"
             ),
         },
-        "CALL" | "DO" => Loss { n_rows: None, explain: stays.into() },
-        _ => lossless(stays),
+        true => Loss { n_rows: None, explain: stays.into() },
+        false => lossless(stays),
     };
     Ok(runbook(
         &ACTION,

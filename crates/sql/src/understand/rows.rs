@@ -246,16 +246,13 @@ fn rows(
 }
 
 fn constants(targets: &[Node]) -> Option<Vec<String>> {
-    let mut all = Vec::new();
-    let mut is_all_clock = true;
-    for target in targets {
+    let set_to = |target: &Node| {
         let Some(NodeEnum::ResTarget(target)) = &target.node else { return None };
         let value = target.val.as_deref()?.node.as_ref()?;
-        let constant = constant(value);
-        is_all_clock &= constant.is_none();
-        all.push(constant.or_else(|| is_clock(value).then(String::new))?);
-    }
-    (!is_all_clock).then_some(all)
+        constant(value).or_else(|| is_clock(value).then(String::new))
+    };
+    let all: Vec<String> = targets.iter().map(set_to).collect::<Option<_>>()?;
+    all.iter().any(|to| !to.is_empty()).then_some(all)
 }
 
 /// A value that is not NULL.
