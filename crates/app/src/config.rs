@@ -15,7 +15,7 @@ use pgward_model::prelude::*;
 use pgward_sql::expect::Allowance;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
 
 /// The name that is looked for.
@@ -124,12 +124,19 @@ fn common_folder(files: &[String]) -> Option<PathBuf> {
         _ => PathBuf::from("."), // standard input, and files of the current folder
     };
     let folders: BTreeSet<PathBuf> = files.iter().map(folder_of).collect();
-    let mut folders = folders.iter().filter_map(|folder| std::fs::canonicalize(folder).ok());
+    // To ask for the links of each costs more than to read it: of most, only what they share.
+    let is_plain = |folder: &Path| folder.components().all(|c| c != Component::ParentDir);
+    let placed = |folder: &PathBuf| match is_plain(folder) {
+        true => std::path::absolute(folder),
+        false => std::fs::canonicalize(folder),
+    };
+    let mut folders = folders.iter().filter_map(|folder| placed(folder).ok());
     let first = folders.next()?;
-    Some(folders.fold(first, |common, folder| {
+    let common = folders.fold(first, |common, folder| {
         let same = common.components().zip(folder.components()).take_while(|(a, b)| a == b);
         same.map(|(part, _)| part).collect()
-    }))
+    });
+    std::fs::canonicalize(common).ok()
 }
 
 /// A line with one of these may hold a password, also where it is mistyped.

@@ -1,6 +1,6 @@
 //! Reads what is to be judged: files, directories of migrations, standard input.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use pgward_model::prelude::*;
 use pgward_sql::Read;
 use pgward_sql::frameworks::{Framework, Migration, Role, Script, recognise};
@@ -261,28 +261,29 @@ fn chain_of(file: &Path) -> PathBuf {
 /// Runs of digits by their value, everything else as it is written: `V2__b.sql` comes before
 /// `V10__a.sql`.
 fn key(text: &str) -> Vec<(Option<u128>, String)> {
-    let mut parts: Vec<(bool, String)> = Vec::new();
-    for c in text.chars() {
-        match parts.last_mut() {
-            Some((digits, part)) if *digits == c.is_ascii_digit() => part.push(c),
-            _ => parts.push((c.is_ascii_digit(), c.to_string())),
+    let runs = text.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+    let part = |run| {
+        let part = String::from_utf8_lossy(run);
+        match part.parse() {
+            Ok(number) => (Some(number), String::new()),
+            Err(_) => (None, part.into_owned()),
         }
-    }
-    parts
-        .into_iter()
-        .map(|(digits, part)| match part.parse::<u128>() {
-            Ok(number) if digits => (Some(number), String::new()),
-            _ => (None, part),
-        })
-        .collect()
+    };
+    runs.map(part).collect()
 }
 
 fn read_file(path: &str) -> anyhow::Result<Script> {
-    let metadata = std::fs::metadata(path).with_context(|| format!("{path}: no such file"))?;
-    if metadata.len() > BYTES_MAX {
-        bail!("{path}: {} is no change but a dump", human_bytes(metadata.len() as f64));
+    let cannot = || format!("{path}: cannot be read");
+    let mut file = std::fs::File::open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => anyhow!(e).context(format!("{path}: no such file")),
+        _ => anyhow!(e).context(cannot()),
+    })?;
+    let n_bytes = file.metadata().with_context(cannot)?.len();
+    if n_bytes > BYTES_MAX {
+        bail!("{path}: {} is no change but a dump", human_bytes(n_bytes as f64));
     }
-    let bytes = std::fs::read(path).with_context(|| format!("{path}: cannot be read"))?;
+    let mut bytes = Vec::with_capacity(usize::try_from(n_bytes).unwrap_or(0));
+    file.read_to_end(&mut bytes).with_context(cannot)?;
     script(path, bytes)
 }
 
@@ -293,7 +294,7 @@ fn script(path: &str, bytes: Vec<u8>) -> anyhow::Result<Script> {
     let text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         let line = 1 + e.as_bytes().iter().take(at).filter(|b| **b == b'\n').count();
-        anyhow::anyhow!("{path}:{line}: not UTF-8; save the file as UTF-8")
+        anyhow!("{path}:{line}: not UTF-8; save the file as UTF-8")
     })?;
     Ok(Script { path: path.to_owned(), text })
 }

@@ -221,7 +221,7 @@ fn meet(chain: &mut Chain, statement: &Statement, mut actions: Vec<Action>) -> M
     let refusal = chain.refusal(&actions).filter(|_| !in_block);
     // What a function does that the script calls, the script does.
     let n_written = actions.len();
-    let mut actions = chain.expanded(&actions);
+    let mut actions = chain.expanded(actions);
     let calls = actions.len() > n_written;
     if calls {
         chain.resolve(&mut actions);

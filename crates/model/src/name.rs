@@ -55,7 +55,7 @@ impl fmt::Display for Relation {
 pub fn quote_ident(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && !RESERVED.contains(&name);
+        && RESERVED.binary_search(&name).is_err();
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 
@@ -70,7 +70,7 @@ pub fn quote_literal(text: &str) -> String {
     }
 }
 
-/// Reserved words of PostgreSQL's grammar (`pg_get_keywords`, category R or T).
+/// Reserved words of PostgreSQL's grammar (`pg_get_keywords`, category R or T), in order.
 const RESERVED: &[&str] = &[
     "all",
     "analyse",

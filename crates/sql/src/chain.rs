@@ -179,7 +179,10 @@ impl Chain {
 
     /// Actions with those of each called function behind its first call, as deep as they go:
     /// what it does again takes no other lock.
-    pub fn expanded(&self, actions: &[Action]) -> Vec<Action> {
+    pub fn expanded(&self, actions: Vec<Action>) -> Vec<Action> {
+        if !actions.iter().any(|a| matches!(a, Action::Call { .. })) {
+            return actions;
+        }
         let mut found = Vec::new();
         self.expand(actions, &mut found, 0, &mut BTreeSet::new());
         found
@@ -187,24 +190,23 @@ impl Chain {
 
     fn expand<'a>(
         &'a self,
-        actions: &[Action],
+        actions: Vec<Action>,
         found: &mut Vec<Action>,
         depth: usize,
         seen: &mut BTreeSet<&'a str>,
     ) {
         for action in actions {
-            found.push(action.clone());
-            if let Action::Call { function, .. } = action
-                && let Some(known) = self.function(function)
-                && seen.insert(&known.text)
-            {
-                match depth < CALLS_MAX {
-                    true => self.expand(&body(&known.text), found, depth + 1, seen),
-                    false => found.push(Action::Unknown {
-                        why: format!("{} calls too deep to follow", function.quoted()),
-                    }),
-                }
-            }
+            let called = match &action {
+                Action::Call { function, .. } => self.function(function),
+                _ => None,
+            };
+            let known = called.filter(|f| seen.insert(&f.text));
+            let follows = known.map(|known| match depth < CALLS_MAX {
+                true => body(&known.text),
+                false => vec![too_deep(&action)],
+            });
+            found.push(action);
+            self.expand(follows.unwrap_or_default(), found, depth + 1, seen);
         }
     }
 
@@ -389,6 +391,14 @@ impl Chain {
     }
 }
 
+fn too_deep(action: &Action) -> Action {
+    let name = match action {
+        Action::Call { function, .. } => function.quoted(),
+        _ => String::new(),
+    };
+    Action::Unknown { why: format!("{name} calls too deep to follow") }
+}
+
 /// Does the command make a timestamp a timestamptz, or the other way, and nothing else?
 fn swaps_time_type(info: &RelationInfo, command: &Alter) -> bool {
     let Alter::SetType { column, data_type, using } = command else { return false };
@@ -483,7 +493,7 @@ mod tests {
         for text in files {
             chain.begin_file();
             for statement in &crate::read("f.sql", text).statements {
-                effects = chain.run(&chain.expanded(&crate::actions(statement)));
+                effects = chain.run(&chain.expanded(crate::actions(statement)));
             }
         }
         effects

@@ -107,6 +107,9 @@ fn makes(action: &Action, relation: &Relation) -> bool {
 
 /// One entry per relation and thing destroyed; every entry knows all of its relation.
 pub(crate) fn merge(found: Vec<Effect>) -> Vec<Effect> {
+    if found.len() < 2 {
+        return found;
+    }
     let mut sums: BTreeMap<&Relation, (Effect, Vec<&Destroys>)> = BTreeMap::new();
     for e in &found {
         let (sum, gone) = sums.entry(&e.relation).or_insert_with(|| (e.clone(), Vec::new()));

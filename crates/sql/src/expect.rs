@@ -73,6 +73,9 @@ fn declarations(file: &ChangeFile, statement: &Statement) -> Vec<String> {
     let before = n_before.checked_sub(1).and_then(|i| file.statements.get(i));
     let gap_from = before.map_or(0, |s| s.span.end);
     let gap = file.text.get(gap_from..start).unwrap_or("");
+    if !gap.contains("pgward:") {
+        return Vec::new(); // as nearly every one
+    }
     // Data of a COPY is no SQL, and may look like anything.
     let data_end = gap.rfind("\n\\.").map_or(0, |at| at + "\n\\.".len());
     let from = gap_from + data_end;

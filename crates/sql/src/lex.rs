@@ -59,13 +59,23 @@ pub fn has_semicolon(rest: &str) -> bool {
     false
 }
 
+/// Bytes of the usual token with the space behind it.
+const TOKEN_BYTES: usize = 6;
+
+fn char_at(text: &str, at: usize) -> Option<char> {
+    match text.as_bytes().get(at)? {
+        byte if byte.is_ascii() => Some(char::from(*byte)),
+        _ => text.get(at..)?.chars().next(),
+    }
+}
+
 /// Every token of `text` but white space, in order.
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
-    let mut found: Vec<Token> = Vec::new();
+    let mut found: Vec<Token> = Vec::with_capacity(text.len() / TOKEN_BYTES);
     let mut statement_from = 0;
     let mut data_may_end = true; // once there is no end mark, there is none further down
     let mut at = 0;
-    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+    while let Some(c) = char_at(text, at) {
         if c.is_whitespace() {
             at += c.len_utf8();
             continue;
@@ -122,8 +132,11 @@ fn token_at(text: &str, at: usize, c: char) -> (TokenKind, usize) {
         '\\' => (TokenKind::Meta, line_end(text, at)),
         c if c.is_alphanumeric() || c == '_' => {
             let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-            let length = rest.find(|c| !word(c)).unwrap_or(rest.len());
-            (TokenKind::Word, at + length)
+            let mut end = at;
+            while let Some(c) = char_at(text, end).filter(|c| word(*c)) {
+                end += c.len_utf8();
+            }
+            (TokenKind::Word, end)
         }
         other => (TokenKind::Other, at + other.len_utf8()),
     }
@@ -138,16 +151,18 @@ enum Escapes {
 /// The end of a quoted text whose content starts at `from`; the end of the text where the
 /// quote is never closed.
 fn quoted_end(text: &str, from: usize, quote: char, escapes: Escapes) -> usize {
-    let mut chars = text.get(from..).unwrap_or("").char_indices().peekable();
-    while let Some((offset, c)) = chars.next() {
-        if c == '\\' && escapes == Escapes::Backslash {
-            chars.next();
-        } else if c == quote {
-            if chars.peek().is_some_and(|(_, next)| *next == quote) {
-                chars.next();
-            } else {
-                return from + offset + 1;
-            }
+    let bytes = text.as_bytes();
+    let is_quote = |at: usize| bytes.get(at).is_some_and(|b| char::from(*b) == quote);
+    let mut at = from;
+    while let Some(byte) = bytes.get(at) {
+        if *byte == b'\\' && escapes == Escapes::Backslash {
+            at += 2;
+        } else if !is_quote(at) {
+            at += 1;
+        } else if is_quote(at + 1) {
+            at += 2;
+        } else {
+            return at + 1;
         }
     }
     text.len()

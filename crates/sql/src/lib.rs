@@ -236,11 +236,12 @@ pub fn view_columns(sql: &str) -> Option<Vec<String>> {
 /// Names longer than the 63 bytes that PostgreSQL keeps of them, as they are written.
 pub fn long_names(sql: &str) -> Vec<String> {
     const NAME_BYTES_MAX: usize = 63; // NAMEDATALEN - 1
-    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    let any_long = sql.split(|c| !is_word(c)).any(|word| word.len() > NAME_BYTES_MAX)
-        || sql.contains("\"\"")
-        || sql.split('"').skip(1).any(|quoted| quoted.len() > NAME_BYTES_MAX);
-    if !any_long {
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | 128..);
+    let any_long = sql.as_bytes().split(|b| !is_word(*b)).any(|word| word.len() > NAME_BYTES_MAX);
+    let any_quoted = || {
+        sql.contains("\"\"") || sql.split('"').skip(1).any(|quoted| quoted.len() > NAME_BYTES_MAX)
+    };
+    if !any_long && !any_quoted() {
         return Vec::new(); // the usual statement is not worth its tokens
     }
     let name = |token: &lex::Token| match token.kind {

@@ -74,17 +74,18 @@ fn close(lines: &Lines, open: &mut Vec<Token>, found: &mut Vec<Piece>) {
 
 /// `CREATE FUNCTION … BEGIN ATOMIC …; …; END` holds semicolons of its own, as psql knows.
 fn atomic_depth_after(text: &str, open: &[Token], token: Token, depth: usize) -> usize {
-    let word = |t: &Token| text.get(t.start..t.end).unwrap_or("").to_ascii_lowercase();
-    let now = word(&token);
+    let is = |t: &Token, word: &str| {
+        text.get(t.start..t.end).is_some_and(|written| written.eq_ignore_ascii_case(word))
+    };
     if depth == 0 {
-        let begins = now == "atomic"
-            && open.last().is_some_and(|t| word(t) == "begin")
-            && open.first().is_some_and(|t| word(t) == "create");
+        let begins = is(&token, "atomic")
+            && open.last().is_some_and(|t| is(t, "begin"))
+            && open.first().is_some_and(|t| is(t, "create"));
         return usize::from(begins);
     }
-    match now.as_str() {
-        "case" | "begin" => depth + 1,
-        "end" => depth - 1,
+    match &token {
+        t if is(t, "case") || is(t, "begin") => depth + 1,
+        t if is(t, "end") => depth - 1,
         _ => depth,
     }
 }

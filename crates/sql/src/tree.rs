@@ -324,7 +324,7 @@ fn words(list: &Value) -> Vec<String> {
     let Value::Array(items) = list else { return Vec::new() };
     items
         .iter()
-        .filter_map(|i| i.pointer("/node/String/sval")?.as_str())
+        .filter_map(|i| i.get("node")?.get("String")?.get("sval")?.as_str())
         .map(str::to_owned)
         .collect()
 }

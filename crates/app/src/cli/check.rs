@@ -13,6 +13,7 @@ use pgward_pg::prelude::*;
 use pgward_render::view;
 use pgward_sandbox::clone::CloneOptions;
 use rayon::prelude::*;
+use std::cmp::Reverse;
 use std::path::PathBuf;
 
 /// A fixed statement may show another fix; the lints have no longer chains of them.
@@ -79,7 +80,7 @@ impl Check {
         }
         let all = || chains.iter().flat_map(Chain::files);
         match self.format {
-            Shape::Json => face::json(&Told { report: &report, statements })?,
+            Shape::Json => face::json(&Told { report: &report, statements: &statements })?,
             Shape::Terminal => face::show(&view::gate(&report, &files::sources(all())))?,
             Shape::Output(output) => shape::print(output, &report, &files::sources(all()))?,
         }
@@ -87,6 +88,8 @@ impl Check {
             must_have_rehearsed(&report, &self.without.iter().copied().collect())?;
         }
         let findings = report.findings.iter().any(|f| f.severity >= Severity::Warning);
+        // The program ends here: nobody waits until thousands of files are taken apart.
+        std::mem::forget((chains, report, statements));
         Ok(if findings { Exit::Findings } else { Exit::Quiet })
     }
 
@@ -235,17 +238,28 @@ fn as_of_now(catalog: Catalog) -> Catalog {
 struct Told<'a> {
     #[serde(flatten)]
     report: &'a GateReport,
-    statements: Vec<StatementEffects>,
+    statements: &'a [StatementEffects],
 }
 
 /// Each chain for itself, side by side.
 fn judge(chains: &[Chain], catalog: Option<&Catalog>, options: &Options) -> Judged {
-    let each = chains.par_iter().map(|c| {
+    let judge = |(n, c): (usize, &Chain)| {
         let options = Options { partial: c.partial, ..options.clone() };
-        pgward_lint::judge_chain(&c.files, catalog, &options)
-    });
-    let mut judged = Judged::default();
-    for mut here in each.collect::<Vec<Judged>>() {
+        (n, pgward_lint::judge_chain(&c.files, catalog, &options))
+    };
+    // The longest first, so that nobody waits for it alone at the end.
+    let mut longest: Vec<(usize, &Chain)> = chains.iter().enumerate().collect();
+    longest.sort_by_key(|(_, c)| Reverse(c.files().map(|f| f.text.len()).sum::<usize>()));
+    let mut each: Vec<(usize, Judged)> = longest.into_iter().par_bridge().map(judge).collect();
+    each.sort_by_key(|(n, _)| *n);
+    let each: Vec<Judged> = each.into_iter().map(|(_, judged)| judged).collect();
+    let n = |of: fn(&Judged) -> usize| each.iter().map(of).sum();
+    let mut judged = Judged {
+        findings: Vec::with_capacity(n(|j| j.findings.len())),
+        silenced: Vec::with_capacity(n(|j| j.silenced.len())),
+        statements: Vec::with_capacity(n(|j| j.statements.len())),
+    };
+    for mut here in each {
         judged.findings.append(&mut here.findings);
         judged.silenced.append(&mut here.silenced);
         judged.statements.append(&mut here.statements);

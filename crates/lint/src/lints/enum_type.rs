@@ -29,12 +29,15 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         for action in &site.actions {
             let Action::Create { kind, name, .. } = action else { continue };
-            let text = site.statement.text.to_lowercase();
-            let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c == '(').collect();
-            if kind == "type" && words.windows(2).any(|w| w == ["as", "enum"]) {
+            if kind == "type" && is_enum(&site.statement.text.to_lowercase()) {
                 let message = format!("no value of {name} can ever be taken away");
                 found.push(site.finding(&LINT, Severity::Note, message));
             }
         }
     }
+}
+
+fn is_enum(text: &str) -> bool {
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c == '(').collect();
+    words.windows(2).any(|w| w == ["as", "enum"])
 }

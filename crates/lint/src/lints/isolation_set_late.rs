@@ -47,10 +47,12 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
             .actions
             .iter()
             .any(|a| matches!(a, Action::Set { name, .. } if name == "transaction"));
+        if !sets {
+            continue;
+        }
         let text = site.statement.text.to_lowercase();
         // The level that the server begins with may be set again.
-        let stronger = text.contains("serializable") || text.contains("repeatable");
-        if !sets || !stronger {
+        if !text.contains("serializable") && !text.contains("repeatable") {
             continue;
         }
         if !site.in_transaction {

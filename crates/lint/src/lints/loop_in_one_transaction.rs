@@ -1,6 +1,6 @@
 //! Batches of a loop that are one transaction all the same.
 
-use crate::context::Context;
+use crate::context::{Context, is_block};
 use crate::users::has_word;
 use crate::{Example, Lint};
 use pgward_model::prelude::*;
@@ -35,9 +35,10 @@ pub(super) static LINT: Lint = Lint {
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     for site in &cx.sites {
         let commits = |a: &Action| matches!(a, Action::Transaction(Transaction::Commit));
-        let text = site.statement.text.to_lowercase();
-        let loops = text.starts_with("do") && has_word(&text, "loop");
-        if !loops || site.actions.iter().any(commits) {
+        if !is_block(&site.statement) || site.actions.iter().any(commits) {
+            continue;
+        }
+        if !has_word(&site.statement.text.to_lowercase(), "loop") {
             continue;
         }
         let changed = site.actions.iter().find_map(|a| match a {

@@ -37,10 +37,12 @@ pub(super) static LINT: Lint = Lint {
 
 fn check(cx: &Context, found: &mut Vec<Finding>) {
     let policy = &cx.options.policy;
-    let bad_type = |t: &str| {
-        let base = pgward_sql::base_type(t);
-        policy.forbid_types.iter().any(|f| pgward_sql::base_type(f) == base)
-    };
+    if policy.forbid_types.is_empty() && policy.forbid_collations.is_empty() {
+        return;
+    }
+    let forbidden: Vec<String> =
+        policy.forbid_types.iter().map(|t| pgward_sql::base_type(t)).collect();
+    let bad_type = |t: &str| forbidden.contains(&pgward_sql::base_type(t));
     for d in defined(cx) {
         let name = format!("{}.{}", d.relation, d.column.name);
         if bad_type(&d.column.data_type) {

@@ -68,7 +68,7 @@ fn holds(text: &str, file: &ChangeFile) {
 fn left_by(before: &str) -> Catalog {
     let mut chain = Chain::new(None);
     chain.begin_file();
-    for actions in &pgward_sql::read_actions("before.sql", before).actions {
+    for actions in pgward_sql::read_actions("before.sql", before).actions {
         chain.run(&chain.expanded(actions));
     }
     chain.catalog().clone()

@@ -223,7 +223,7 @@ mod tests {
             for statement in &crate::read("f.sql", text).statements {
                 let actions = crate::actions(statement);
                 code = chain.refusal(&actions).map(|r| r.code);
-                chain.run(&chain.expanded(&actions));
+                chain.run(&chain.expanded(actions));
             }
         }
         code

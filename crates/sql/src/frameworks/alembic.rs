@@ -12,7 +12,8 @@ pub(super) static FRAMEWORK: Framework = Framework {
                      print it again",
     placeholders: &[],
     recognises: |scripts| {
-        sql_files(scripts).any(|s| lines(&s.text).any(|l| l.text.starts_with(UPGRADE)))
+        let says_so = |text| lines(text).any(|l| l.text.starts_with(UPGRADE));
+        sql_files(scripts).any(|s| s.text.contains(UPGRADE) && says_so(&s.text))
     },
     chain,
     examples: &[Example {

@@ -14,7 +14,10 @@ pub(super) static FRAMEWORK: Framework = Framework {
     no_transaction: "put it into a file of its own and begin its up part with \
                      `-- migrate:up transaction:false`",
     placeholders: &[],
-    recognises: |scripts| sql_files(scripts).any(|s| lines(&s.text).any(|l| is_up(l.text))),
+    recognises: |scripts| {
+        let goes_up = |text| lines(text).any(|l| is_up(l.text));
+        sql_files(scripts).any(|s| s.text.contains("migrate:up") && goes_up(&s.text))
+    },
     chain,
     examples: &[
         Example {

@@ -15,8 +15,8 @@ pub(super) static FRAMEWORK: Framework = Framework {
     no_transaction: "put it into a file of its own that has the line `-- +goose NO TRANSACTION`",
     placeholders: &[Style::Shell],
     recognises: |scripts| {
-        sql_files(scripts)
-            .any(|s| lines(&s.text).any(|l| annotation(l.text) == Some(Annotation::Up)))
+        let goes_up = |text| lines(text).any(|l| annotation(l.text) == Some(Annotation::Up));
+        sql_files(scripts).any(|s| s.text.contains("+goose") && goes_up(&s.text))
     },
     chain: |scripts| chain_of(scripts, place),
     examples: &[

@@ -71,15 +71,20 @@ fn version(name: &str) -> Option<i32> {
     (is_title && is_version).then(|| version.parse().ok())?
 }
 
+const NO_TRANSACTION: &str = "refinery:noTransaction";
+
 /// Without a transaction the text still goes as one query. The marker is a line of its own:
 /// two or more dashes, at most one space, the word.
 fn sending(text: &str) -> Sending {
     let is_marker = |line: &str| {
         let rest = line.trim_start_matches('-');
         line.len() - rest.len() >= 2
-            && rest.strip_prefix(char::is_whitespace).unwrap_or(rest) == "refinery:noTransaction"
+            && rest.strip_prefix(char::is_whitespace).unwrap_or(rest) == NO_TRANSACTION
     };
-    if lines(text).any(|l| is_marker(l.text)) { Sending::OneQuery } else { Sending::Wrapped }
+    match text.contains(NO_TRANSACTION) && lines(text).any(|l| is_marker(l.text)) {
+        true => Sending::OneQuery,
+        false => Sending::Wrapped,
+    }
 }
 
 #[cfg(test)]
