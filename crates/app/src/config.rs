@@ -15,7 +15,7 @@ use pgward_model::prelude::*;
 use pgward_sql::expect::Allowance;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 /// The name that is looked for.
@@ -124,19 +124,26 @@ fn common_folder(files: &[String]) -> Option<PathBuf> {
         _ => PathBuf::from("."), // standard input, and files of the current folder
     };
     let folders: BTreeSet<PathBuf> = files.iter().map(folder_of).collect();
-    // To ask for the links of each costs more than to read it: of most, only what they share.
-    let is_plain = |folder: &Path| folder.components().all(|c| c != Component::ParentDir);
-    let placed = |folder: &PathBuf| match is_plain(folder) {
-        true => std::path::absolute(folder),
-        false => std::fs::canonicalize(folder),
-    };
-    let mut folders = folders.iter().filter_map(|folder| placed(folder).ok());
-    let first = folders.next()?;
-    let common = folders.fold(first, |common, folder| {
-        let same = common.components().zip(folder.components()).take_while(|(a, b)| a == b);
-        same.map(|(part, _)| part).collect()
-    });
-    std::fs::canonicalize(common).ok()
+    let mut common: Option<PathBuf> = None;
+    // Most share the folder above them, whose links are followed once.
+    let mut above: BTreeMap<&Path, Option<PathBuf>> = BTreeMap::new();
+    for folder in &folders {
+        let placed = match (folder.parent(), folder.file_name()) {
+            (Some(parent), Some(name)) if parent != Path::new("") && !folder.is_symlink() => {
+                let parent = above.entry(parent).or_insert_with(|| parent.canonicalize().ok());
+                parent.as_ref().map(|parent| parent.join(name))
+            }
+            _ => folder.canonicalize().ok(),
+        };
+        common = match (common, placed) {
+            (Some(a), Some(b)) => {
+                let same = a.components().zip(b.components()).take_while(|(a, b)| a == b);
+                Some(same.map(|(part, _)| part).collect())
+            }
+            (a, b) => a.or(b),
+        };
+    }
+    common
 }
 
 /// A line with one of these may hold a password, also where it is mistyped.
@@ -327,6 +334,25 @@ severity.drop_table = "warning"
         assert_eq!(of("old/1.sql").vars["schema"], "app");
         assert_eq!(of("old/1.sql").allow.len(), 1);
         assert_eq!(of_files(Some(&path), &files).unwrap().files, said);
+    }
+
+    #[test]
+    fn links_lead_to_the_same_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("real/m/sub")).unwrap();
+        std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
+        std::os::unix::fs::symlink("m/sub", dir.path().join("real/short")).unwrap();
+        let file = |name: &str| dir.path().join(name).display().to_string();
+        std::fs::write(file("real/pgward.toml"), "[check.paths.m]\ntransaction = \"file\"\n")
+            .unwrap();
+        let files = ["link/m/1.sql", "real/m/2.sql", "real/m/../m/3.sql", "link/short/4.sql"];
+        for name in files {
+            std::fs::write(file(name), "").unwrap();
+        }
+        let said = of_files(None, &files.map(file)).unwrap().files;
+        for name in files {
+            assert_eq!(said[&file(name)].transaction, Some(true), "{name}");
+        }
     }
 
     #[track_caller]

@@ -1,6 +1,6 @@
 //! Reads what is to be judged: files, directories of migrations, standard input.
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use pgward_model::prelude::*;
 use pgward_sql::Read;
 use pgward_sql::frameworks::{Framework, Migration, Role, Script, recognise};
@@ -262,27 +262,27 @@ fn chain_of(file: &Path) -> PathBuf {
 /// `V10__a.sql`.
 fn key(text: &str) -> Vec<(Option<u128>, String)> {
     let runs = text.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
-    let part = |run| {
+    let parted = |run| {
         let part = String::from_utf8_lossy(run);
         match part.parse() {
             Ok(number) => (Some(number), String::new()),
             Err(_) => (None, part.into_owned()),
         }
     };
-    runs.map(part).collect()
+    runs.map(parted).collect()
 }
 
 fn read_file(path: &str) -> anyhow::Result<Script> {
     let cannot = || format!("{path}: cannot be read");
-    let mut file = std::fs::File::open(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => anyhow!(e).context(format!("{path}: no such file")),
-        _ => anyhow!(e).context(cannot()),
+    let mut file = std::fs::File::open(path).with_context(|| match Path::new(path).exists() {
+        true => cannot(),
+        false => format!("{path}: no such file"),
     })?;
     let n_bytes = file.metadata().with_context(cannot)?.len();
     if n_bytes > BYTES_MAX {
         bail!("{path}: {} is no change but a dump", human_bytes(n_bytes as f64));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(n_bytes).unwrap_or(0));
+    let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).with_context(cannot)?;
     script(path, bytes)
 }
@@ -294,7 +294,7 @@ fn script(path: &str, bytes: Vec<u8>) -> anyhow::Result<Script> {
     let text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         let line = 1 + e.as_bytes().iter().take(at).filter(|b| **b == b'\n').count();
-        anyhow!("{path}:{line}: not UTF-8; save the file as UTF-8")
+        anyhow::anyhow!("{path}:{line}: not UTF-8; save the file as UTF-8")
     })?;
     Ok(Script { path: path.to_owned(), text })
 }

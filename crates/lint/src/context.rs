@@ -242,7 +242,7 @@ fn meet(chain: &mut Chain, statement: &Statement, mut actions: Vec<Action>) -> M
 
 /// What a `DO` block says it may do or not: it has conditions and handlers.
 pub(crate) fn is_block(statement: &Statement) -> bool {
-    statement.text.split_whitespace().next().is_some_and(|w| w.eq_ignore_ascii_case("do"))
+    statement.text.get(..2).is_some_and(|w| w.eq_ignore_ascii_case("do")) // nothing else begins so
 }
 
 fn known_functions(actions: &[Action], chain: &Chain) -> Vec<Relation> {

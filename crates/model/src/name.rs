@@ -184,5 +184,6 @@ mod tests {
         assert_eq!(Relation::new("public", "order").quoted(), "public.\"order\"");
         assert_eq!(quote_ident("a\"b"), "\"a\"\"b\"");
         assert_eq!(quote_literal("it's \\"), "E'it''s \\\\'");
+        assert!(RESERVED.is_sorted(), "they are searched by halves");
     }
 }

@@ -74,7 +74,7 @@ fn declarations(file: &ChangeFile, statement: &Statement) -> Vec<String> {
     let gap_from = before.map_or(0, |s| s.span.end);
     let gap = file.text.get(gap_from..start).unwrap_or("");
     if !gap.contains("pgward:") {
-        return Vec::new(); // as nearly every one
+        return Vec::new(); // the tokens of a text without one are not worth it
     }
     // Data of a COPY is no SQL, and may look like anything.
     let data_end = gap.rfind("\n\\.").map_or(0, |at| at + "\n\\.".len());

@@ -46,7 +46,7 @@ pub fn insert_after(text: &str, word: &str, what: &str) -> Option<String> {
 /// Does `rest`, what stands behind a statement, begin with its semicolon? Comments may be between.
 pub fn has_semicolon(rest: &str) -> bool {
     let mut at = 0;
-    while let Some(c) = rest.get(at..).and_then(|r| r.chars().next()) {
+    while let Some(c) = char_at(rest, at) {
         let (kind, end) = match c.is_whitespace() {
             true => (TokenKind::Comment, at + c.len_utf8()),
             false => token_at(rest, at, c),
@@ -59,8 +59,10 @@ pub fn has_semicolon(rest: &str) -> bool {
     false
 }
 
-/// Bytes of the usual token with the space behind it.
+/// Bytes of the usual token with the space behind it: a guess, the list grows where it is wrong.
 const TOKEN_BYTES: usize = 6;
+/// A large text may be one literal.
+const TOKENS_AT_FIRST: usize = 10_000;
 
 fn char_at(text: &str, at: usize) -> Option<char> {
     match text.as_bytes().get(at)? {
@@ -71,7 +73,7 @@ fn char_at(text: &str, at: usize) -> Option<char> {
 
 /// Every token of `text` but white space, in order.
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
-    let mut found: Vec<Token> = Vec::with_capacity(text.len() / TOKEN_BYTES);
+    let mut found: Vec<Token> = Vec::with_capacity((text.len() / TOKEN_BYTES).min(TOKENS_AT_FIRST));
     let mut statement_from = 0;
     let mut data_may_end = true; // once there is no end mark, there is none further down
     let mut at = 0;
@@ -113,13 +115,13 @@ fn token_at(text: &str, at: usize, c: char) -> (TokenKind, usize) {
     match c {
         '-' if rest.starts_with("--") => (TokenKind::Comment, line_end(text, at)),
         '/' if rest.starts_with("/*") => (TokenKind::Comment, block_comment_end(text, at)),
-        '\'' => (TokenKind::Literal, quoted_end(text, at + 1, '\'', Escapes::Doubled)),
-        '"' => (TokenKind::QuotedIdent, quoted_end(text, at + 1, '"', Escapes::Doubled)),
+        '\'' => (TokenKind::Literal, quoted_end(text, at + 1, b'\'', Escapes::Doubled)),
+        '"' => (TokenKind::QuotedIdent, quoted_end(text, at + 1, b'"', Escapes::Doubled)),
         'e' | 'E' if rest.get(1..2) == Some("'") => {
-            (TokenKind::Literal, quoted_end(text, at + 2, '\'', Escapes::Backslash))
+            (TokenKind::Literal, quoted_end(text, at + 2, b'\'', Escapes::Backslash))
         }
         'b' | 'B' | 'x' | 'X' | 'n' | 'N' if rest.get(1..2) == Some("'") => {
-            (TokenKind::Literal, quoted_end(text, at + 2, '\'', Escapes::Doubled))
+            (TokenKind::Literal, quoted_end(text, at + 2, b'\'', Escapes::Doubled))
         }
         '$' => match dollar_quote_end(text, at) {
             Some(end) => (TokenKind::Literal, end),
@@ -150,9 +152,9 @@ enum Escapes {
 
 /// The end of a quoted text whose content starts at `from`; the end of the text where the
 /// quote is never closed.
-fn quoted_end(text: &str, from: usize, quote: char, escapes: Escapes) -> usize {
+fn quoted_end(text: &str, from: usize, quote: u8, escapes: Escapes) -> usize {
     let bytes = text.as_bytes();
-    let is_quote = |at: usize| bytes.get(at).is_some_and(|b| char::from(*b) == quote);
+    let is_quote = |at: usize| bytes.get(at) == Some(&quote);
     let mut at = from;
     while let Some(byte) = bytes.get(at) {
         if *byte == b'\\' && escapes == Escapes::Backslash {

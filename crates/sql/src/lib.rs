@@ -237,11 +237,10 @@ pub fn view_columns(sql: &str) -> Option<Vec<String>> {
 pub fn long_names(sql: &str) -> Vec<String> {
     const NAME_BYTES_MAX: usize = 63; // NAMEDATALEN - 1
     let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | 128..);
-    let any_long = sql.as_bytes().split(|b| !is_word(*b)).any(|word| word.len() > NAME_BYTES_MAX);
-    let any_quoted = || {
-        sql.contains("\"\"") || sql.split('"').skip(1).any(|quoted| quoted.len() > NAME_BYTES_MAX)
-    };
-    if !any_long && !any_quoted() {
+    let any_long = sql.as_bytes().split(|b| !is_word(*b)).any(|word| word.len() > NAME_BYTES_MAX)
+        || sql.contains("\"\"")
+        || sql.split('"').skip(1).any(|quoted| quoted.len() > NAME_BYTES_MAX);
+    if !any_long {
         return Vec::new(); // the usual statement is not worth its tokens
     }
     let name = |token: &lex::Token| match token.kind {

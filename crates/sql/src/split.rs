@@ -83,10 +83,12 @@ fn atomic_depth_after(text: &str, open: &[Token], token: Token, depth: usize) ->
             && open.first().is_some_and(|t| is(t, "create"));
         return usize::from(begins);
     }
-    match &token {
-        t if is(t, "case") || is(t, "begin") => depth + 1,
-        t if is(t, "end") => depth - 1,
-        _ => depth,
+    if is(&token, "case") || is(&token, "begin") {
+        depth + 1
+    } else if is(&token, "end") {
+        depth - 1
+    } else {
+        depth
     }
 }
 
@@ -147,6 +149,7 @@ mod tests {
             "DO $a$ BEGIN x; END $a$; SELECT $$;$$",
             &["DO $a$ BEGIN x; END $a$", "SELECT $$;$$"],
         );
+        check("SELECT E'\\é;'; SELECT 'ü;", &["SELECT E'\\é;'", "SELECT 'ü;"]);
         check("SELECT E'\\';'; SELECT \"a;b\"", &["SELECT E'\\';'", "SELECT \"a;b\""]);
         check(
             "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2); SELECT 3",

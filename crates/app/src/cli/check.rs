@@ -243,23 +243,17 @@ struct Told<'a> {
 
 /// Each chain for itself, side by side.
 fn judge(chains: &[Chain], catalog: Option<&Catalog>, options: &Options) -> Judged {
-    let judge = |(n, c): (usize, &Chain)| {
-        let options = Options { partial: c.partial, ..options.clone() };
-        (n, pgward_lint::judge_chain(&c.files, catalog, &options))
+    let of_chain = |(place, chain): (usize, &Chain)| {
+        let options = Options { partial: chain.partial, ..options.clone() };
+        (place, pgward_lint::judge_chain(&chain.files, catalog, &options))
     };
-    // The longest first, so that nobody waits for it alone at the end.
-    let mut longest: Vec<(usize, &Chain)> = chains.iter().enumerate().collect();
-    longest.sort_by_key(|(_, c)| Reverse(c.files().map(|f| f.text.len()).sum::<usize>()));
-    let mut each: Vec<(usize, Judged)> = longest.into_iter().par_bridge().map(judge).collect();
-    each.sort_by_key(|(n, _)| *n);
-    let each: Vec<Judged> = each.into_iter().map(|(_, judged)| judged).collect();
-    let n = |of: fn(&Judged) -> usize| each.iter().map(of).sum();
-    let mut judged = Judged {
-        findings: Vec::with_capacity(n(|j| j.findings.len())),
-        silenced: Vec::with_capacity(n(|j| j.silenced.len())),
-        statements: Vec::with_capacity(n(|j| j.statements.len())),
-    };
-    for mut here in each {
+    let mut by_length: Vec<(usize, &Chain)> = chains.iter().enumerate().collect();
+    by_length.sort_by_key(|(_, c)| Reverse(c.files().map(|f| f.text.len()).sum::<usize>()));
+    // One by one, the longest first: nobody waits for it alone at the end.
+    let mut each: Vec<(usize, Judged)> = by_length.into_iter().par_bridge().map(of_chain).collect();
+    each.sort_by_key(|(place, _)| *place);
+    let mut judged = Judged::default();
+    for (_, mut here) in each {
         judged.findings.append(&mut here.findings);
         judged.silenced.append(&mut here.silenced);
         judged.statements.append(&mut here.statements);

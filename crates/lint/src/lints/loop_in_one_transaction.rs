@@ -27,6 +27,11 @@ pub(super) static LINT: Lint = Lint {
             catalog: "",
             finds: &[],
         },
+        Example {
+            sql: "DO/* in batches */ 'BEGIN LOOP DELETE FROM a WHERE old; EXIT; END LOOP; END';",
+            catalog: "",
+            finds: &[Severity::Note],
+        },
         Example { sql: "DO $$ BEGIN DELETE FROM a WHERE id = 3; END $$;", catalog: "", finds: &[] },
     ],
     check,
