@@ -13,7 +13,7 @@ use pgward_model::prelude::*;
 use pgward_pg::error::Error as PgError;
 use pgward_pg::prelude::*;
 use pgward_pg::session::{Notice, get};
-use pgward_sql::action::Action;
+use pgward_sql::action::{Action, ReindexKind};
 use pgward_sql::template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -276,7 +276,8 @@ impl Run<'_> {
         Ok(strongest)
     }
 
-    /// Tables that the statement names, itself or through an index, and all that it names.
+    /// Tables that the statement names, itself or through an index, and all that it names; those
+    /// of the whole database or schema where it names that.
     fn named_by(
         &self,
         statement: &Statement,
@@ -285,6 +286,12 @@ impl Run<'_> {
         for effect in &statement.effects {
             for row in &self.looker.query(TABLE, &[&effect.relation.quoted()])? {
                 tables.insert(get(row, 0)?);
+                named.insert(get(row, 1)?);
+            }
+        }
+        if let Some(schema) = takes_every_table(statement) {
+            for row in &self.looker.query(STORED, &[&schema])? {
+                tables.extend(get::<Option<String>>(row, 0)?);
                 named.insert(get(row, 1)?);
             }
         }
@@ -419,6 +426,13 @@ LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
 JOIN pg_catalog.pg_class t ON t.oid = coalesce(i.indrelid, c.oid) \
 WHERE c.oid = pg_catalog.to_regclass($1) AND t.relkind IN ('r', 'p')";
 
+/// Tables by name, materialized views without one: nobody can lock those by hand.
+const STORED: &str = "\
+SELECT CASE relkind WHEN 'r' THEN c.oid::pg_catalog.regclass::text END, c.oid \
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+WHERE relkind IN ('r', 'm') AND relpersistence <> 't' AND CASE $1 WHEN '' \
+THEN nspname !~ '^pg_' AND nspname <> 'information_schema' ELSE nspname = $1 END";
+
 const PARTS: &str = "\
 SELECT attrelid, attnum, attname::text FROM pg_catalog.pg_attribute \
 WHERE attrelid = ANY ($1) AND attnum > 0 AND NOT attisdropped \
@@ -524,6 +538,19 @@ fn moves_storage(statement: &Statement) -> bool {
     pgward_sql::actions(statement)
         .iter()
         .any(|action| matches!(action, Action::Vacuum { full: true, .. } | Action::Cluster { .. }))
+}
+
+/// Does it take all tables one after the other? Those of the schema that is told, or, where it is
+/// empty, of the database.
+fn takes_every_table(statement: &Statement) -> Option<String> {
+    pgward_sql::actions(statement).into_iter().find_map(|action| match action {
+        Action::Vacuum { relations, full: true } if relations.is_empty() => Some(String::new()),
+        Action::Reindex { kind: ReindexKind::Database, concurrently: false, .. } => {
+            Some(String::new())
+        }
+        Action::Reindex { kind: ReindexKind::Schema, name, concurrently: false } => Some(name.name),
+        _ => None,
+    })
 }
 
 /// Statements between BEGIN and ROLLBACK.

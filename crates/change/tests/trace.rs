@@ -39,7 +39,10 @@ COPY (SELECT * FROM users) TO STDOUT (FORMAT csv);
 SELECT 1;
 CREATE TABLE reading_26 PARTITION OF reading FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
 ALTER TABLE reading DETACH PARTITION reading_25;
-DELETE FROM reading_rest;";
+DELETE FROM reading_rest;
+CREATE MATERIALIZED VIEW names AS SELECT name FROM users;
+VACUUM FULL;
+REINDEX SCHEMA public;";
 
 fn installation() -> tools::Installation {
     match std::env::var_os("PGWARD_TEST_POSTGRES") {
@@ -110,6 +113,12 @@ fn each_statement_is_told_as_the_server_did_it() {
             "23: reading ACCESS EXCLUSIVE, reading_25 ACCESS EXCLUSIVE, reading_rest ACCESS \
              EXCLUSIVE",
             "24: reading_rest ROW EXCLUSIVE",
+            "25: names ACCESS EXCLUSIVE new, users ACCESS SHARE",
+            "26: fresh ACCESS EXCLUSIVE rewrites new, names ACCESS EXCLUSIVE rewrites new, \
+             reading_25 ACCESS EXCLUSIVE rewrites, reading_26 ACCESS EXCLUSIVE rewrites new, \
+             reading_rest ACCESS EXCLUSIVE rewrites, users ACCESS EXCLUSIVE rewrites builds",
+            "27: fresh SHARE new, names SHARE new, reading_25 SHARE, reading_26 SHARE new, \
+             reading_rest SHARE, users SHARE builds",
         ]
     );
 }

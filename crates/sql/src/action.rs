@@ -306,6 +306,8 @@ pub enum ReindexKind {
     Index,
     Table,
     Schema,
+    /// The catalogs of the server.
+    System,
     Database,
 }
 

@@ -196,17 +196,20 @@ impl Chain {
         seen: &mut BTreeSet<&'a str>,
     ) {
         for action in actions {
-            let called = match &action {
-                Action::Call { function, .. } => self.function(function),
-                _ => None,
-            };
-            let known = called.filter(|f| seen.insert(&f.text));
-            let follows = known.map(|known| match depth < CALLS_MAX {
-                true => body(&known.text),
-                false => vec![too_deep(&action)],
-            });
+            let mut does = Vec::new();
+            if let Action::Call { function, .. } = &action
+                && let Some(known) = self.function(function)
+                && seen.insert(&known.text)
+            {
+                does = match depth < CALLS_MAX {
+                    true => body(&known.text),
+                    false => vec![Action::Unknown {
+                        why: format!("{} calls too deep to follow", function.quoted()),
+                    }],
+                };
+            }
             found.push(action);
-            self.expand(follows.unwrap_or_default(), found, depth + 1, seen);
+            self.expand(does, found, depth + 1, seen);
         }
     }
 
@@ -391,14 +394,6 @@ impl Chain {
     }
 }
 
-fn too_deep(action: &Action) -> Action {
-    let name = match action {
-        Action::Call { function, .. } => function.quoted(),
-        _ => String::new(),
-    };
-    Action::Unknown { why: format!("{name} calls too deep to follow") }
-}
-
 /// Does the command make a timestamp a timestamptz, or the other way, and nothing else?
 fn swaps_time_type(info: &RelationInfo, command: &Alter) -> bool {
     let Alter::SetType { column, data_type, using } = command else { return false };
@@ -545,6 +540,21 @@ mod tests {
         let alter = "ALTER TABLE orders ADD COLUMN x int";
         let drop = "DROP TABLE IF EXISTS people";
         assert_eq!(last(&[alter, drop]), ["people ACCESS EXCLUSIVE"]);
+    }
+
+    #[test]
+    fn what_takes_the_whole_database_takes_each_table() {
+        let more = "CREATE TABLE logs (line text); CREATE MATERIALIZED VIEW m AS TABLE logs;
+            CREATE SCHEMA old; CREATE TABLE old.kept (id int PRIMARY KEY)";
+        let mut found = last(&[USERS, more, "VACUUM FULL"]);
+        found.sort();
+        let exclusive = |what: &str| format!("{what} ACCESS EXCLUSIVE rewrites");
+        let built = |what: &str| exclusive(what) + " builds";
+        assert_eq!(found, [exclusive("logs"), exclusive("m"), built("old.kept"), built("users")]);
+        assert_eq!(last(&[USERS, more, "REINDEX SCHEMA old"]), ["old.kept SHARE builds"]);
+        assert_eq!(last(&[USERS, more, "REINDEX DATABASE"]).len(), 4);
+        assert!(last(&[USERS, more, "REINDEX SYSTEM"]).is_empty());
+        assert!(last(&[USERS, more, "VACUUM"]).is_empty());
     }
 
     #[test]

@@ -292,7 +292,7 @@ fn of_reindex(kind: ReindexKind, name: &Relation, concurrently: bool) -> Vec<Eff
         ReindexKind::Index | ReindexKind::Table => {
             vec![Effect { builds_index: true, ..effect(name, lock) }]
         }
-        ReindexKind::Schema | ReindexKind::Database => Vec::new(),
+        ReindexKind::Schema | ReindexKind::System | ReindexKind::Database => Vec::new(),
     }
 }
 

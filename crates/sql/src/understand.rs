@@ -107,6 +107,7 @@ fn maintenance(node: &NodeEnum) -> Found {
                 ReindexObjectIndex => crate::action::ReindexKind::Index,
                 ReindexObjectTable => crate::action::ReindexKind::Table,
                 ReindexObjectSchema => crate::action::ReindexKind::Schema,
+                ReindexObjectSystem => crate::action::ReindexKind::System,
                 _ => crate::action::ReindexKind::Database,
             };
             let name = match &r.relation {

@@ -285,6 +285,7 @@ fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
             let built = |r| Effect { builds_index: true, ..effect(r, LockMode::Share) };
             table.map(built).into_iter().collect()
         }
+        Action::Reindex { .. } | Action::Vacuum { .. } => of_every_table(action, catalog),
         Action::CheckDomain { domain } => of_domain(domain, catalog),
         Action::Rows(rows) => of_keys(rows, catalog),
         Action::Copy { relation, writes: true } => parents(relation, catalog, |_| true),
@@ -308,6 +309,37 @@ fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// What takes all that is stored, table by table: VACUUM FULL and REINDEX without a table.
+fn of_every_table(action: &Action, catalog: &Catalog) -> Vec<Effect> {
+    let (lock, schema) = match action {
+        Action::Vacuum { relations, full: true } if relations.is_empty() => {
+            (LockMode::AccessExclusive, None)
+        }
+        Action::Reindex { kind: ReindexKind::Database, concurrently: false, .. } => {
+            (LockMode::Share, None)
+        }
+        Action::Reindex { kind: ReindexKind::Schema, name, concurrently: false } => {
+            (LockMode::Share, Some(&name.name))
+        }
+        _ => return Vec::new(),
+    };
+    let takes = |r: &Relation| schema.is_none_or(|schema| r.schema == *schema);
+    let anew = |r: &Relation, builds_index| Effect {
+        rewrites: lock == LockMode::AccessExclusive,
+        builds_index,
+        ..effect(r, lock)
+    };
+    let stored = catalog.relations.iter().filter(|r| matches!(r.kind, 'r' | 'm'));
+    let tables = stored.filter(|r| takes(&r.relation));
+    let views = catalog.objects.iter().filter(|o| o.kind == "materialized view");
+    let views = views.filter_map(|o| identity(&o.identity)).filter(|name| takes(name));
+    let views = views.filter(|name| catalog.relation(name).is_none());
+    tables
+        .map(|r| anew(&r.relation, !r.indexes.is_empty()))
+        .chain(views.map(|name| anew(&name, false)))
+        .collect()
 }
 
 /// A column's foreign keys are made anew or go with it, which locks their other ends.
