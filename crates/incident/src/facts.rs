@@ -300,6 +300,37 @@ pub(crate) fn is_dml(sql: &str) -> bool {
     matches!(verb(sql).as_str(), "UPDATE" | "DELETE" | "INSERT" | "MERGE" | "COPY" | "WITH")
 }
 
+/// Does it do no work of its own? Drivers send these around each statement, as often as it.
+pub(crate) fn is_frame(sql: &str) -> bool {
+    matches!(
+        verb(sql).as_str(),
+        "BEGIN"
+            | "START"
+            | "COMMIT"
+            | "END"
+            | "ROLLBACK"
+            | "ABORT"
+            | "SAVEPOINT"
+            | "RELEASE"
+            | "SET"
+            | "RESET"
+            | "SHOW"
+            | "DISCARD"
+            | "DEALLOCATE"
+    )
+}
+
+/// Sessions of a role, most at one time since the onset and before it; `None` where none was seen
+/// before.
+pub(crate) fn sessions_of(case: &Case, role: &str) -> Option<(f64, f64)> {
+    let most = |samples: &[Sample]| {
+        let n = |s: &Sample| s.sessions.iter().filter(|x| x.role == role).count();
+        samples.iter().map(n).max().unwrap_or(0) as f64
+    };
+    let (now, before) = (most(case.window.recent()), most(case.window.baseline()));
+    (before > 0.0).then_some((now, before))
+}
+
 /// Statement deltas since the onset with the same statement before it, most added time first.
 pub(crate) fn regressions(window: &Window) -> Vec<(StatementDelta, StatementDelta)> {
     let before = statement_deltas(window.baseline());

@@ -1,7 +1,7 @@
 //! One statement is sent many times as often as before, and no other is.
 
 use super::Cause;
-use crate::facts::{complete, cut, sampled};
+use crate::facts::{complete, cut, is_frame, sampled, sessions_of};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -19,15 +19,14 @@ pub(super) static CAUSE: Cause = Cause {
 const TIMES: f64 = 10.0;
 /// Below this many times as often, traffic as such is the better word.
 const TIMES_MIN: f64 = 3.0;
-/// Of all calls now: less loads nobody.
+/// Of all calls now, or of their time: less loads nobody.
 const SHARE: f64 = 0.3;
 
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "statements", "statements were not counted") {
         return unknown;
     }
-    let before = statement_deltas(case.window.baseline());
-    let now = statement_deltas(case.window.recent());
+    let (before, now) = (work(case.window.baseline()), work(case.window.recent()));
     if before.is_empty() || now.is_empty() {
         return Verdict::unknown("statements were not counted both before and after the onset");
     }
@@ -60,57 +59,50 @@ fn judge(case: &Case) -> Verdict {
     .at(case.window.now());
     let others: f64 = total - most.calls_per_s;
     let others_before: f64 = before.iter().map(|b| b.calls_per_s).sum::<f64>() - rate_before(most);
-    if times < TIMES_MIN || most.calls_per_s < SHARE * total {
+    let time: f64 = now.iter().map(|d| d.total_ms).sum();
+    if times < TIMES_MIN || most.calls_per_s < SHARE * total && most.total_ms < SHARE * time {
         return Verdict::ruled_out(evidence);
     }
-    if let Some(clients) = more_clients(case, most, times) {
-        return Verdict::ruled_out(clients);
+    let clients = sessions_of(case, &most.role);
+    if let Some((now, before)) = clients.filter(|(now, before)| times * before < TIMES_MIN * now) {
+        let claim = format!(
+            "sessions of role {}, whose one statement is sent {} times as often: more clients ask, \
+             not each of them more",
+            most.role,
+            human(times)
+        );
+        let source = sampled("sessions: pg_stat_activity");
+        let sessions = Evidence::measured(claim, now, "sessions", source);
+        return Verdict::ruled_out(sessions.against(before).at(case.window.now()));
     }
-    if times < TIMES || others > 1.5 * others_before {
+    // Both: those that came may be the ones that ask.
+    let more = clients.is_some_and(|(now, before)| now >= MORE * before);
+    if more || times < TIMES || others > 1.5 * others_before {
         return Verdict::unknown(format!(
             "whether one release asks {} times as often, or more clients do: {}",
             human(times),
             cut(&most.text, 80)
         ));
     }
-    Verdict::Likely(Likely::new(
-        0.7,
-        format!(
-            "role {} sends one statement {} times as often as before ({} calls/s, {} before) and \
-             the others as often as ever: {}",
-            most.role,
-            human(times),
-            human(most.calls_per_s),
-            human(usual),
-            cut(&most.text, 160)
-        ),
-        evidence,
-    ))
+    let says = format!(
+        "role {} sends one statement {} times as often as before ({} calls/s, {} before) and the \
+         others as often as ever: {}",
+        most.role,
+        human(times),
+        human(most.calls_per_s),
+        human(usual),
+        cut(&most.text, 160)
+    );
+    Verdict::Likely(Likely::new(0.7, says, evidence))
+}
+
+/// What statements did, but for those that drivers send around each.
+fn work(samples: &[Sample]) -> Vec<StatementDelta> {
+    statement_deltas(samples).into_iter().filter(|d| !is_frame(&d.text)).collect()
 }
 
 /// So many times the sessions of before are more clients; a pool grows by less for the same ones.
 const MORE: f64 = 2.0;
-
-/// The sessions of the role that sends the statement, most at one time since the onset and before,
-/// when they are so many more; `None` also where none was seen before.
-fn more_clients(case: &Case, most: &StatementDelta, times: f64) -> Option<Evidence> {
-    let of = |samples: &[Sample]| {
-        let n = |s: &Sample| s.sessions.iter().filter(|x| x.role == most.role).count();
-        samples.iter().map(n).max().unwrap_or(0) as f64
-    };
-    let (clients, before) = (of(case.window.recent()), of(case.window.baseline()));
-    let claim = format!(
-        "sessions of role {}, whose one statement is sent {} times as often: more clients ask, not \
-         each of them more",
-        most.role,
-        human(times)
-    );
-    let source = sampled("sessions: pg_stat_activity");
-    (before > 0.0 && clients >= MORE * before).then(|| {
-        let evidence = Evidence::measured(claim, clients, "sessions", source);
-        evidence.against(before).at(case.window.now())
-    })
-}
 
 #[cfg(test)]
 mod tests {
@@ -139,6 +131,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_driver_sends_around_a_statement_is_not_asked() {
+        let mut framed = samples(400);
+        for s in framed.iter_mut().flat_map(|s| &mut s.statements) {
+            let Some(asked) = s.last().cloned() else { continue };
+            for (query_id, text) in [(3, "BEGIN"), (4, "COMMIT"), (5, "SET search_path = a")] {
+                s.push(StatementCounters { query_id, text: text.into(), ..asked.clone() });
+            }
+        }
+        assert!(judge(&case(framed, 30)).likely().unwrap().says.contains("users"));
+    }
+
+    #[test]
     fn likely_ruled_out_and_unknown() {
         assert!(judge(&case(samples(400), 30)).likely().unwrap().says.contains("users"));
         let with_clients = |n: i32| {
@@ -150,6 +154,7 @@ mod tests {
             judge(&case(samples, 30))
         };
         assert!(with_clients(5).likely().is_some());
+        assert!(matches!(with_clients(12), Verdict::Unknown { .. }), "more ask, and more each");
         assert!(matches!(with_clients(60), Verdict::RuledOut { .. }), "more clients ask");
         assert!(matches!(judge(&case(samples(12), 30)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(samples(60), 30)), Verdict::Unknown { .. }));

@@ -36,6 +36,9 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = no_baseline(case) {
         return unknown;
     }
+    if let Some(verdict) = overrun(case) {
+        return verdict;
+    }
     let (recent, baseline) = (case.window.recent(), case.window.baseline());
     let Some(usual) = delta(baseline).map(|d| d.xacts_per_s) else {
         return Verdict::unknown("no rate of transactions before the onset");
@@ -64,38 +67,90 @@ fn judge(case: &Case) -> Verdict {
     let Some((rose_at, _)) = rates.iter().find(|r| r.1 >= RISEN * usual) else {
         return Verdict::ruled_out(rate);
     };
-    let errors = |samples: &[Sample]| {
-        let failed = |e: &&LogEntry| is_statement_error(e) || is_login_failure(e);
-        samples.iter().flat_map(|s| &s.log).filter(failed).count() as f64
-    };
-    let usual_errors = errors(baseline) / (baseline.len() as f64).max(1.0);
-    let (earlier, _) = recent.split_at(recent.partition_point(|s| s.at <= *rose_at));
-    let before_rise = errors(earlier) / (earlier.len() as f64).max(1.0);
-    let evidence = Evidence::measured(
-        "failed statements per second before the calls rose",
-        before_rise,
-        "errors/s",
-        Source::new(SourceKind::Log, "ERROR and FATAL lines by time"),
-    )
-    .against(usual_errors)
-    .at(*rose_at);
-    if before_rise < 1.0 || before_rise <= 3.0 * usual_errors {
+    let (evidence, failed_first) = failures_until(case, *rose_at, "the calls rose");
+    if !failed_first {
         return Verdict::ruled_out(evidence);
     }
     let says = format!(
         "statements failed first ({} a second), then calls rose to {} transactions/s, {} before: \
          clients try again at once",
-        human(before_rise),
+        human(evidence.value.unwrap_or(0.0)),
         human(peak),
         human(usual)
     );
     Verdict::Likely(Likely::new(0.65, says, evidence).and(rate))
 }
 
+/// Statements and logins that failed, per second.
+fn failures(samples: &[Sample]) -> f64 {
+    let failed = |e: &&LogEntry| is_statement_error(e) || is_login_failure(e);
+    let n = samples.iter().flat_map(|s| &s.log).filter(failed).count();
+    n as f64 / (samples.len() as f64).max(1.0)
+}
+
+/// Failures from the onset until `at`, and were they more than usual?
+fn failures_until(case: &Case, at: Timestamp, what: &str) -> (Evidence, bool) {
+    let (recent, usual) = (case.window.recent(), failures(case.window.baseline()));
+    let (earlier, _) = recent.split_at(recent.partition_point(|s| s.at <= at));
+    let before = failures(earlier);
+    let evidence = Evidence::measured(
+        format!("failed statements per second before {what}"),
+        before,
+        "errors/s",
+        Source::new(SourceKind::Log, "ERROR and FATAL lines by time"),
+    );
+    (evidence.against(usual).at(at), before >= 1.0 && before > 3.0 * usual)
+}
+
+/// So many times the usual sessions at work, and some more, are a crowd.
+const CROWD: f64 = 2.0;
+const CROWD_MORE: f64 = 4.0;
+/// Seconds for which a crowd is there and its statements fail: a queue that is let go works off
+/// what it has in less.
+const LASTS_S: usize = 5;
+
+/// A server that is overrun answers no more than before, however much is asked of it: then the
+/// sessions that work tell, and that they fail still. `None` where there is no such crowd now.
+fn overrun(case: &Case) -> Option<Verdict> {
+    let (recent, baseline) = (case.window.recent(), case.window.baseline());
+    let at_work = |s: &Sample| {
+        let works = |x: &&SessionSample| x.state == "active" && x.wait_type != "Lock";
+        s.sessions.iter().filter(works).count() as f64
+    };
+    let usual = baseline.iter().map(at_work).sum::<f64>() / (baseline.len() as f64).max(1.0);
+    let is_crowd = |s: &Sample| at_work(s) > CROWD * usual + CROWD_MORE;
+    let lately = recent.get(recent.len().checked_sub(LASTS_S)?..)?;
+    if !lately.iter().all(is_crowd) || failures(lately) < 1.0 {
+        return None;
+    }
+    let crowd = lately.iter().map(at_work).sum::<f64>() / LASTS_S as f64;
+    let rose_at = recent.iter().find(|s| is_crowd(s))?.at;
+    let (evidence, failed_first) = failures_until(case, rose_at, "more sessions were at work");
+    if !failed_first {
+        return Some(Verdict::ruled_out(evidence));
+    }
+    let says = format!(
+        "statements failed first ({} a second), then {} sessions were at work, {} before, none of \
+         them behind a lock, and {} statements a second fail still: clients try again at once",
+        human(evidence.value.unwrap_or(0.0)),
+        human(crowd),
+        human(usual),
+        human(failures(lately))
+    );
+    let sessions = Evidence::measured(
+        "sessions at work",
+        crowd,
+        "sessions",
+        sampled("sessions: pg_stat_activity"),
+    );
+    let sessions = sessions.against(usual).at(case.window.now());
+    Some(Verdict::Likely(Likely::new(0.65, says, evidence).and(sessions)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy, log, sample};
+    use crate::testing::{case, healthy, log, sample, session};
 
     /// The rate doubles from second 35 on; errors come from `errors_from` on.
     fn samples(errors_from: i64) -> Vec<Sample> {
@@ -105,6 +160,28 @@ mod tests {
             sample.log = vec![log(s, "ERROR", "40001", "could not serialize access"); 5];
         }
         samples
+    }
+
+    /// From second 30 on statements fail behind a lock until second 40, from when on 20 sessions
+    /// work; from second 50 on what they do fails or not.
+    fn overrun(errors_from: i64, errors_until: i64) -> Verdict {
+        let mut samples: Vec<Sample> = (0..60).map(|s| sample(s, s * 100)).collect();
+        for (s, sample) in (0..).zip(&mut samples) {
+            let behind: &[i32] = if (30..40).contains(&s) { &[99] } else { &[] };
+            let n = if s < 30 { 2 } else { 20 };
+            sample.sessions = (0..n).map(|pid| session(pid, "active", behind)).collect();
+            if (errors_from..errors_until).contains(&s) {
+                sample.log = vec![log(s, "ERROR", "57014", "statement timeout"); 8];
+            }
+        }
+        judge(&case(samples, 30))
+    }
+
+    #[test]
+    fn a_server_that_is_overrun_answers_no_more_than_before() {
+        assert!(overrun(32, 60).likely().unwrap().says.contains("20 sessions"));
+        assert!(matches!(overrun(45, 60), Verdict::RuledOut { .. }), "slow first, failed later");
+        assert!(matches!(overrun(32, 41), Verdict::RuledOut { .. }), "it is over");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A prepared statement has one plan for all parameters, and some of them need another.
 
 use super::{Cause, plan_missing_index};
-use crate::facts::{complete, cut, regressions, sampled};
+use crate::facts::{complete, cut, ddl_source, mentions, regressions, sampled, words};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -21,6 +21,8 @@ pub(super) static CAUSE: Cause = Cause {
 const SPREAD: f64 = 2.0;
 /// The statement is slower at all.
 const SLOWER: f64 = 3.0;
+/// A session that holds a plan of before keeps it until it has called the function anew.
+const MADE_S: f64 = 300.0;
 /// Calls of which a spread can be told.
 const CALLS_MIN: i64 = 10;
 
@@ -32,7 +34,10 @@ fn judge(case: &Case) -> Verdict {
     let times =
         |(now, old): &(StatementDelta, StatementDelta)| now.ms_per_call / old.ms_per_call.max(0.02);
     let slower = pairs.iter().filter(|pair| pair.0.calls >= CALLS_MIN && times(pair) >= SLOWER);
-    let widest = slower.max_by(|a, b| spread(&a.0).total_cmp(&spread(&b.0)));
+    // One without parameters has one plan for all its calls.
+    let widest = slower.max_by(|(a, _), (b, _)| {
+        has_parameter(a).cmp(&has_parameter(b)).then(spread(a).total_cmp(&spread(b)))
+    });
     let Some((now, old)) = widest else {
         let Some(most) = pairs.iter().map(times).max_by(f64::total_cmp) else {
             return Verdict::unknown("no statement ran both before and after the onset");
@@ -57,11 +62,11 @@ fn of_spread(case: &Case, now: &StatementDelta, old: &StatementDelta) -> Verdict
         cut(&now.text, 60)
     );
     let evidence = measured(case, &claim, spread(now), "x the mean", spread(old));
-    if spread(now) < SPREAD || spread(now) < SPREAD * spread(old) {
+    if spread(now) < SPREAD {
         return Verdict::ruled_out(evidence);
     }
     let waits = case.symptoms.iter().any(|s| s.detector == "lock_queue");
-    if waits || !now.text.contains("$1") {
+    if waits || !has_parameter(now) {
         return Verdict::present_not_sufficient(Evidence {
             claim: format!("{claim}; yet locks are waited for, or it has no parameter"),
             ..evidence
@@ -108,7 +113,28 @@ fn of_spread(case: &Case, now: &StatementDelta, old: &StatementDelta) -> Verdict
         human(times),
         cut(&now.text, 160)
     );
-    Verdict::Likely(Likely::new(0.4, says, evidence))
+    let Some(made) = function_made(case, &now.text) else {
+        return Verdict::Likely(Likely::new(0.4, says, evidence));
+    };
+    let at = made.at.strftime("%H:%M:%S UTC");
+    let who = format!("role {} made {}, which it calls, at {at}", made.role, made.identity);
+    let fact = Evidence::stated(&who, ddl_source(made)).at(made.at);
+    Verdict::Likely(Likely::new(0.6, format!("{who}; {says}"), evidence).and(fact))
+}
+
+/// The last function made anew before the onset that the statement calls by its name: one that
+/// holds its queries as they are has one plan for them where one that put them together had many.
+fn function_made<'a>(case: &'a Case, statement: &str) -> Option<&'a DdlEvent> {
+    let near = |d: &&DdlEvent| (-MADE_S..30.0).contains(&seconds_between(case.onset, d.at));
+    let called = |d: &&DdlEvent| {
+        let name = d.identity.split('(').next().and_then(|n| n.rsplit('.').next());
+        d.object_kind == "function" && !d.dropped && name.is_some_and(|n| mentions(statement, n))
+    };
+    case.ddl.iter().filter(near).rfind(called)
+}
+
+fn has_parameter(of: &StatementDelta) -> bool {
+    words(&of.text).any(|w| w.starts_with('$'))
 }
 
 fn spread(of: &StatementDelta) -> f64 {
