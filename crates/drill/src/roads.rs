@@ -367,17 +367,22 @@ fn gate_options(theatre: &Theatre<'_>, file: &ScenarioFile) -> GateOptions {
     }
 }
 
-/// Requests of clients that were ended by a signal.
+/// Requests of clients that were ended by a signal, not by a limit that they set themselves.
 fn ended_clients(theatre: &Theatre<'_>, baseline: &Baseline, since: Timestamp) -> Option<String> {
     // A restart of the server ends them all, and is none of ours.
     let restarts = |a: &Act| matches!(a, Act::Fault { id, .. } if id == "restart");
     if theatre.scenario.acts.iter().any(restarts) {
         return None;
     }
-    let ended = harmed(theatre, baseline, since)
-        .iter()
-        .filter(|h| matches!(h.failed.as_deref(), Some("57P01" | "57014")))
-        .count();
+    let limited = |name: &str| {
+        theatre.scenario.load.iter().any(|s| s.name == name && s.statement_timeout.is_some())
+    };
+    let ended = |h: &&Harmed| match h.failed.as_deref() {
+        Some("57P01") => true,
+        Some("57014") => !limited(&h.session),
+        _ => false,
+    };
+    let ended = harmed(theatre, baseline, since).iter().filter(ended).count();
     (ended > 0).then(|| format!("{ended} requests of clients were ended"))
 }
 

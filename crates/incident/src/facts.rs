@@ -320,6 +320,18 @@ pub(crate) fn is_frame(sql: &str) -> bool {
     )
 }
 
+/// Sessions that run a statement and wait for no lock, on average.
+pub(crate) fn at_work(samples: &[Sample]) -> f64 {
+    let works = |s: &SessionSample| s.state == "active" && s.wait_type != "Lock";
+    let n = samples.iter().flat_map(|s| &s.sessions).filter(|s| works(s)).count();
+    n as f64 / (samples.len() as f64).max(1.0)
+}
+
+/// So many times the usual sessions at work, and some more, are a crowd.
+pub(crate) fn is_crowd(now: f64, usual: f64) -> bool {
+    now > 2.0 * usual + 4.0
+}
+
 /// Sessions of a role, most at one time since the onset and before it; `None` where none was seen
 /// before.
 pub(crate) fn sessions_of(case: &Case, role: &str) -> Option<(f64, f64)> {

@@ -33,6 +33,31 @@ pub fn waited_s(session: &SessionSample, at: Timestamp) -> f64 {
     waits_since(session).map_or(0.0, |start| seconds_between(start, at).max(0.0))
 }
 
+/// Has somebody waited long behind the root? Clients that give up sooner and ask again wait as
+/// much, one after the other: then the same transaction has kept somebody waiting in each of the
+/// samples `before` for as long.
+pub fn waits_long(root: &Root<'_>, before: &[Sample]) -> bool {
+    root.waiters.iter().any(|w| waited_s(w, root.at) >= QUEUE_S) || blocks_long(root, before)
+}
+
+/// Did the same transaction keep somebody waiting in each sample of the last [`QUEUE_S`]?
+pub fn blocks_long(root: &Root<'_>, before: &[Sample]) -> bool {
+    let Some(session) = root.session else { return false };
+    let same = |s: &SessionSample| {
+        (s.pid, s.backend_start, s.xact_start)
+            == (session.pid, session.backend_start, session.xact_start)
+    };
+    for sample in before.iter().rev() {
+        if !roots(sample).iter().any(|r| r.session.is_some_and(same)) {
+            return false;
+        }
+        if seconds_between(sample.at, root.at) >= QUEUE_S {
+            return true;
+        }
+    }
+    false
+}
+
 /// Roots of the sample's forest, most waiters first.
 pub fn roots(sample: &Sample) -> Vec<Root<'_>> {
     let by_pid: HashMap<Pid, &SessionSample> = sample.sessions.iter().map(|s| (s.pid, s)).collect();

@@ -12,12 +12,15 @@ pub(crate) fn worst_root<'a>(
     case: &'a Case,
     is_it: impl Fn(&forest::Root<'_>, &SessionSample) -> bool,
 ) -> Option<(forest::Root<'a>, &'a SessionSample)> {
-    let waits_long = |r: &forest::Root<'_>| {
-        r.waiters.iter().any(|w| forest::waited_s(w, r.at) >= forest::QUEUE_S)
+    let samples = &case.window.samples;
+    let first = samples.len() - case.window.recent().len();
+    let long = |at: usize| {
+        let (before, rest) = samples.split_at(at);
+        let roots = rest.first().map(forest::roots).unwrap_or_default();
+        roots.into_iter().filter(|root| forest::waits_long(root, before))
     };
-    let recent = case.window.recent().iter().flat_map(forest::roots);
-    recent
-        .filter(waits_long)
+    (first..samples.len())
+        .flat_map(long)
         .filter_map(|root| root.session.map(|session| (root, session)))
         .filter(|(_, session)| !is_recovering(session))
         .filter(|(root, session)| is_it(root, session))

@@ -1,13 +1,14 @@
-//! More work than processors, spread over all statements.
+//! More work than processors, spread over all statements, or one that computes many times as much.
 
-use super::Cause;
-use crate::facts::{complete, regressions, sampled};
+use super::{Cause, plan_generic::function_made};
+use crate::facts::{complete, cut, is_same_work, regressions, sampled};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "cpu_saturation",
     name: "CPU saturation",
-    necessary: "all statements slow down in proportion, and none of them does more work per call",
+    necessary: "all statements slow down in proportion, and none of them reads more per call; or one \
+                that waits for nothing takes many times as long for the same blocks and rows",
     explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &["Find the statement with the most CPU time before adding processors"],
@@ -49,6 +50,9 @@ fn judge(case: &Case) -> Verdict {
     .against(0.0)
     .at(case.window.now());
     let load = case.window.recent().iter().filter_map(|s| s.host?.load_per_cpu).fold(0.0, f64::max);
+    if let Some(verdict) = one_statement(case, &pairs) {
+        return verdict;
+    }
     match share {
         _ if pairs.len() < 2 => Verdict::unknown("one statement cannot tell whether all slow down"),
         s if s < 80.0 => Verdict::ruled_out(evidence),
@@ -64,14 +68,102 @@ fn judge(case: &Case) -> Verdict {
     }
 }
 
+/// So many times as long at the same work is no noise of the machine.
+const TIMES: f64 = 5.0;
+/// Calls of which a mean can be told.
+const CALLS_MIN: i64 = 10;
+/// Of the time of all statements: the one that fills the processors.
+const SHARE: f64 = 0.5;
+/// Of the sessions at work: a statement that computes waits for nothing.
+const COMPUTES: f64 = 0.6;
+
+/// One statement that takes many times as long for the same blocks and rows, asked no more often,
+/// waiting for nothing: what it computes has become dearer.
+fn one_statement(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Option<Verdict> {
+    let all_ms: f64 = pairs.iter().map(|(now, _)| now.total_ms).sum();
+    let dearer = |(now, old): &&(StatementDelta, StatementDelta)| {
+        now.calls >= CALLS_MIN
+            && now.ms_per_call >= TIMES * old.ms_per_call.max(0.02)
+            && now.calls_per_s < 2.0 * old.calls_per_s
+            && is_same_work(now, old)
+            && now.total_ms >= SHARE * all_ms
+    };
+    let (now, old) = pairs.iter().find(dearer)?;
+    let at_work = || {
+        let all = case.window.recent().iter().flat_map(|s| &s.sessions);
+        all.filter(|s| s.state == "active" && s.query_id == now.query_id)
+    };
+    let (n, n_computing) =
+        (at_work().count(), at_work().filter(|s| s.wait_type.is_empty()).count());
+    let computing = 100.0 * n_computing as f64 / n.max(1) as f64;
+    let evidence = Evidence::measured(
+        format!("of {n} times that it was seen at work, it waited for nothing"),
+        computing,
+        "% of times",
+        sampled("sessions: pg_stat_activity"),
+    )
+    .at(case.window.now());
+    if n == 0 || computing < 100.0 * COMPUTES {
+        return None;
+    }
+    let says = format!(
+        "one statement takes {} ms per call, {} before, at the same work each ({} blocks per call, \
+         {} before), and waits for nothing: it computes: {}",
+        human(now.ms_per_call),
+        human(old.ms_per_call),
+        human(now.blks_per_call),
+        human(old.blks_per_call),
+        cut(&now.text, 160)
+    );
+    Some(Verdict::Likely(match function_made(case, &now.text) {
+        Some(made) => Likely::new(0.6, format!("{}; {says}", made.claim), evidence).and(made),
+        None => Likely::new(0.4, says, evidence),
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy};
+    use crate::testing::{case, ddl, healthy, session};
 
     #[test]
     fn unknown_without_statements() {
         assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+    }
+
+    /// One of two statements takes 30 ms instead of 0.1 since second 30, and its sessions wait for
+    /// that; a function was made at second 28.
+    fn dearer(wait_type: &str) -> Verdict {
+        let mut samples = healthy(40);
+        for (i, s) in (0..).zip(&mut samples) {
+            let slow = f64::from((i - 29).max(0));
+            let of = |query_id, calls: i32, ms: f64| StatementCounters {
+                query_id,
+                role: "site".into(),
+                text: "SELECT shop.price(id) FROM orders WHERE id = $1".into(),
+                calls: i64::from(calls * i),
+                total_ms: f64::from(calls * i) * 0.1 + slow * f64::from(calls) * ms,
+                rows: i64::from(calls * i),
+                blks: i64::from(4 * calls * i),
+                blks_read: 0,
+                squares_ms2: 0.0,
+            };
+            s.statements = Some(vec![of(1, 100, 30.0), of(2, 50, 0.0)]);
+            let mut asks = session(7, "active", &[]);
+            asks.wait_type = wait_type.to_owned();
+            s.sessions = vec![asks];
+        }
+        let mut case = case(samples, 30);
+        case.ddl = vec![ddl(28, "CREATE FUNCTION", "function", "shop.price(bigint)")];
+        judge(&case)
+    }
+
+    #[test]
+    fn one_statement_that_computes_more_is_told_with_the_function_it_calls() {
+        let verdict = dearer("");
+        let says = &verdict.likely().unwrap().says;
+        assert!(says.contains("shop.price(bigint)") && says.contains("it computes"), "{says}");
+        assert!(dearer("IO").likely().is_none());
     }
 
     #[test]

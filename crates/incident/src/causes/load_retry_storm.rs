@@ -2,7 +2,7 @@
 
 use super::Cause;
 use crate::facts::{
-    attempts, complete, is_login_failure, is_statement_error, no_baseline, sampled,
+    at_work, attempts, complete, is_crowd, is_statement_error, no_baseline, sampled,
 };
 use pgward_model::prelude::*;
 
@@ -81,9 +81,11 @@ fn judge(case: &Case) -> Verdict {
     Verdict::Likely(Likely::new(0.65, says, evidence).and(rate))
 }
 
-/// Statements and logins that failed, per second.
+/// Statements that failed and clients that were turned away for want of room, per second. A
+/// login with a wrong password asks nothing of the server.
 fn failures(samples: &[Sample]) -> f64 {
-    let failed = |e: &&LogEntry| is_statement_error(e) || is_login_failure(e);
+    let turned_away = |e: &LogEntry| e.severity == "FATAL" && e.sqlstate.starts_with("53");
+    let failed = |e: &&LogEntry| is_statement_error(e) || turned_away(e);
     let n = samples.iter().flat_map(|s| &s.log).filter(failed).count();
     n as f64 / (samples.len() as f64).max(1.0)
 }
@@ -102,40 +104,32 @@ fn failures_until(case: &Case, at: Timestamp, what: &str) -> (Evidence, bool) {
     (evidence.against(usual).at(at), before >= 1.0 && before > 3.0 * usual)
 }
 
-/// So many times the usual sessions at work, and some more, are a crowd.
-const CROWD: f64 = 2.0;
-const CROWD_MORE: f64 = 4.0;
 /// Seconds for which a crowd is there and its statements fail: a queue that is let go works off
 /// what it has in less.
 const LASTS_S: usize = 5;
 
 /// A server that is overrun answers no more than before, however much is asked of it: then the
-/// sessions that work tell, and that they fail still. `None` where there is no such crowd now.
+/// sessions that work tell, and that they fail still. `None` where there was no such crowd.
 fn overrun(case: &Case) -> Option<Verdict> {
     let (recent, baseline) = (case.window.recent(), case.window.baseline());
-    let at_work = |s: &Sample| {
-        let works = |x: &&SessionSample| x.state == "active" && x.wait_type != "Lock";
-        s.sessions.iter().filter(works).count() as f64
-    };
-    let usual = baseline.iter().map(at_work).sum::<f64>() / (baseline.len() as f64).max(1.0);
-    let is_crowd = |s: &Sample| at_work(s) > CROWD * usual + CROWD_MORE;
-    let lately = recent.get(recent.len().checked_sub(LASTS_S)?..)?;
-    if !lately.iter().all(is_crowd) || failures(lately) < 1.0 {
-        return None;
-    }
-    let crowd = lately.iter().map(at_work).sum::<f64>() / LASTS_S as f64;
-    let rose_at = recent.iter().find(|s| is_crowd(s))?.at;
+    let usual = at_work(baseline);
+    let crowd_in = |s: &Sample| is_crowd(at_work(std::slice::from_ref(s)), usual);
+    let fails_in = |s: &Sample| failures(std::slice::from_ref(s)) >= 1.0;
+    let fails = |run: &&[Sample]| run.iter().all(|s| crowd_in(s) && fails_in(s));
+    let worst = recent.windows(LASTS_S).rev().find(fails)?;
+    let crowd = at_work(worst);
+    let rose_at = recent.iter().find(|s| crowd_in(s))?.at;
     let (evidence, failed_first) = failures_until(case, rose_at, "more sessions were at work");
     if !failed_first {
         return Some(Verdict::ruled_out(evidence));
     }
     let says = format!(
         "statements failed first ({} a second), then {} sessions were at work, {} before, none of \
-         them behind a lock, and {} statements a second fail still: clients try again at once",
+         them behind a lock, and {} statements a second failed still: clients try again at once",
         human(evidence.value.unwrap_or(0.0)),
         human(crowd),
         human(usual),
-        human(failures(lately))
+        human(failures(worst))
     );
     let sessions = Evidence::measured(
         "sessions at work",
@@ -143,7 +137,7 @@ fn overrun(case: &Case) -> Option<Verdict> {
         "sessions",
         sampled("sessions: pg_stat_activity"),
     );
-    let sessions = sessions.against(usual).at(case.window.now());
+    let sessions = sessions.against(usual).at(worst.last()?.at);
     Some(Verdict::Likely(Likely::new(0.65, says, evidence).and(sessions)))
 }
 
@@ -182,6 +176,15 @@ mod tests {
         assert!(overrun(32, 60).likely().unwrap().says.contains("20 sessions"));
         assert!(matches!(overrun(45, 60), Verdict::RuledOut { .. }), "slow first, failed later");
         assert!(matches!(overrun(32, 41), Verdict::RuledOut { .. }), "it is over");
+    }
+
+    #[test]
+    fn failed_logins_ask_nothing_of_the_server() {
+        let mut tried = samples(30);
+        for entry in tried.iter_mut().flat_map(|s| &mut s.log) {
+            (entry.severity, entry.sqlstate) = ("FATAL".to_owned(), "28P01".to_owned());
+        }
+        assert!(matches!(judge(&case(tried, 30)), Verdict::RuledOut { .. }));
     }
 
     #[test]

@@ -149,4 +149,21 @@ mod tests {
         assert_eq!(with("AccessExclusiveLock").likely().unwrap().pids, [1]);
         assert!(matches!(with("RowExclusiveLock"), Verdict::RuledOut { .. }));
     }
+
+    #[test]
+    fn clients_that_give_up_after_a_second_wait_all_the_same() {
+        let mut samples = healthy(30);
+        for s in 30..35 {
+            let mut now = sample(s, 2900);
+            let mut root = session(1, "active", &[]);
+            root.query = "SELECT pg_sleep(9)".to_owned();
+            let relation = Relation::new("public", "orders");
+            root.holds = vec![HeldLock { mode: "AccessExclusiveLock".to_owned(), relation }];
+            let mut waiter = session(2, "active", &[1]);
+            waiter.query_start = Some(at(s));
+            now.sessions = vec![root, waiter];
+            samples.push(now);
+        }
+        assert_eq!(judge(&case(samples, 30)).likely().unwrap().pids, [1]);
+    }
 }

@@ -1,7 +1,9 @@
 //! The network between clients and server is slow or loses packets.
 
 use super::Cause;
-use crate::facts::{Path, count_log, is_reset, is_statement_error, path, round_trips, sampled};
+use crate::facts::{
+    Path, at_work, count_log, is_crowd, is_reset, is_statement_error, path, round_trips, sampled,
+};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -42,6 +44,15 @@ fn judge(case: &Case) -> Verdict {
     if !slow && !lossy && !broken {
         return Verdict::ruled_out(evidence);
     }
+    if !slow && !broken && is_overrun(case, &path) {
+        return Verdict::unknown(format!(
+            "whether the path fails {} of {} new connections or the server, which has more to do \
+             than ever: the handshake itself came through each time, in {} ms",
+            path.failed,
+            path.tried,
+            human(path.ms)
+        ));
+    }
     let times = trips.or(slow.then_some((path.ms, path.ms_before)));
     let what = describe(&path, times, lossy, n_resets, resets);
     // A path that is cut or slow for everybody is a cause of its own, whatever else is wrong.
@@ -58,6 +69,23 @@ fn judge(case: &Case) -> Verdict {
         });
     }
     Verdict::Likely(Likely::new(0.6, what, evidence))
+}
+
+/// Samples with a failed connection that tell a busy server from a path that drops some.
+const FAILING_MIN: usize = 3;
+
+/// The handshake came through in each sample in which new connections failed, and more sessions
+/// are at work than ever: a server that is overrun answers nobody new in time.
+fn is_overrun(case: &Case, path: &Path) -> bool {
+    let recent = case.window.recent();
+    let failing: Vec<&NetworkProbe> =
+        recent.iter().filter_map(|s| s.probe.as_ref()).filter(|p| p.failed > 0).collect();
+    let usual = path.ms_before;
+    let came_through = |p: &&NetworkProbe| p.tcp_ms.is_some_and(|ms| ms <= 3.0 * usual + JITTER_MS);
+    path.is_handshake
+        && failing.len() >= FAILING_MIN
+        && failing.iter().all(came_through)
+        && is_crowd(at_work(recent), at_work(case.window.baseline()))
 }
 
 /// A host that answers that nobody listens there has been reached. The last failures count: a
@@ -190,7 +218,7 @@ fn has_network_harm(case: &Case) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, case, healthy, log};
+    use crate::testing::{at, case, healthy, log, session};
 
     fn disturbed() -> Vec<Sample> {
         let mut samples = healthy(40);
@@ -229,6 +257,30 @@ mod tests {
         };
         assert!(matches!(failing(1), Verdict::RuledOut { present: true, .. }));
         assert!(failing(4).likely().is_some());
+    }
+
+    #[test]
+    fn a_server_that_is_overrun_answers_nobody_new() {
+        let judged = |n_at_work: i32, tcp_ms: Option<f64>| {
+            let mut samples = disturbed();
+            for (i, s) in samples.iter_mut().enumerate() {
+                let late = i >= 30;
+                let n = if late { n_at_work } else { 1 };
+                s.sessions = (0..n).map(|pid| session(pid, "active", &[])).collect();
+                let failed = u32::from(late);
+                let tcp_ms = if late { tcp_ms } else { Some(0.1) };
+                s.probe =
+                    Some(NetworkProbe { tried: 2, failed, tcp_ms, ..NetworkProbe::default() });
+            }
+            let mut case = case(samples, 30);
+            let evidence = Evidence::measured("x", 1.0, "x", sampled("probe"));
+            let (at, weight) = (at(30), Weight::Harm);
+            case.symptoms = vec![Symptom::new("server_unreachable", at, at, weight, "x", evidence)];
+            judge(&case)
+        };
+        assert!(matches!(judged(40, Some(0.1)), Verdict::Unknown { .. }));
+        assert!(judged(2, Some(0.1)).likely().is_some(), "it has nothing to do");
+        assert!(judged(40, None).likely().is_some(), "not even the handshake");
     }
 
     #[test]

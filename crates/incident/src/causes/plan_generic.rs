@@ -113,24 +113,25 @@ fn of_spread(case: &Case, now: &StatementDelta, old: &StatementDelta) -> Verdict
         human(times),
         cut(&now.text, 160)
     );
-    let Some(made) = function_made(case, &now.text) else {
-        return Verdict::Likely(Likely::new(0.4, says, evidence));
-    };
-    let at = made.at.strftime("%H:%M:%S UTC");
-    let who = format!("role {} made {}, which it calls, at {at}", made.role, made.identity);
-    let fact = Evidence::stated(&who, ddl_source(made)).at(made.at);
-    Verdict::Likely(Likely::new(0.6, format!("{who}; {says}"), evidence).and(fact))
+    // One that holds its queries as they are has one plan for them where one that put them
+    // together had many.
+    Verdict::Likely(match function_made(case, &now.text) {
+        Some(made) => Likely::new(0.6, format!("{}; {says}", made.claim), evidence).and(made),
+        None => Likely::new(0.4, says, evidence),
+    })
 }
 
-/// The last function made anew before the onset that the statement calls by its name: one that
-/// holds its queries as they are has one plan for them where one that put them together had many.
-fn function_made<'a>(case: &'a Case, statement: &str) -> Option<&'a DdlEvent> {
+/// That a function which the statement calls by its name was made anew just before the onset.
+pub(super) fn function_made(case: &Case, statement: &str) -> Option<Evidence> {
     let near = |d: &&DdlEvent| (-MADE_S..30.0).contains(&seconds_between(case.onset, d.at));
     let called = |d: &&DdlEvent| {
         let name = d.identity.split('(').next().and_then(|n| n.rsplit('.').next());
         d.object_kind == "function" && !d.dropped && name.is_some_and(|n| mentions(statement, n))
     };
-    case.ddl.iter().filter(near).rfind(called)
+    let made = case.ddl.iter().filter(near).rfind(called)?;
+    let at = made.at.strftime("%H:%M:%S UTC");
+    let says = format!("role {} made {}, which it calls, at {at}", made.role, made.identity);
+    Some(Evidence::stated(says, ddl_source(made)).at(made.at))
 }
 
 fn has_parameter(of: &StatementDelta) -> bool {

@@ -11,14 +11,14 @@ pub(super) static DETECTOR: Detector = Detector {
     rule: "at least two sessions have waited 2 s behind one blocker, and more than ever in the \
            baseline: users give up after about 10 s, and a deadlock is found after 1 s, so what \
            still waits at 2 s is a queue. Where the server does not say when a wait began, the \
-           session must wait in two samples in a row",
+           session must wait in two samples in a row. Clients that give up sooner and ask again \
+           count where one transaction has kept somebody waiting for 2 s without a break",
     detect,
 };
 
 fn detect(window: &Window) -> Vec<Symptom> {
     let Some(sample) = window.last() else { return Vec::new() };
-    let n = window.samples.len();
-    let before = n.checked_sub(2).and_then(|i| window.samples.get(i));
+    let before = window.samples.split_last().map_or(&[][..], |(_, before)| before);
     let found: Vec<(usize, Root<'_>)> = forest::roots(sample)
         .into_iter()
         .map(|root| (waiting(&root, before), root))
@@ -29,7 +29,7 @@ fn detect(window: &Window) -> Vec<Symptom> {
     }
     let baseline = window.baseline();
     let longest = |(i, s): (usize, &Sample)| {
-        let before = i.checked_sub(1).and_then(|i| baseline.get(i));
+        let before = baseline.get(..i).unwrap_or(&[]);
         forest::roots(s).iter().map(|root| waiting(root, before)).max().unwrap_or(0)
     };
     let usual = baseline.iter().enumerate().map(longest).max().unwrap_or(0);
@@ -40,8 +40,11 @@ fn detect(window: &Window) -> Vec<Symptom> {
         .collect()
 }
 
-fn waiting(root: &Root<'_>, before: Option<&Sample>) -> usize {
-    root.waiters.iter().filter(|w| waits_long(w, root.at, before)).count()
+fn waiting(root: &Root<'_>, before: &[Sample]) -> usize {
+    if forest::blocks_long(root, before) {
+        return root.waiters.len();
+    }
+    root.waiters.iter().filter(|w| waits_long(w, root.at, before.last())).count()
 }
 
 /// The age of a wait speaks for itself; the age of a statement only says that it is slow, and
@@ -138,5 +141,22 @@ mod tests {
         assert_eq!(detect(&window(vec![waiting_at(31, None)])), []);
         assert_eq!(detect(&window(vec![sample(30, 0), waiting_at(31, None)])), []);
         assert_eq!(detect(&window(vec![waiting_at(30, None), waiting_at(31, None)])).len(), 1);
+    }
+
+    #[test]
+    fn clients_that_give_up_and_ask_again_wait_for_the_same_transaction() {
+        let behind = |begun: fn(i64) -> Timestamp, seconds: i64| {
+            let mut samples: Vec<Sample> =
+                (30..=30 + seconds).map(|s| waiting_at(s, Some(at(s)))).collect();
+            for (s, sample) in (30..).zip(&mut samples) {
+                for blocker in sample.sessions.iter_mut().take(1) {
+                    blocker.xact_start = Some(begun(s));
+                }
+            }
+            detect(&window(samples)).len()
+        };
+        assert_eq!(behind(|_| at(29), 2), 1);
+        assert_eq!(behind(|_| at(29), 1), 0);
+        assert_eq!(behind(at, 9), 0, "each of its transactions ends: they take turns");
     }
 }
