@@ -374,12 +374,13 @@ fn ended_clients(theatre: &Theatre<'_>, baseline: &Baseline, since: Timestamp) -
     if theatre.scenario.acts.iter().any(restarts) {
         return None;
     }
-    let limited = |name: &str| {
-        theatre.scenario.load.iter().any(|s| s.name == name && s.statement_timeout.is_some())
+    let at_limit = |h: &Harmed| {
+        let own = theatre.scenario.load.iter().find(|s| s.name == h.session);
+        own.and_then(|s| s.statement_timeout).is_some_and(|limit| h.latency >= limit)
     };
     let ended = |h: &&Harmed| match h.failed.as_deref() {
         Some("57P01") => true,
-        Some("57014") => !limited(&h.session),
+        Some("57014") => !at_limit(h),
         _ => false,
     };
     let ended = harmed(theatre, baseline, since).iter().filter(ended).count();

@@ -320,9 +320,11 @@ pub(crate) fn is_frame(sql: &str) -> bool {
     )
 }
 
-/// Sessions that run a statement and wait for no lock, on average.
+/// Sessions that run a statement and wait neither for a lock nor for their client, on average.
 pub(crate) fn at_work(samples: &[Sample]) -> f64 {
-    let works = |s: &SessionSample| s.state == "active" && s.wait_type != "Lock";
+    let works = |s: &SessionSample| {
+        s.state == "active" && !matches!(s.wait_type.as_str(), "Lock" | "Client")
+    };
     let n = samples.iter().flat_map(|s| &s.sessions).filter(|s| works(s)).count();
     n as f64 / (samples.len() as f64).max(1.0)
 }
@@ -331,6 +333,9 @@ pub(crate) fn at_work(samples: &[Sample]) -> f64 {
 pub(crate) fn is_crowd(now: f64, usual: f64) -> bool {
     now > 2.0 * usual + 4.0
 }
+
+/// So many times the sessions of before are more clients; a pool grows by less for the same ones.
+pub(crate) const MORE_CLIENTS: f64 = 2.0;
 
 /// Sessions of a role, most at one time since the onset and before it; `None` where none was seen
 /// before.

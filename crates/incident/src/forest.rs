@@ -33,29 +33,37 @@ pub fn waited_s(session: &SessionSample, at: Timestamp) -> f64 {
     waits_since(session).map_or(0.0, |start| seconds_between(start, at).max(0.0))
 }
 
-/// Has somebody waited long behind the root? Clients that give up sooner and ask again wait as
-/// much, one after the other: then the same transaction has kept somebody waiting in each of the
-/// samples `before` for as long.
+/// Has somebody waited long behind the root, one session or one after the other?
 pub fn waits_long(root: &Root<'_>, before: &[Sample]) -> bool {
-    root.waiters.iter().any(|w| waited_s(w, root.at) >= QUEUE_S) || blocks_long(root, before)
+    root.waiters.iter().any(|w| waited_s(w, root.at) >= QUEUE_S) || kept_waiting(root, before) > 0
 }
 
-/// Did the same transaction keep somebody waiting in each sample of the last [`QUEUE_S`]?
-pub fn blocks_long(root: &Root<'_>, before: &[Sample]) -> bool {
-    let Some(session) = root.session else { return false };
+/// Clients that give up before [`QUEUE_S`] and ask again wait as much, one after the other: the
+/// fewest that the same transaction kept waiting right behind it in each of the samples `before`
+/// of that time; 0 where it did not in each. Locks that end before the transaction does count for
+/// nothing, nor does what a session holds without one.
+pub fn kept_waiting(root: &Root<'_>, before: &[Sample]) -> usize {
+    let Some(session) = root.session.filter(|s| s.xact_start.is_some()) else { return 0 };
     let same = |s: &SessionSample| {
         (s.pid, s.backend_start, s.xact_start)
             == (session.pid, session.backend_start, session.xact_start)
+            && s.blocked_by.is_empty()
     };
+    let waits = |w: &&SessionSample| {
+        let passes = |l: &WaitedLock| ["extend", "page", "spectoken"].contains(&l.kind.as_str());
+        w.blocked_by.contains(&session.pid) && !w.waits_for.as_ref().is_some_and(passes)
+    };
+    let mut least = root.waiters.iter().copied().filter(|w| waits(w)).count();
     for sample in before.iter().rev() {
-        if !roots(sample).iter().any(|r| r.session.is_some_and(same)) {
-            return false;
+        if least == 0 || !sample.sessions.iter().any(same) {
+            return 0;
         }
+        least = least.min(sample.sessions.iter().filter(waits).count());
         if seconds_between(sample.at, root.at) >= QUEUE_S {
-            return true;
+            return least;
         }
     }
-    false
+    0
 }
 
 /// Roots of the sample's forest, most waiters first.

@@ -1,7 +1,7 @@
 //! More work than processors, spread over all statements, or one that computes many times as much.
 
 use super::{Cause, plan_generic::function_made};
-use crate::facts::{complete, cut, is_same_work, regressions, sampled};
+use crate::facts::{MORE_CLIENTS, complete, cut, is_same_work, regressions, sampled, sessions_of};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -50,12 +50,14 @@ fn judge(case: &Case) -> Verdict {
     .against(0.0)
     .at(case.window.now());
     let load = case.window.recent().iter().filter_map(|s| s.host?.load_per_cpu).fold(0.0, f64::max);
-    if let Some(verdict) = one_statement(case, &pairs) {
+    if (share < ALL || pairs.len() < 2)
+        && let Some(verdict) = one_statement(case, &pairs)
+    {
         return verdict;
     }
     match share {
         _ if pairs.len() < 2 => Verdict::unknown("one statement cannot tell whether all slow down"),
-        s if s < 80.0 => Verdict::ruled_out(evidence),
+        s if s < ALL => Verdict::ruled_out(evidence),
         _ if load > 1.5 => Verdict::Likely(Likely::new(
             0.5,
             format!(
@@ -68,6 +70,10 @@ fn judge(case: &Case) -> Verdict {
     }
 }
 
+/// % of the statements: the others wait for something else.
+const ALL: f64 = 80.0;
+/// Times that it was seen at work, of which a share can be told.
+const SEEN_MIN: usize = 5;
 /// So many times as long at the same work is no noise of the machine.
 const TIMES: f64 = 5.0;
 /// Calls of which a mean can be told.
@@ -89,6 +95,12 @@ fn one_statement(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Opt
             && now.total_ms >= SHARE * all_ms
     };
     let (now, old) = pairs.iter().find(dearer)?;
+    let made = function_made(case, &now.text);
+    let more =
+        sessions_of(case, &now.role).is_some_and(|(now, before)| now >= MORE_CLIENTS * before);
+    if more && made.is_none() {
+        return None; // they share what there is, and each call takes longer
+    }
     let at_work = || {
         let all = case.window.recent().iter().flat_map(|s| &s.sessions);
         all.filter(|s| s.state == "active" && s.query_id == now.query_id)
@@ -103,7 +115,7 @@ fn one_statement(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Opt
         sampled("sessions: pg_stat_activity"),
     )
     .at(case.window.now());
-    if n == 0 || computing < 100.0 * COMPUTES {
+    if n < SEEN_MIN || computing < 100.0 * COMPUTES {
         return None;
     }
     let says = format!(
@@ -115,7 +127,7 @@ fn one_statement(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Opt
         human(old.blks_per_call),
         cut(&now.text, 160)
     );
-    Some(Verdict::Likely(match function_made(case, &now.text) {
+    Some(Verdict::Likely(match made {
         Some(made) => Likely::new(0.6, format!("{}; {says}", made.claim), evidence).and(made),
         None => Likely::new(0.4, says, evidence),
     }))

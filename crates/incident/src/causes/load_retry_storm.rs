@@ -2,7 +2,8 @@
 
 use super::Cause;
 use crate::facts::{
-    at_work, attempts, complete, is_crowd, is_statement_error, no_baseline, sampled,
+    at_work, attempts, complete, is_crowd, is_same_work, is_statement_error, no_baseline,
+    regressions, sampled,
 };
 use pgward_model::prelude::*;
 
@@ -67,7 +68,8 @@ fn judge(case: &Case) -> Verdict {
     let Some((rose_at, _)) = rates.iter().find(|r| r.1 >= RISEN * usual) else {
         return Verdict::ruled_out(rate);
     };
-    let (evidence, failed_first) = failures_until(case, *rose_at, "the calls rose");
+    let until = recent.partition_point(|s| s.at <= *rose_at);
+    let (evidence, failed_first) = failures_first(case, until, "the calls rose");
     if !failed_first {
         return Verdict::ruled_out(evidence);
     }
@@ -90,10 +92,10 @@ fn failures(samples: &[Sample]) -> f64 {
     n as f64 / (samples.len() as f64).max(1.0)
 }
 
-/// Failures from the onset until `at`, and were they more than usual?
-fn failures_until(case: &Case, at: Timestamp, what: &str) -> (Evidence, bool) {
-    let (recent, usual) = (case.window.recent(), failures(case.window.baseline()));
-    let (earlier, _) = recent.split_at(recent.partition_point(|s| s.at <= at));
+/// Failures in the first samples since the onset, and were they more than usual?
+fn failures_first(case: &Case, n_samples: usize, what: &str) -> (Evidence, bool) {
+    let usual = failures(case.window.baseline());
+    let earlier = case.window.recent().get(..n_samples).unwrap_or(&[]);
     let before = failures(earlier);
     let evidence = Evidence::measured(
         format!("failed statements per second before {what}"),
@@ -101,27 +103,42 @@ fn failures_until(case: &Case, at: Timestamp, what: &str) -> (Evidence, bool) {
         "errors/s",
         Source::new(SourceKind::Log, "ERROR and FATAL lines by time"),
     );
+    let at = earlier.last().map_or(case.onset, |s| s.at);
     (evidence.against(usual).at(at), before >= 1.0 && before > 3.0 * usual)
 }
 
+/// So many times as long is no noise of the machine.
+const DEARER: f64 = 5.0;
 /// Seconds for which a crowd is there and its statements fail: a queue that is let go works off
 /// what it has in less.
 const LASTS_S: usize = 5;
 
 /// A server that is overrun answers no more than before, however much is asked of it: then the
-/// sessions that work tell, and that they fail still. `None` where there was no such crowd.
+/// sessions that work tell, and that they fail still. `None` where there was no such crowd, where
+/// it came first, or where each call does more work than before: then they are slow by that.
 fn overrun(case: &Case) -> Option<Verdict> {
     let (recent, baseline) = (case.window.recent(), case.window.baseline());
+    let seen = |run| Window::complete(run, "sessions");
+    let dearer = |(now, old): &(StatementDelta, StatementDelta)| {
+        now.ms_per_call >= DEARER * old.ms_per_call.max(0.02) && !is_same_work(now, old)
+    };
+    if !seen(recent) || !seen(baseline) || regressions(&case.window).iter().any(dearer) {
+        return None;
+    }
     let usual = at_work(baseline);
     let crowd_in = |s: &Sample| is_crowd(at_work(std::slice::from_ref(s)), usual);
     let fails_in = |s: &Sample| failures(std::slice::from_ref(s)) >= 1.0;
-    let fails = |run: &&[Sample]| run.iter().all(|s| crowd_in(s) && fails_in(s));
+    // The lines of a busy second may come with those of the next.
+    let fails = |run: &&[Sample]| {
+        let n = run.iter().filter(|s| fails_in(s)).count();
+        run.iter().all(crowd_in) && 2 * n > LASTS_S
+    };
     let worst = recent.windows(LASTS_S).rev().find(fails)?;
     let crowd = at_work(worst);
-    let rose_at = recent.iter().find(|s| crowd_in(s))?.at;
-    let (evidence, failed_first) = failures_until(case, rose_at, "more sessions were at work");
+    let rose = recent.iter().position(crowd_in)?;
+    let (evidence, failed_first) = failures_first(case, rose, "more sessions were at work");
     if !failed_first {
-        return Some(Verdict::ruled_out(evidence));
+        return None;
     }
     let says = format!(
         "statements failed first ({} a second), then {} sessions were at work, {} before, none of \
@@ -138,7 +155,13 @@ fn overrun(case: &Case) -> Option<Verdict> {
         sampled("sessions: pg_stat_activity"),
     );
     let sessions = sessions.against(usual).at(worst.last()?.at);
-    Some(Verdict::Likely(Likely::new(0.65, says, evidence).and(sessions)))
+    // Sessions at work are more also where each of them is slow.
+    let connected =
+        |samples: &[Sample]| samples.iter().map(|s| s.sessions.len()).max().unwrap_or(0);
+    let asked = attempts(case).is_some_and(|(sent, before)| sent >= RISEN * before)
+        || connected(recent) >= 2 * connected(baseline);
+    let score = if asked { 0.65 } else { 0.38 };
+    Some(Verdict::Likely(Likely::new(score, says, evidence).and(sessions)))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::Cause;
 use crate::facts::{
-    attempts, complete, cut, is_same_work, peak_throughput, regressions, sampled, sessions_of,
-    throughput,
+    MORE_CLIENTS, attempts, complete, cut, is_same_work, peak_throughput, regressions, sampled,
+    sessions_of, throughput,
 };
 use pgward_model::prelude::*;
 
@@ -118,12 +118,12 @@ fn stampede(case: &Case) -> Option<Likely> {
         sampled("statements: pg_stat_statements"),
     );
     // As many sessions as before: then rather each of them asks more.
-    let more = sessions_of(case, &now.role).is_none_or(|(now, before)| now >= MORE * before);
+    let more =
+        sessions_of(case, &now.role).is_none_or(|(now, before)| now >= MORE_CLIENTS * before);
     let score = if more { 0.75 } else { 0.6 };
     Some(Likely::new(score, says, calls.against(old.calls_per_s).at(case.window.now())))
 }
-/// So many times the sessions of before are more clients; a pool grows by less for the same ones.
-const MORE: f64 = 2.0;
+
 /// Between two looks at statements a spike shows only in part.
 const SENT: f64 = 1.25;
 

@@ -27,11 +27,11 @@ fn judge(case: &Case) -> Verdict {
         for waiter in sample.sessions.iter().filter(|s| wants_strong(s)) {
             let behind: Vec<&SessionSample> =
                 sample.sessions.iter().filter(|s| s.blocked_by.contains(&waiter.pid)).collect();
+            let waits = |s: &SessionSample| forest::waited_s(s, sample.at) >= forest::QUEUE_S;
             // Those behind it may give up and ask again; the request itself goes on waiting.
-            let mut waits = behind.iter().copied().chain(std::iter::once(waiter));
-            let long = waits.any(|s| forest::waited_s(s, sample.at) >= forest::QUEUE_S);
+            let long = behind.iter().any(|s| waits(s)) || (behind.len() >= 2 && waits(waiter));
             let behind = behind.len();
-            if long && behind > 0 && worst.is_none_or(|(n, ..)| behind > n) {
+            if long && worst.is_none_or(|(n, ..)| behind > n) {
                 worst = Some((behind, sample, waiter));
             }
         }

@@ -72,7 +72,7 @@ fn judge(case: &Case) -> Verdict {
 }
 
 /// Samples with a failed connection that tell a busy server from a path that drops some.
-const FAILING_MIN: usize = 3;
+const FAILING_MIN: usize = 5;
 
 /// The handshake came through in each sample in which new connections failed, and more sessions
 /// are at work than ever: a server that is overrun answers nobody new in time.

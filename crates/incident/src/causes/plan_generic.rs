@@ -1,7 +1,7 @@
 //! A prepared statement has one plan for all parameters, and some of them need another.
 
 use super::{Cause, plan_missing_index};
-use crate::facts::{complete, cut, ddl_source, mentions, regressions, sampled, words};
+use crate::facts::{complete, cut, ddl_source, regressions, sampled, words};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -108,7 +108,7 @@ fn of_spread(case: &Case, now: &StatementDelta, old: &StatementDelta) -> Verdict
         ));
     }
     let says = format!(
-        "some calls of one statement read {} times the blocks and others as many as ever, which a \
+        "one statement reads {} times the blocks, and its calls take very different times, which a \
          plan made for other parameters would explain: {}",
         human(times),
         cut(&now.text, 160)
@@ -121,12 +121,23 @@ fn of_spread(case: &Case, now: &StatementDelta, old: &StatementDelta) -> Verdict
     })
 }
 
+/// Does the name stand before a parenthesis?
+fn calls(statement: &str, name: &str) -> bool {
+    statement.match_indices(name).any(|(at, _)| {
+        let before = statement.get(..at).unwrap_or("");
+        let behind = statement.get(at + name.len()..).unwrap_or("");
+        !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+            && behind.trim_start_matches('"').trim_start().starts_with('(')
+    })
+}
+
 /// That a function which the statement calls by its name was made anew just before the onset.
 pub(super) fn function_made(case: &Case, statement: &str) -> Option<Evidence> {
-    let near = |d: &&DdlEvent| (-MADE_S..30.0).contains(&seconds_between(case.onset, d.at));
+    let near = |d: &&DdlEvent| (-MADE_S..5.0).contains(&seconds_between(case.onset, d.at));
     let called = |d: &&DdlEvent| {
         let name = d.identity.split('(').next().and_then(|n| n.rsplit('.').next());
-        d.object_kind == "function" && !d.dropped && name.is_some_and(|n| mentions(statement, n))
+        d.command == "CREATE FUNCTION"
+            && name.is_some_and(|n| calls(statement, n.trim_matches('"')))
     };
     let made = case.ddl.iter().filter(near).rfind(called)?;
     let at = made.at.strftime("%H:%M:%S UTC");

@@ -41,10 +41,8 @@ fn detect(window: &Window) -> Vec<Symptom> {
 }
 
 fn waiting(root: &Root<'_>, before: &[Sample]) -> usize {
-    if forest::blocks_long(root, before) {
-        return root.waiters.len();
-    }
-    root.waiters.iter().filter(|w| waits_long(w, root.at, before.last())).count()
+    let n = root.waiters.iter().filter(|w| waits_long(w, root.at, before.last())).count();
+    n.max(forest::kept_waiting(root, before))
 }
 
 /// The age of a wait speaks for itself; the age of a statement only says that it is slow, and

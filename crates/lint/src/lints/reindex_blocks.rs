@@ -32,7 +32,7 @@ fn check(cx: &Context, found: &mut Vec<Finding>) {
                     (format!("ACCESS EXCLUSIVE on {name}"), table.map(|(t, _)| t.relation.clone()))
                 }
                 ReindexKind::System => {
-                    ("SHARE on every catalog of the server in turn".to_owned(), None)
+                    ("SHARE on every system catalog of the database in turn".to_owned(), None)
                 }
                 _ if name.name.is_empty() => ("SHARE on every table in turn".to_owned(), None),
                 _ => (format!("SHARE on every table of {name} in turn"), None),
