@@ -37,9 +37,12 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = no_baseline(case) {
         return unknown;
     }
-    if let Some(verdict) = overrun(case) {
-        return verdict;
+    let overrun = overrun(case);
+    if let Some(Verdict::Likely(likely)) = overrun {
+        return Verdict::Likely(likely);
     }
+    // A crowd whose statements fail rules nothing out, whichever of the two came first.
+    let ruled_out = |evidence| overrun.clone().unwrap_or_else(|| Verdict::ruled_out(evidence));
     let (recent, baseline) = (case.window.recent(), case.window.baseline());
     let Some(usual) = delta(baseline).map(|d| d.xacts_per_s) else {
         return Verdict::unknown("no rate of transactions before the onset");
@@ -63,15 +66,15 @@ fn judge(case: &Case) -> Verdict {
         let source = sampled("statements: pg_stat_statements; log: ERROR");
         let claim = "statements sent per second, those that failed among them";
         let evidence = Evidence::measured(claim, sent, "statements/s", source);
-        return Verdict::ruled_out(evidence.against(before).at(case.window.now()));
+        return ruled_out(evidence.against(before).at(case.window.now()));
     }
     let Some((rose_at, _)) = rates.iter().find(|r| r.1 >= RISEN * usual) else {
-        return Verdict::ruled_out(rate);
+        return ruled_out(rate);
     };
     let until = recent.partition_point(|s| s.at <= *rose_at);
     let (evidence, failed_first) = failures_first(case, until, "the calls rose");
     if !failed_first {
-        return Verdict::ruled_out(evidence);
+        return ruled_out(evidence);
     }
     let says = format!(
         "statements failed first ({} a second), then calls rose to {} transactions/s, {} before: \
@@ -114,8 +117,9 @@ const DEARER: f64 = 5.0;
 const LASTS_S: usize = 5;
 
 /// A server that is overrun answers no more than before, however much is asked of it: then the
-/// sessions that work tell, and that they fail still. `None` where there was no such crowd, where
-/// it came first, or where each call does more work than before: then they are slow by that.
+/// sessions that work tell, and that they fail still. Unknown where they were there before anything
+/// failed; `None` where there was no such crowd, or where each call does more work than before:
+/// then they are slow by that.
 fn overrun(case: &Case) -> Option<Verdict> {
     let (recent, baseline) = (case.window.recent(), case.window.baseline());
     let seen = |run| Window::complete(run, "sessions");
@@ -138,7 +142,12 @@ fn overrun(case: &Case) -> Option<Verdict> {
     let rose = recent.iter().position(crowd_in)?;
     let (evidence, failed_first) = failures_first(case, rose, "more sessions were at work");
     if !failed_first {
-        return None;
+        return Some(Verdict::unknown(format!(
+            "whether clients try again at once what failed: {} sessions are at work, {} before, \
+             and what they do fails, but they were as many before it did",
+            human(crowd),
+            human(usual)
+        )));
     }
     let says = format!(
         "statements failed first ({} a second), then {} sessions were at work, {} before, none of \
@@ -197,7 +206,7 @@ mod tests {
     #[test]
     fn a_server_that_is_overrun_answers_no_more_than_before() {
         assert!(overrun(32, 60).likely().unwrap().says.contains("20 sessions"));
-        assert!(matches!(overrun(45, 60), Verdict::RuledOut { .. }), "slow first, failed later");
+        assert!(matches!(overrun(45, 60), Verdict::Unknown { .. }), "slow first, failed later");
         assert!(matches!(overrun(32, 41), Verdict::RuledOut { .. }), "it is over");
     }
 
