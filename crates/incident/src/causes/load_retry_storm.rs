@@ -188,8 +188,8 @@ mod tests {
         samples
     }
 
-    /// From second 30 on statements fail behind a lock until second 40, from when on 20 sessions
-    /// work; from second 50 on what they do fails or not.
+    /// 20 sessions wait behind a lock from second 30 on and work from second 40 on; statements fail
+    /// in the seconds given.
     fn overrun(errors_from: i64, errors_until: i64) -> Verdict {
         let mut samples: Vec<Sample> = (0..60).map(|s| sample(s, s * 100)).collect();
         for (s, sample) in (0..).zip(&mut samples) {

@@ -2,8 +2,8 @@
 
 use super::Cause;
 use crate::facts::{
-    MORE_CLIENTS, attempts, complete, cut, is_same_work, peak_throughput, regressions, sampled,
-    sessions_of, throughput,
+    MORE_CLIENTS, attempts, complete, cut, is_crowd, is_same_work, peak_throughput, regressions,
+    sampled, sessions_of, throughput,
 };
 use pgward_model::prelude::*;
 
@@ -139,7 +139,7 @@ fn crowded(case: &Case) -> Option<String> {
     let dearer = regressions(&case.window)
         .iter()
         .any(|(now, old)| now.blks_per_call >= 3.0 * old.blks_per_call.max(1.0));
-    (now > 2.0 * before + 4.0 && !locks && !dearer).then(|| {
+    (is_crowd(now, before) && !locks && !dearer).then(|| {
         format!(
             "{} sessions are at work, {} before; what they ask for is not seen",
             human(now),
