@@ -13,7 +13,7 @@ use pgward_model::prelude::*;
 use pgward_pg::error::Error as PgError;
 use pgward_pg::prelude::*;
 use pgward_pg::session::{Notice, get};
-use pgward_sql::action::{Action, ReindexKind};
+use pgward_sql::action::Action;
 use pgward_sql::template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -289,8 +289,9 @@ impl Run<'_> {
                 named.insert(get(row, 1)?);
             }
         }
-        if let Some(schema) = takes_every_table(statement) {
-            for row in &self.looker.query(STORED, &[&schema])? {
+        let actions = pgward_sql::actions(statement);
+        if let Some((_, schema)) = actions.iter().find_map(pgward_sql::takes_every_table) {
+            for row in &self.looker.query(STORED, &[&schema.unwrap_or("")])? {
                 tables.extend(get::<Option<String>>(row, 0)?);
                 named.insert(get(row, 1)?);
             }
@@ -538,19 +539,6 @@ fn moves_storage(statement: &Statement) -> bool {
     pgward_sql::actions(statement)
         .iter()
         .any(|action| matches!(action, Action::Vacuum { full: true, .. } | Action::Cluster { .. }))
-}
-
-/// Does it take all tables one after the other? Those of the schema that is told, or, where it is
-/// empty, of the database.
-fn takes_every_table(statement: &Statement) -> Option<String> {
-    pgward_sql::actions(statement).into_iter().find_map(|action| match action {
-        Action::Vacuum { relations, full: true } if relations.is_empty() => Some(String::new()),
-        Action::Reindex { kind: ReindexKind::Database, concurrently: false, .. } => {
-            Some(String::new())
-        }
-        Action::Reindex { kind: ReindexKind::Schema, name, concurrently: false } => Some(name.name),
-        _ => None,
-    })
 }
 
 /// Statements between BEGIN and ROLLBACK.

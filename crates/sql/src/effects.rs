@@ -11,7 +11,7 @@ use pgward_model::prelude::*;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use catalog::{base_type, effects_with, existed};
+pub use catalog::{base_type, effects_with, existed, takes_every_table};
 pub(crate) use catalog::{is_itself, keeps_values, names, says_not_null, sharpen};
 
 /// What earlier statements of a change have made, so that nobody else can use it yet.

@@ -25,7 +25,7 @@ use std::ops::Range;
 use understand::Understood;
 
 pub use chain::{Chain, Refusal};
-pub use effects::{base_type, effects_with, existed};
+pub use effects::{base_type, effects_with, existed, takes_every_table};
 pub use fingerprint::{fingerprint, shape};
 pub use lex::{has_semicolon, insert_after, words};
 pub use undo::inverse;

@@ -311,21 +311,26 @@ fn more(action: &Action, catalog: &Catalog) -> Vec<Effect> {
     }
 }
 
-/// What takes all that is stored, table by table: VACUUM FULL and REINDEX without a table.
-fn of_every_table(action: &Action, catalog: &Catalog) -> Vec<Effect> {
-    let (lock, schema) = match action {
+/// The lock that an action takes on all that is stored, one after the other, and the schema it
+/// keeps to: VACUUM FULL and REINDEX without a table.
+pub fn takes_every_table(action: &Action) -> Option<(LockMode, Option<&str>)> {
+    match action {
         Action::Vacuum { relations, full: true } if relations.is_empty() => {
-            (LockMode::AccessExclusive, None)
+            Some((LockMode::AccessExclusive, None))
         }
         Action::Reindex { kind: ReindexKind::Database, concurrently: false, .. } => {
-            (LockMode::Share, None)
+            Some((LockMode::Share, None))
         }
         Action::Reindex { kind: ReindexKind::Schema, name, concurrently: false } => {
-            (LockMode::Share, Some(&name.name))
+            Some((LockMode::Share, Some(&name.name)))
         }
-        _ => return Vec::new(),
-    };
-    let takes = |r: &Relation| schema.is_none_or(|schema| r.schema == *schema);
+        _ => None,
+    }
+}
+
+fn of_every_table(action: &Action, catalog: &Catalog) -> Vec<Effect> {
+    let Some((lock, schema)) = takes_every_table(action) else { return Vec::new() };
+    let takes = |r: &Relation| schema.is_none_or(|schema| r.schema == schema);
     let anew = |r: &Relation, builds_index| Effect {
         rewrites: lock == LockMode::AccessExclusive,
         builds_index,
