@@ -40,6 +40,7 @@ pub struct Scanner {
     wanted: HashSet<u32>,
     /// When to look again.
     next_look: clock::Deadline,
+    files: Files,
     /// Gaps that hold for a whole pass, told once in it.
     told: Vec<String>,
 }
@@ -84,6 +85,12 @@ const PORTION_BLOCKS: u32 = 256;
 /// they would be most of the scan's queries.
 const CATALOGS_EVERY: u64 = 20;
 
+/// While the server reads (or appends) fewer blocks of its files than one in this many that the
+/// scan asks for, it has them in memory;
+const IN_MEMORY: u64 = 10;
+/// the scan then takes this many times longer: it waits for what leaves the memory.
+const IN_MEMORY_SLOWER: f64 = 4.0;
+
 /// A relation with more bad pages than this is lost as a whole; the rest is not listed.
 const DAMAGED_MAX: u32 = 100;
 
@@ -94,6 +101,18 @@ const NO_ROW: u16 = 65_535;
 const LOCK_TIMEOUT: &str = "20ms";
 /// A rewrite that waits is told from one look to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Does the server read its files at all? A page that it has in memory is not verified again, so
+/// a scan of such pages finds nothing.
+#[derive(Default)]
+struct Files {
+    /// Blocks that any session had read from them at the last look, and that we had asked for.
+    at_look: Option<(i64, u64)>,
+    /// Blocks that we have asked for.
+    n_asked: u64,
+    /// Hardly any was read between the last two looks.
+    rest: bool,
+}
 
 /// How fast the scan may go, from how its last portions went.
 struct Pace {
@@ -137,6 +156,14 @@ WHERE l.locktype = 'relation'
   AND l.mode = 'AccessExclusiveLock'
   AND (l.database = 0 OR d.datname = pg_catalog.current_database())";
 
+// Blocks of this database that were not in shared buffers, by all its sessions; a session tells its
+// own once a second.
+const READ: &str = "\
+SELECT pg_catalog.pg_stat_get_db_blocks_fetched(d.oid)
+       - pg_catalog.pg_stat_get_db_blocks_hit(d.oid)
+FROM pg_catalog.pg_database d
+WHERE d.datname = pg_catalog.current_database()";
+
 const SIZE: &str = "SELECT pg_catalog.pg_relation_size($1::oid::regclass)";
 
 const BY_FILENODE: &str = "\
@@ -174,6 +201,7 @@ impl Scanner {
             pace: Pace { usual_s: None, slower: 1.0 },
             wanted: HashSet::new(),
             next_look: clock::Deadline::after(Duration::ZERO),
+            files: Files::default(),
             told: Vec::new(),
         }
     }
@@ -204,6 +232,7 @@ impl Scanner {
 
     fn connect(&mut self, report: &mut ScanReport) -> Result<Session, Error> {
         let session = Session::connect(&self.target, Purpose::Inspect)?;
+        self.files = Files::default();
         // A whole-table scan in place of our few pages would be slower and set hint bits.
         session.simple("SET enable_seqscan = off; SET enable_tidscan = on")?;
         session.simple(&format!("SET lock_timeout = '{LOCK_TIMEOUT}'"))?;
@@ -266,6 +295,7 @@ impl Scanner {
                 self.read_in_pass.insert(cursor.table.oid, self.pass);
             }
             self.n_blocks += u64::from(n_blocks);
+            self.files.n_asked += u64::from(n_blocks);
             let pause = match n_blocks {
                 // Thousands of empty relations are asked for in a tenth of the time at most.
                 0 => took * 9,
@@ -279,7 +309,7 @@ impl Scanner {
     fn wanted_s_per_block(&self) -> f64 {
         let of_rate = self.block_bytes / self.bytes_per_s;
         let of_pass = self.n_blocks_before.map_or(0.0, |n| self.pass_min_s / n.max(1) as f64);
-        of_rate.max(of_pass)
+        of_rate.max(of_pass) * if self.files.rest { IN_MEMORY_SLOWER } else { 1.0 }
     }
 
     /// Leaves a relation that takes long to those who have asked for it since: looks once a second,
@@ -298,8 +328,11 @@ impl Scanner {
         Ok(())
     }
 
-    /// Learns which relations are asked for.
+    /// Learns which relations are asked for, and whether files are read.
     fn look(&mut self, session: &Session) -> Result<(), Error> {
+        if let Some(n_read) = session.query_one::<Option<i64>>(READ, &[])? {
+            self.files.look(n_read);
+        }
         let rows = session.query(WANTED, &[])?;
         self.wanted = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
         self.next_look = clock::Deadline::after(LOOK_EVERY);
@@ -420,6 +453,21 @@ impl Scanner {
             }
         }
         Ok(())
+    }
+}
+
+impl Files {
+    fn look(&mut self, n_read: i64) {
+        let Some((read_then, asked_then)) = self.at_look else {
+            self.at_look = Some((n_read, self.n_asked));
+            return;
+        };
+        let n_asked = self.n_asked - asked_then;
+        if n_asked >= IN_MEMORY {
+            let n_read_since = n_read.saturating_sub(read_then).max(0).unsigned_abs();
+            self.rest = n_read_since < n_asked / IN_MEMORY;
+            self.at_look = Some((n_read, self.n_asked));
+        }
     }
 }
 
@@ -582,6 +630,22 @@ mod tests {
         let named = named_in(message);
         let got = named.as_ref().map(|n| (n.block, n.path.as_str(), n.tablespace, n.filenode));
         assert_eq!(got, expected, "{message}");
+    }
+
+    #[test]
+    fn what_is_in_memory_is_scanned_slower_until_files_are_read_again() {
+        let mut files = Files::default();
+        let mut after = |n_asked: u64, n_read: i64| {
+            files.n_asked += n_asked;
+            files.look(n_read);
+            files.rest
+        };
+        assert!(!after(4_000, 50_000), "nothing to compare with");
+        assert!(!after(4_000, 53_000));
+        assert!(after(4_000, 53_399));
+        assert!(after(5, 60_000), "too few were asked for to tell");
+        assert!(!after(5, 60_001));
+        assert!(after(4_000, 3), "the counters began anew");
     }
 
     #[test]

@@ -15,9 +15,10 @@ pub(super) static SAMPLER: Sampler = Sampler { id: "probe", period_s: 1.0, right
 
 /// More than one while an incident is open, so that a loss of some percent shows within ten seconds.
 const TRIES_ALARMED: u32 = 4;
-/// A connection costs the server a process: one in two seconds (ticks come a little early or
-/// late) while nothing is wrong; after one that failed the next comes with the next tick.
-const CONNECT_EVERY: Duration = Duration::from_millis(1_500);
+/// A connection costs the server a process, more than all else that a tick asks: one in four
+/// seconds (ticks come a little early or late) while nothing is wrong; after one that failed the
+/// next comes with the next tick.
+const CONNECT_EVERY: Duration = Duration::from_millis(3_500);
 /// Users call a second without connection an outage.
 const PATIENCE: Duration = Duration::from_secs(1);
 
