@@ -93,6 +93,42 @@ pub(crate) fn is_reset(entry: &LogEntry) -> bool {
         || entry.message.starts_with("connection to client lost")
 }
 
+/// The role or the database that has as many connections as it may, by a line that refuses one more
+/// while the server itself has room.
+pub(crate) fn full(entry: &LogEntry) -> Option<Full<'_>> {
+    let named = |name: &str| !name.is_empty() && mentions(&entry.message, name);
+    match entry.sqlstate.as_str() {
+        "53300" if named(&entry.role) => Some(Full::Role(&entry.role)),
+        "53300" if named(&entry.database) => Some(Full::Database(&entry.database)),
+        _ => None,
+    }
+}
+
+/// Whose limit of connections it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Full<'a> {
+    Role(&'a str),
+    Database(&'a str),
+}
+
+impl Full<'_> {
+    pub(crate) fn holds(self, session: &SessionSample) -> bool {
+        match self {
+            Full::Role(role) => session.role == role,
+            Full::Database(database) => session.database == database,
+        }
+    }
+}
+
+impl std::fmt::Display for Full<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Full::Role(role) => write!(f, "role {role}"),
+            Full::Database(database) => write!(f, "database {database}"),
+        }
+    }
+}
+
 /// How many log lines of a run of samples fulfil `wanted`, and how many that is a second.
 pub(crate) fn count_log(samples: &[Sample], wanted: impl Fn(&LogEntry) -> bool) -> (usize, f64) {
     let n = samples.iter().flat_map(|s| &s.log).filter(|e| wanted(e)).count();

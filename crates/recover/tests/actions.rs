@@ -172,6 +172,22 @@ fn idle_sessions_are_ended_and_one_that_has_begun_to_work_is_not() {
 }
 
 #[test]
+fn half_of_what_a_role_may_have_is_free_again_while_the_server_has_room() {
+    let stage = stage("CREATE ROLE printer LOGIN CONNECTION LIMIT 4");
+    let printer = stage.server.target().with_role("printer");
+    let idle: Vec<Session> =
+        (0..4).map(|_| Session::connect(&printer, Purpose::Private).unwrap()).collect();
+    assert!(Session::connect(&printer, Purpose::Private).is_err());
+    let pids: Vec<i32> = idle.iter().map(Session::pid).collect();
+    let sampled = |pid: &i32| SessionSample { role: "printer".to_owned(), ..of(*pid, &stage) };
+    let case = with_sessions(pids.iter().map(sampled).collect());
+    let likely = Likely::new(0.9, "a leak", fact()).by(pids);
+    let runbook = stage.plan("end_idle_sessions", &likely, &case).unwrap();
+    stage.carry_out(&runbook).unwrap();
+    assert_eq!(idle.iter().filter(|s| s.simple("SELECT 1").is_ok()).count(), 2);
+}
+
+#[test]
 fn the_holder_of_an_old_snapshot_is_ended_and_its_dead_rows_go() {
     let stage = stage("CREATE TABLE jobs AS SELECT g AS id FROM generate_series(1, 2000) g");
     let holder = stage.user();

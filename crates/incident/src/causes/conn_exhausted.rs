@@ -1,8 +1,9 @@
 //! No connection slot is left.
 
 use super::Cause;
+use crate::counted::{Fresh, fresh};
 use crate::detectors::connections_near_limit::NEAR_LIMIT_PERCENT;
-use crate::facts::{complete, sampled};
+use crate::facts::{complete, full, logged, sampled};
 use pgward_model::prelude::*;
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "conn_exhausted",
     name: "Connection exhaustion",
     necessary: "nearly all connection slots that are not reserved are taken, and not by sessions \
-                that wait for locks",
+                that wait for locks; or a role or database is refused more than it may have",
     explains: &["connections_near_limit", "server_unreachable"],
     actions: &["end_idle_sessions"],
     prevention: &[
@@ -41,7 +42,7 @@ fn judge(case: &Case) -> Verdict {
     .against(before)
     .at(worst.at);
     if share(worst).unwrap_or(0.0) < NEAR_LIMIT_PERCENT {
-        return Verdict::ruled_out(evidence);
+        return own_limit(case).map_or(Verdict::ruled_out(evidence), Verdict::Likely);
     }
     let waiting = worst.sessions.iter().filter(|s| !s.blocked_by.is_empty()).count();
     if waiting * 2 > worst.sessions.len() {
@@ -53,23 +54,49 @@ fn judge(case: &Case) -> Verdict {
             ..evidence
         });
     }
-    Verdict::Likely(owners(worst, evidence))
+    Verdict::Likely(owners("connection slots ran out", worst, |_| true, evidence))
 }
 
-/// Who holds the slots: the role, application and state with most sessions; where those are
-/// idle, they are a leak that may be ended.
-fn owners(worst: &Sample, evidence: Evidence) -> Likely {
+/// One stray line is no cause.
+const REFUSED_MIN: usize = 3;
+
+/// The limit of one role or database, while the server has room for others.
+fn own_limit(case: &Case) -> Option<Likely> {
+    let Fresh { lines, keys, .. } = fresh(&case.window, |e| full(e).is_some(), full);
+    let (whose, (per_s, before)) = keys.into_iter().max_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
+    let (whose, first) = (whose?, lines.iter().find(|e| full(e) == whose)?);
+    if lines.len() < REFUSED_MIN {
+        return None;
+    }
+    let n_held = |s: &&Sample| s.sessions.iter().filter(|s| whose.holds(s)).count();
+    let worst = case.window.recent().iter().max_by_key(n_held)?;
+    let refused = Evidence::measured("connections refused", per_s, "refusals/s", logged(first))
+        .against(before)
+        .at(case.window.now());
+    let ran_out =
+        format!("{whose} has as many connections as it may, {} were seen", n_held(&worst));
+    Some(owners(&ran_out, worst, |s| whose.holds(s), refused))
+}
+
+/// Who holds the slots of a limit: the role, application and state with most sessions; where those
+/// are idle, they are a leak that may be ended.
+fn owners(
+    ran_out: &str,
+    worst: &Sample,
+    counts: impl Fn(&SessionSample) -> bool,
+    evidence: Evidence,
+) -> Likely {
     let mut groups: BTreeMap<(String, &str), Vec<&SessionSample>> = BTreeMap::new();
-    for s in &worst.sessions {
+    for s in worst.sessions.iter().filter(|s| counts(s)) {
         groups.entry((s.called(), s.state.as_str())).or_default().push(s);
     }
     let Some(((owner, state), held)) = groups.into_iter().max_by_key(|(_, all)| all.len()) else {
-        return Likely::new(0.8, "connection slots ran out", evidence);
+        return Likely::new(0.8, ran_out, evidence);
     };
     let idle_s = held.iter().filter_map(|s| Some(seconds_between(s.state_change?, worst.at)));
     let oldest = idle_s.fold(0.0, f64::max);
     let says = format!(
-        "connection slots ran out: {owner} has {} sessions {state}, the longest for {}",
+        "{ran_out}: {owner} has {} sessions {state}, the longest for {}",
         held.len(),
         human_duration(oldest)
     );
@@ -89,7 +116,7 @@ fn owners(worst: &Sample, evidence: Evidence) -> Likely {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy, session};
+    use crate::testing::{case, healthy, log, session};
 
     #[test]
     fn likely_ruled_out_and_unknown() {
@@ -104,6 +131,25 @@ mod tests {
         (database.max_connections, database.open_connections) = (50, Some(47));
         database.n_backends = 47; // one more is refused, at 94% of max_connections
         assert!(judge(&case(samples, 30)).likely().is_some());
+    }
+
+    #[test]
+    fn a_limit_of_one_role_is_told_with_who_of_that_role_holds_it() {
+        let mut samples = healthy(35);
+        let last = samples.last_mut().unwrap();
+        let message = "too many connections for role \"site\"";
+        last.log = vec![log(34, "FATAL", "53300", message); 3];
+        last.sessions = (0..7).map(|pid| session(pid, "idle", &[])).collect();
+        last.sessions.extend((10..30).map(|pid| {
+            let mut other = session(pid, "idle", &[]);
+            other.role = "warehouse".to_owned();
+            other
+        }));
+        let verdict = judge(&case(samples, 30));
+        let likely = verdict.likely().unwrap();
+        let told = "role site has as many connections as it may, 7 were seen: role site (shop) has";
+        assert!(likely.says.starts_with(told), "{}", likely.says);
+        assert_eq!(likely.pids.len(), 7);
     }
 
     #[test]
