@@ -1,7 +1,10 @@
 //! A setting changed, or was written down for the next restart.
 
 use super::{Cause, plan_missing_index};
-use crate::facts::{changes_near, complete, no_baseline, regressions, sampled};
+use crate::counted::{Fresh, fresh, role_and_message};
+use crate::facts::{
+    changes_near, complete, is_statement_error, logged, no_baseline, regressions, sampled,
+};
 use crate::forecast::newest;
 use pgward_model::prelude::*;
 
@@ -47,14 +50,26 @@ fn judge(case: &Case) -> Verdict {
     if let Some(likely) = spoils_plans(case, &changes, &evidence) {
         return Verdict::Likely(likely);
     }
-    match changes.first() {
-        None => Verdict::ruled_out(evidence),
+    if let Some(likely) = makes_fail(case, &changes, &evidence) {
+        return Verdict::Likely(likely);
+    }
+    match changes.iter().find(|c| !is_of_log(c)) {
+        None if changes.is_empty() => Verdict::ruled_out(evidence),
+        None => Verdict::present_not_sufficient(Evidence {
+            claim: "settings that changed, yet only of what the log holds".to_owned(),
+            ..evidence
+        }),
         Some(c) => Verdict::Likely(Likely::new(
             0.4,
             format!("{} changed from {} to {}", c.name, c.before, c.after),
             evidence,
         )),
     }
+}
+
+/// Does it say only what is written to the log, and how?
+fn is_of_log(change: &ConfigChange) -> bool {
+    change.name.rsplit(' ').next().is_some_and(|setting| setting.starts_with("log_"))
 }
 
 /// What the planner goes by.
@@ -97,6 +112,60 @@ fn spoils_plans(case: &Case, changes: &[&ConfigChange], evidence: &Evidence) -> 
     Some(Likely::new(0.85, says, evidence.clone()).and(slower))
 }
 
+/// Settings that make statements fail with an error of theirs; timeouts are `cfg_timeout`'s.
+///
+/// Source: manual, 20 Server Configuration, and Appendix A, Error Codes.
+const FAILS: [(&str, &[&str]); 9] = [
+    ("40001", &["default_transaction_isolation"]),
+    ("25006", &["default_transaction_read_only"]),
+    ("3F000", &["search_path"]),
+    ("42P01", &["search_path"]),
+    ("42883", &["search_path"]),
+    ("53200", &["max_locks_per_transaction", "work_mem"]),
+    ("53400", &["temp_file_limit"]),
+    ("54001", &["max_stack_depth"]),
+    ("42501", &["row_security", "role"]),
+];
+
+/// One stray line is no cause.
+const FAILS_MIN: usize = 3;
+
+/// A setting that changed, and statements that fail since with the error that it brings, of the role
+/// that it is set for, where it is set for one.
+fn makes_fail(case: &Case, changes: &[&ConfigChange], evidence: &Evidence) -> Option<Likely> {
+    let Fresh { lines, .. } = fresh(&case.window, is_statement_error, role_and_message);
+    let fails = |change: &ConfigChange, e: &LogEntry| {
+        let (whose, setting) = change.name.rsplit_once(": ").unwrap_or(("", &change.name));
+        let of_role = whose.strip_prefix("role ").is_none_or(|role| {
+            let rest = role.strip_prefix(e.role.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" database "))
+        });
+        let brings = |(state, settings): &(&str, &[&str])| {
+            e.sqlstate == *state && settings.contains(&setting)
+        };
+        of_role && FAILS.iter().any(brings)
+    };
+    let all = |change| lines.iter().filter(move |e| fails(change, e));
+    let change = changes.iter().max_by_key(|c| all(c).count())?;
+    let (n, first) = (all(change).count(), all(change).next()?);
+    if n < FAILS_MIN {
+        return None;
+    }
+    let says = format!(
+        "{} changed from {} to {}, seen at {}. Since then {n} statements of role {} failed: {} ({})",
+        change.name,
+        change.before,
+        change.after,
+        change.at.strftime("%H:%M:%S UTC"),
+        first.role,
+        first.message,
+        first.sqlstate
+    );
+    let failed = Evidence::measured("statements failed so", n as f64, "errors", logged(first));
+    let failed = failed.against(0.0).at(case.window.now());
+    Some(Likely::new(0.85, says, evidence.clone()).and(failed))
+}
+
 /// A server that does not come back, with a setting that the restart was the first to try.
 fn untried(case: &Case) -> Option<Likely> {
     case.symptoms.iter().find(|s| s.detector == "server_unreachable")?;
@@ -129,7 +198,7 @@ fn untried(case: &Case) -> Option<Likely> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, case, healthy};
+    use crate::testing::{at, case, healthy, log};
 
     fn change(kind: &str, name: &str, before: &str, after: &str) -> ConfigChange {
         ConfigChange {
@@ -145,6 +214,9 @@ mod tests {
     fn likely_ruled_out_and_unknown() {
         let mut samples = healthy(35);
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        let logs = change("setting", "log_min_duration_statement", "-1", "5000");
+        samples.last_mut().unwrap().changes = vec![logs];
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
         samples.last_mut().unwrap().changes = vec![change("setting", "work_mem", "4MB", "64kB")];
         assert!(judge(&case(samples, 30)).likely().is_some());
         assert!(matches!(judge(&case(healthy(29), 30)), Verdict::Unknown { .. }));
@@ -156,6 +228,25 @@ mod tests {
         let changed = change("setting", "work_mem", "4MB", "64kB");
         samples.get_mut(12).unwrap().changes = vec![changed];
         assert!(judge(&case(samples, 30)).likely().unwrap().says.contains("work_mem"));
+    }
+
+    #[test]
+    fn the_setting_that_brings_the_error_is_told_not_the_one_beside_it() {
+        let mut samples = healthy(35);
+        let last = samples.last_mut().unwrap();
+        let message = "could not serialize access due to concurrent update";
+        last.log = vec![log(34, "ERROR", "40001", message); 3];
+        let isolation = |role: &str| {
+            let name = format!("role {role} database shop: default_transaction_isolation");
+            change("setting", &name, "absent", "repeatable read")
+        };
+        for (role, told) in [("site", "role site database shop: "), ("bi", "work_mem changed")] {
+            let last = samples.last_mut().unwrap();
+            last.changes = vec![change("setting", "work_mem", "4MB", "6MB"), isolation(role)];
+            let verdict = judge(&case(samples.clone(), 30));
+            let likely = verdict.likely().unwrap();
+            assert!(likely.says.starts_with(told), "{}", likely.says);
+        }
     }
 
     #[test]
