@@ -1,7 +1,11 @@
-//! More work than processors, spread over all statements, or one that computes many times as much.
+//! More work than processors: a statement that nobody asked before, work spread over all
+//! statements, or one that computes many times as much.
 
 use super::{Cause, plan_generic::function_made};
-use crate::facts::{MORE_CLIENTS, complete, cut, is_same_work, regressions, sampled, sessions_of};
+use crate::facts::{
+    MORE_CLIENTS, complete, cut, is_same_work, regressions, sampled, sessions_of, who,
+};
+use crate::newcomers::newcomers;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -10,8 +14,11 @@ pub(super) static CAUSE: Cause = Cause {
     necessary: "all statements slow down in proportion, and none of them reads more per call; or one \
                 that waits for nothing takes many times as long for the same blocks and rows",
     explains: &["statement_slow", "throughput_drop", "sessions_hang"],
-    actions: &[],
-    prevention: &["Find the statement with the most CPU time before adding processors"],
+    actions: &["cancel_query"],
+    prevention: &[
+        "Find the statement with the most CPU time before adding processors",
+        "Give roles that report a statement_timeout, few parallel workers, and a server of their own",
+    ],
     judge,
 };
 
@@ -22,6 +29,9 @@ fn judge(case: &Case) -> Verdict {
     let pairs = regressions(&case.window);
     if pairs.is_empty() {
         return Verdict::unknown("no statement ran both before and after the onset");
+    }
+    if let Some(verdict) = newcomer(case, &pairs) {
+        return verdict;
     }
     let slower = pairs.iter().filter(|(now, old)| now.ms_per_call >= 2.0 * old.ms_per_call).count();
     let share = 100.0 * slower as f64 / pairs.len() as f64;
@@ -74,6 +84,8 @@ fn judge(case: &Case) -> Verdict {
 const ALL: f64 = 80.0;
 /// Times that it was seen at work, of which a share can be told.
 const SEEN_MIN: usize = 5;
+/// Who shares a processor with one more takes twice as long.
+const SLOWER: f64 = 2.0;
 /// So many times as long at the same work is no noise of the machine.
 const TIMES: f64 = 5.0;
 /// Calls of which a mean can be told.
@@ -101,23 +113,7 @@ fn one_statement(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Opt
     if more && made.is_none() {
         return None; // they share what there is, and each call takes longer
     }
-    let at_work = || {
-        let all = case.window.recent().iter().flat_map(|s| &s.sessions);
-        all.filter(|s| s.state == "active" && s.query_id == now.query_id)
-    };
-    let (n, n_computing) =
-        (at_work().count(), at_work().filter(|s| s.wait_type.is_empty()).count());
-    let computing = 100.0 * n_computing as f64 / n.max(1) as f64;
-    let evidence = Evidence::measured(
-        format!("of {n} times that it was seen at work, it waited for nothing"),
-        computing,
-        "% of times",
-        sampled("sessions: pg_stat_activity"),
-    )
-    .at(case.window.now());
-    if n < SEEN_MIN || computing < 100.0 * COMPUTES {
-        return None;
-    }
+    let evidence = computing(case, now)?;
     let says = format!(
         "one statement takes {} ms per call, {} before, at the same work each ({} blocks per call, \
          {} before), and waits for nothing: it computes: {}",
@@ -131,6 +127,69 @@ fn one_statement(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Opt
         Some(made) => Likely::new(0.6, format!("{}; {says}", made.claim), evidence).and(made),
         None => Likely::new(0.4, says, evidence),
     }))
+}
+
+/// That the sessions which run a statement wait for nothing while they do; `None` where they wait,
+/// or were not seen.
+fn computing(case: &Case, statement: &StatementDelta) -> Option<Evidence> {
+    let at_work = || {
+        let all = case.window.recent().iter().flat_map(|s| &s.sessions);
+        all.filter(|s| s.state == "active" && s.query_id == statement.query_id)
+    };
+    let (n, n_computing) =
+        (at_work().count(), at_work().filter(|s| s.wait_type.is_empty()).count());
+    let computing = 100.0 * n_computing as f64 / n.max(1) as f64;
+    let evidence = Evidence::measured(
+        format!("of {n} times that it was seen at work, it waited for nothing"),
+        computing,
+        "% of times",
+        sampled("sessions: pg_stat_activity"),
+    )
+    .at(case.window.now());
+    (n >= SEEN_MIN && computing >= 100.0 * COMPUTES).then_some(evidence)
+}
+
+/// A statement that nobody asked before computes, and what others ask takes many times as long for
+/// the same blocks and rows, waiting for nothing: it has the processors.
+fn newcomer(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Option<Verdict> {
+    let all = newcomers(case);
+    let first = all.first()?;
+    let slower = |(now, old): &&(StatementDelta, StatementDelta)| {
+        now.calls >= CALLS_MIN
+            && now.ms_per_call >= SLOWER * old.ms_per_call.max(0.02)
+            && is_same_work(now, old)
+    };
+    let of_time = |a: &&(StatementDelta, StatementDelta), b: &&(StatementDelta, StatementDelta)| {
+        a.0.total_ms.total_cmp(&b.0.total_ms)
+    };
+    let (now, old) = pairs.iter().filter(slower).max_by(of_time)?;
+    let victim = computing(case, now)?;
+    let others = match all.len() {
+        1 => String::new(),
+        n => format!(" and {} more sessions", n - 1),
+    };
+    let says = format!(
+        "{}{others}: one statement computes for {} s, asked by nobody before: {}; what others ask \
+         takes {} ms per call, {} before, at the same work each: {}",
+        who(first.session),
+        human(first.session.runs_s(first.at)),
+        cut(&first.session.query, 160),
+        human(now.ms_per_call),
+        human(old.ms_per_call),
+        cut(&now.text, 100)
+    );
+    let computes = Evidence::measured(
+        format!(
+            "of {} times that pid {} was seen at it, it waited for nothing but its own workers",
+            first.n_seen, first.session.pid
+        ),
+        first.computing,
+        "% of times",
+        sampled("sessions: pg_stat_activity"),
+    )
+    .at(first.at);
+    let pids = all.iter().map(|n| n.session.pid);
+    Some(Verdict::Likely(Likely::new(0.7, says, computes).and(victim).by(pids).act(CAUSE.actions)))
 }
 
 #[cfg(test)]
@@ -176,6 +235,49 @@ mod tests {
         let says = &verdict.likely().unwrap().says;
         assert!(says.contains("shop.price(bigint)") && says.contains("it computes"), "{says}");
         assert!(dearer("IO").likely().is_none());
+    }
+
+    /// From second 30 on pid 9 computes for good, and each call of the site takes 30 ms instead of
+    /// 0.1; `before`: the same application did so earlier.
+    fn report(before: bool, wait_type: &str) -> Verdict {
+        let mut samples = healthy(40);
+        for (i, s) in (0..).zip(&mut samples) {
+            s.statements = Some(vec![StatementCounters {
+                query_id: 1,
+                role: "site".into(),
+                text: "SELECT price FROM orders WHERE id = $1".into(),
+                calls: 100 * i64::from(i),
+                total_ms: 10.0 * f64::from(i) + 3000.0 * f64::from((i - 29).max(0)),
+                rows: 100 * i64::from(i),
+                blks: 400 * i64::from(i),
+                blks_read: 0,
+                squares_ms2: 0.0,
+            }]);
+            let mut asks = session(7, "active", &[]);
+            (asks.query_id, asks.query_start) = (1, Some(s.at));
+            let mut reports = session(9, "active", &[]);
+            (reports.role, reports.application) = ("bi".into(), "rstudio".into());
+            (reports.query_id, reports.wait_type) = (2, wait_type.to_owned());
+            reports.query_start = Some(crate::testing::at(if i < 30 { -60 } else { 30 }));
+            s.sessions = vec![asks];
+            if before || i >= 30 {
+                s.sessions.push(reports);
+            }
+        }
+        judge(&case(samples, 30))
+    }
+
+    #[test]
+    fn a_statement_that_nobody_asked_before_and_that_computes_is_told_and_cancelled() {
+        let verdict = report(false, "IPC");
+        let likely = verdict.likely().unwrap();
+        let says = &likely.says;
+        assert!(says.contains("role bi (rstudio): one statement computes"), "{says}");
+        assert_eq!(likely.pids, [9]);
+        assert_eq!(likely.actions, CAUSE.actions);
+        for other in [report(true, ""), report(false, "IO")] {
+            assert!(other.likely().is_none_or(|l| l.pids.is_empty()), "{other:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,75 @@
+//! Statements that nobody asked before, and that keep a processor busy for as long as they run.
+
+use crate::facts::is_recovering;
+use pgward_model::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A session that runs such a statement.
+pub(crate) struct Newcomer<'a> {
+    /// As it was seen last.
+    pub session: &'a SessionSample,
+    pub at: Timestamp,
+    /// Samples in which it ran the statement.
+    pub n_seen: usize,
+    /// % of these in which it waited for nothing but its own workers.
+    pub computing: f64,
+}
+
+/// A statement that computes for as long as users are patient.
+const RUNS_S: f64 = 2.0;
+/// A symptom shows so much later than what brings it, at most.
+const LEAD_S: f64 = 30.0;
+/// % of the samples in which it ran: what it waits for else is not a processor.
+const COMPUTES: f64 = 60.0;
+
+/// The sessions that compute since the onset, or shortly before it, the longest first. Not those
+/// whose statement was asked before, whose application ran another one for as long, and who keep
+/// others waiting for a lock: that tells more.
+pub(crate) fn newcomers(case: &Case) -> Vec<Newcomer<'_>> {
+    let (recent, baseline) = (case.window.recent(), case.window.baseline());
+    let asked: BTreeSet<i64> =
+        statement_deltas(baseline).iter().filter(|d| d.calls > 0).map(|d| d.query_id).collect();
+    let begun = |s: &SessionSample| {
+        s.query_start.is_some_and(|t| seconds_between(t, case.window.baseline_until) < LEAD_S)
+    };
+    let long = |sample: &Sample, s: &SessionSample| {
+        s.state == "active" && s.runs_s(sample.at) >= RUNS_S && !is_recovering(s)
+    };
+    let usual: BTreeSet<(&str, &str)> = baseline
+        .iter()
+        .flat_map(|sample| sample.sessions.iter().filter(|s| long(sample, s) && !begun(s)))
+        .map(|s| (s.role.as_str(), s.application.as_str()))
+        .collect();
+    let blockers: BTreeSet<Pid> =
+        recent.iter().flat_map(|s| &s.sessions).flat_map(|s| &s.blocked_by).copied().collect();
+    let is_new = |s: &SessionSample| {
+        begun(s)
+            && !asked.contains(&s.query_id)
+            && !usual.contains(&(s.role.as_str(), s.application.as_str()))
+            && !blockers.contains(&s.pid)
+    };
+    type Seen<'a> = Vec<(&'a Sample, &'a SessionSample)>;
+    let mut seen: BTreeMap<(Pid, Option<Timestamp>), Seen<'_>> = BTreeMap::new();
+    for sample in recent {
+        for s in sample.sessions.iter().filter(|s| s.state == "active" && is_new(s)) {
+            seen.entry((s.pid, s.query_start)).or_default().push((sample, s));
+        }
+    }
+    let mut all: Vec<Newcomer> = seen
+        .into_values()
+        .filter_map(|of_one| {
+            let (sample, session) = *of_one.last()?;
+            let n = of_one.iter().filter(|(_, s)| computes(s)).count();
+            let computing = 100.0 * n as f64 / of_one.len() as f64;
+            let found = Newcomer { session, at: sample.at, n_seen: of_one.len(), computing };
+            (long(sample, session) && computing >= COMPUTES).then_some(found)
+        })
+        .collect();
+    all.sort_by(|a, b| b.session.runs_s(b.at).total_cmp(&a.session.runs_s(a.at)));
+    all
+}
+
+/// Waits for nothing, or for the workers that compute for it.
+fn computes(session: &SessionSample) -> bool {
+    matches!(session.wait_type.as_str(), "" | "IPC")
+}
