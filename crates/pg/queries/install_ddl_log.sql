@@ -137,6 +137,13 @@ AS $function$
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE t.tgrelid = relation AND NOT t.tgisinternal
     UNION ALL
+    SELECT 'pg_catalog.pg_statistic_ext'::regclass, e.oid, n.nspname, c.relname,
+           pg_catalog.pg_get_statisticsobjdef(e.oid)
+    FROM pg_catalog.pg_statistic_ext e
+    JOIN pg_catalog.pg_class c ON c.oid = e.stxrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE e.stxrelid = relation
+    UNION ALL
     SELECT 'pg_catalog.pg_class'::regclass, c.oid, n.nspname, c.relname,
            pg_catalog.pg_get_viewdef(c.oid)
     FROM pg_catalog.pg_class c
@@ -178,7 +185,7 @@ DECLARE
 BEGIN
     FOR c IN
         SELECT d.classid, d.objid, d.object_type, d.object_identity, d.command_tag,
-               COALESCE(i.indrelid, k.conrelid, t.tgrelid, p.polrelid,
+               COALESCE(i.indrelid, k.conrelid, t.tgrelid, p.polrelid, e.stxrelid,
                         CASE WHEN d.classid = 'pg_catalog.pg_class'::regclass THEN d.objid END
                ) AS relation_oid
         FROM pg_catalog.pg_event_trigger_ddl_commands() d
@@ -190,6 +197,8 @@ BEGIN
             ON d.classid = 'pg_catalog.pg_trigger'::regclass AND t.oid = d.objid
         LEFT JOIN pg_catalog.pg_policy p
             ON d.classid = 'pg_catalog.pg_policy'::regclass AND p.oid = d.objid
+        LEFT JOIN pg_catalog.pg_statistic_ext e
+            ON d.classid = 'pg_catalog.pg_statistic_ext'::regclass AND e.oid = d.objid
         WHERE COALESCE(d.schema_name, '') !~ '^(pgward$|pg_temp|pg_toast)'
             AND d.object_identity IS DISTINCT FROM 'pgward'
         LIMIT 200

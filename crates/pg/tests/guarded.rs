@@ -303,6 +303,25 @@ fn a_signal_is_not_sent_once_its_reason_is_gone() {
 }
 
 #[test]
+fn the_ddl_log_tells_of_which_table_dropped_statistics_were_and_how_to_make_them_again() {
+    let server = server();
+    let (session, _) = act(&server.target());
+    let made = "CREATE STATISTICS public.a_both ON id, n FROM public.a";
+    session.simple(&format!("CREATE TABLE a (id int, n int); {made}")).unwrap();
+    install::install(&session).unwrap();
+    let mut cursor = DdlCursor::at_end(&session).unwrap();
+    for again in [made, "SELECT"] {
+        session.simple("DROP STATISTICS a_both").unwrap();
+        session.simple(again).unwrap();
+        let told = cursor.next(&session).unwrap();
+        let dropped = told.iter().find(|e| e.dropped).unwrap();
+        assert_eq!(dropped.object_kind, "statistics object");
+        assert_eq!(dropped.old_definition.as_deref(), Some(made));
+        assert_eq!(dropped.relation, Some(Relation::new("public", "a")));
+    }
+}
+
+#[test]
 fn the_ddl_log_tells_who_dropped_what_and_how_it_was() {
     let server = server();
     let target = server.target();

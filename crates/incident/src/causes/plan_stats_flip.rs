@@ -1,7 +1,7 @@
 //! The planner takes another plan, since its statistics are old or gone.
 
 use super::{Cause, plan_missing_index, vac_xmin_held};
-use crate::facts::{complete, cut, regressions, sampled};
+use crate::facts::{complete, cut, ddl_source, regressions, sampled};
 use crate::reach::Reach;
 use pgward_model::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,8 @@ struct Flaw {
     says: String,
     evidence: Evidence,
     score: f64,
+    /// Statistics of several columns that were dropped: ANALYZE brings them back no more.
+    dropped: Option<DdlEvent>,
 }
 
 fn judge(case: &Case) -> Verdict {
@@ -49,6 +51,9 @@ fn judge(case: &Case) -> Verdict {
     };
     let reach = Reach::of(case, &now.text);
     let mut flaws = gone(case, &reach);
+    if flaws.is_empty() {
+        flaws.extend(dropped(case, &reach));
+    }
     let are_gone = !flaws.is_empty();
     if flaws.is_empty() {
         flaws.extend(oldest(case, &reach));
@@ -65,8 +70,7 @@ fn judge(case: &Case) -> Verdict {
         };
     }
     let Some(worst) = flaws.first() else { return good(case, &reach) };
-    let dropped = plan_missing_index::blame(case, &now.text).iter().filter(|d| d.dropped).count();
-    if dropped > 0 {
+    if plan_missing_index::blame(case, &now.text).iter().any(|d| d.dropped) {
         return Verdict::present_not_sufficient(Evidence {
             claim: format!("{}; yet an index that served was dropped", worst.says),
             ..worst.evidence.clone()
@@ -89,11 +93,16 @@ fn judge(case: &Case) -> Verdict {
     for flaw in flaws.iter().skip(1) {
         likely = likely.and(flaw.evidence.clone());
     }
-    Verdict::Likely(likely.on(flaws.iter().map(|f| f.relation.clone())).act(CAUSE.actions))
+    let likely = likely.on(flaws.iter().map(|f| f.relation.clone()));
+    Verdict::Likely(match &worst.dropped {
+        Some(event) => likely.blaming([event.clone()]),
+        None => likely.act(CAUSE.actions),
+    })
 }
 
-/// The slowest statement on a table whose statistics are gone: it may read no more and still be
-/// compiled, hashed or sorted for rows that are not there.
+/// The slowest statement on a table whose statistics are gone, or whose columns nobody tells to go
+/// together any more: it may read no more and still be compiled, hashed or sorted for rows that are
+/// not there.
 fn bare<'a>(
     case: &Case,
     pairs: &'a [(StatementDelta, StatementDelta)],
@@ -101,7 +110,10 @@ fn bare<'a>(
     let slower = |(now, old): &&(StatementDelta, StatementDelta)| {
         now.calls >= 3 && now.ms_per_call >= SLOWER * old.ms_per_call.max(0.02)
     };
-    pairs.iter().filter(slower).find(|(now, _)| !gone(case, &Reach::of(case, &now.text)).is_empty())
+    pairs.iter().filter(slower).find(|(now, _)| {
+        let reach = Reach::of(case, &now.text);
+        !gone(case, &reach).is_empty() || dropped(case, &reach).is_some()
+    })
 }
 
 /// As the detector of slow statements has it.
@@ -140,8 +152,43 @@ fn gone(case: &Case, reach: &Reach) -> Vec<Flaw> {
             .against(n_before as f64)
             .at(case.window.now()),
             score: 0.95,
+            dropped: None,
         })
         .collect()
+}
+
+/// The last object of extended statistics, which tell how the values of several columns go together,
+/// that was dropped just before the onset, of a table that the statement reads; or, where nobody has
+/// noted of which table it was, in the schema of one.
+fn dropped(case: &Case, reach: &Reach) -> Option<Flaw> {
+    let near = |d: &&DdlEvent| {
+        d.dropped
+            && d.object_kind == "statistics object"
+            && (-5.0..JUST_BEFORE_S).contains(&seconds_between(d.at, case.onset))
+    };
+    let event = case.ddl.iter().rfind(near)?;
+    let relation = match &event.relation {
+        Some(relation) => reach.touches(relation).then_some(relation)?,
+        None => {
+            let schema = event.identity.split('.').next().unwrap_or("").trim_matches('"');
+            let counted = case.window.samples.iter().rev().filter_map(|s| s.tables.as_ref());
+            let mut tables = counted.flatten().map(|t| &t.relation);
+            tables.find(|r| r.schema == schema && reach.touches(r))?
+        }
+    };
+    let again = event.old_definition.as_deref().unwrap_or("CREATE STATISTICS");
+    Some(Flaw {
+        relation: relation.clone(),
+        says: format!(
+            "{} told the planner which values of several columns go together, and was dropped at \
+             {} (to have it again: {again}; ANALYZE {relation})",
+            event.identity,
+            event.at.strftime("%H:%M:%S UTC")
+        ),
+        evidence: Evidence::stated(cut(&event.statement, 160), ddl_source(event)).at(event.at),
+        score: 0.8,
+        dropped: Some(event.clone()),
+    })
 }
 
 /// The tables of the statement, each as it was at its worst since the onset, with the counts
@@ -204,6 +251,7 @@ fn oldest(case: &Case, reach: &Reach) -> Option<Flaw> {
         .against(before.map_or(0.0, |b| b.written_since_analyze as f64))
         .at(case.window.now()),
         score: 0.85,
+        dropped: None,
     })
 }
 
@@ -243,6 +291,7 @@ fn new(case: &Case, reach: &Reach) -> Option<Flaw> {
         )
         .at(made),
         score: 0.6,
+        dropped: None,
     })
 }
 
@@ -289,7 +338,7 @@ fn good(case: &Case, reach: &Reach) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, case, healthy, table};
+    use crate::testing::{at, case, ddl, healthy, table};
 
     /// A statement on jobs that reads 500 times the blocks since second 30, when `written` rows
     /// of its table were written.
@@ -315,6 +364,26 @@ mod tests {
             s.planner = Some(PlannerSample { n_tables: 1, ..PlannerSample::default() });
         }
         samples
+    }
+
+    #[test]
+    fn statistics_of_several_columns_that_were_dropped_are_told_and_no_analyze_mends_them() {
+        let of = |table| Some(Relation::new("public", table));
+        for (relation, schema, is_told) in [
+            (of("jobs"), "public", true),
+            (of("orders"), "public", false),
+            (None, "public", true),
+            (None, "other", false),
+        ] {
+            let mut case = case(samples(20), 30);
+            let mut event = ddl(28, "DROP STATISTICS", "statistics object", "jobs_go_together");
+            (event.relation, event.identity) = (relation, format!("{schema}.jobs_go_together"));
+            case.ddl = vec![event];
+            let verdict = judge(&case);
+            let likely = verdict.likely();
+            assert_eq!(likely.is_some(), is_told, "{verdict:?}");
+            assert!(likely.is_none_or(|l| l.actions.is_empty() && l.says.contains("go_together")));
+        }
     }
 
     #[test]
