@@ -1,6 +1,6 @@
 //! Causes of the form "what many transactions look up no longer fits the few pages for it".
 
-use crate::facts::{cut, is_same_work, regressions, sampled};
+use crate::facts::{cut, is_same_work, regressions, sampled, who};
 use pgward_model::prelude::*;
 
 /// Pages of one kind.
@@ -118,6 +118,33 @@ impl Rates {
             && self.sessions() / self.blocks.max(1.0)
                 >= 3.0 * before.sessions() / before.blocks.max(1.0)
     }
+}
+
+/// A younger transaction is what any server has; a job that takes savepoints lasts longer than
+/// detectors need to speak.
+const OPEN_S: f64 = 2.0;
+
+/// What must be looked up is younger than the oldest transaction that has written, or is its own: it
+/// is named, and without it there is little left to look up.
+pub(crate) fn oldest_writer(case: &Case, mut likely: Likely, actions: &[&str]) -> Likely {
+    let writers = case.window.recent().iter().flat_map(|sample| {
+        let written = sample.sessions.iter().filter(|s| s.xid.is_some());
+        written.filter_map(|s| Some((seconds_between(s.xact_start?, sample.at), sample.at, s)))
+    });
+    let oldest = writers.max_by(|a, b| a.0.total_cmp(&b.0));
+    let Some((open_s, at, session)) = oldest.filter(|(open_s, ..)| *open_s >= OPEN_S) else {
+        return likely;
+    };
+    likely.says = format!(
+        "{}; the oldest transaction that has written is that of {}, {} for {} s",
+        likely.says,
+        who(session),
+        session.state,
+        human(open_s)
+    );
+    let source = sampled("sessions: pg_stat_activity.backend_xid, xact_start");
+    let claim = format!("the transaction of pid {} that has written is open", session.pid);
+    likely.and(Evidence::measured(claim, open_s, "s", source).at(at)).by([session.pid]).act(actions)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Many transactions lock the same rows together.
 
 use super::Cause;
-use crate::slru::{Pages, or_lookups};
+use crate::slru::{Pages, oldest_writer, or_lookups};
 use crate::waits::{Waits, waits};
 use pgward_model::prelude::*;
 
@@ -33,7 +33,11 @@ const WAITS: Waits = Waits {
 const PAGES: Pages = Pages { of: |slru| slru.multixacts, what: "pages of multixacts" };
 
 fn judge(case: &Case) -> Verdict {
-    or_lookups(case, waits(case, &WAITS, 0.75), &PAGES, 0.65)
+    match or_lookups(case, waits(case, &WAITS, 0.75), &PAGES, 0.65) {
+        // Who is looked up stays so when that transaction ends: until a vacuum no signal helps.
+        Verdict::Likely(likely) => Verdict::Likely(oldest_writer(case, likely, CAUSE.actions)),
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Savepoints overflow what a snapshot can hold.
 
 use super::Cause;
-use crate::facts::{sampled, who};
-use crate::slru::{Pages, or_lookups};
+use crate::slru::{Pages, oldest_writer, or_lookups};
 use crate::waits::{Waits, waits};
 use pgward_model::prelude::*;
 
@@ -35,39 +34,9 @@ fn judge(case: &Case) -> Verdict {
     let others = if by_name.count() > 0 { WAITS.others } else { &[] };
     let waits = waits(case, &Waits { others, ..WAITS }, 0.8);
     match or_lookups(case, waits, &PAGES, 0.7) {
-        Verdict::Likely(likely) => Verdict::Likely(blamed(case, likely)),
+        Verdict::Likely(likely) => Verdict::Likely(oldest_writer(case, likely, CAUSE.actions)),
         other => other,
     }
-}
-
-/// A younger transaction is what any server has; a job that takes savepoints lasts longer than
-/// detectors need to speak.
-const OPEN_S: f64 = 2.0;
-
-/// What must be looked up is younger than the oldest transaction that has written: it is named,
-/// and without it there is little left to look up.
-fn blamed(case: &Case, mut likely: Likely) -> Likely {
-    let writers = case.window.recent().iter().flat_map(|sample| {
-        let written = sample.sessions.iter().filter(|s| s.xid.is_some());
-        written.filter_map(|s| Some((seconds_between(s.xact_start?, sample.at), sample.at, s)))
-    });
-    let oldest = writers.max_by(|a, b| a.0.total_cmp(&b.0));
-    let Some((open_s, at, session)) = oldest.filter(|(open_s, ..)| *open_s >= OPEN_S) else {
-        return likely;
-    };
-    likely.says = format!(
-        "{}; the oldest transaction that has written is that of {}, {} for {} s",
-        likely.says,
-        who(session),
-        session.state,
-        human(open_s)
-    );
-    let source = sampled("sessions: pg_stat_activity.backend_xid, xact_start");
-    let claim = format!("the transaction of pid {} that has written is open", session.pid);
-    likely
-        .and(Evidence::measured(claim, open_s, "s", source).at(at))
-        .by([session.pid])
-        .act(CAUSE.actions)
 }
 
 #[cfg(test)]
