@@ -21,12 +21,7 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "sessions", "sessions were not seen") {
         return unknown;
     }
-    let waits = |s: &Sample| {
-        s.sessions
-            .iter()
-            .filter(|x| x.waits_for.as_ref().is_some_and(|w| w.kind == "advisory"))
-            .count()
-    };
+    let waits = |s: &Sample| s.sessions.iter().filter(|x| wants(x)).count();
     let n = case.window.recent().iter().map(waits).max().unwrap_or(0);
     let before = case.window.baseline().iter().map(waits).max().unwrap_or(0);
     let evidence = Evidence::measured(
@@ -41,12 +36,16 @@ fn judge(case: &Case) -> Verdict {
         return Verdict::ruled_out(evidence);
     }
     let waiting = format!("{n} sessions wait for an advisory lock");
-    let Some((root, session)) = holder(case) else {
+    let Some((sample, session)) = holder(case) else {
         return Verdict::Likely(Likely::new(0.6, waiting, evidence));
     };
-    let idle_s = session.state_change.map_or(0.0, |t| seconds_between(t, root.at));
+    let idle_s = session.state_change.map_or(0.0, |t| seconds_between(t, sample.at));
+    let behind = match forest::roots(sample).into_iter().find(|r| stands_behind(session, r)) {
+        Some(root) => format!(", itself behind {}", root.session.map_or_else(String::new, who)),
+        None => String::new(),
+    };
     let says = format!(
-        "{waiting} that {} holds, {} for {}; its last statement: {}",
+        "{waiting} that {} holds, {} for {}{behind}; its last statement: {}",
         who(session),
         session.state,
         human_duration(idle_s),
@@ -54,23 +53,63 @@ fn judge(case: &Case) -> Verdict {
     );
     let source = sampled("sessions: pg_stat_activity.state_change");
     let claim = format!("pid {} has been {}", session.pid, session.state);
-    let since = Evidence::measured(claim, idle_s, "s", source).at(root.at);
+    let since = Evidence::measured(claim, idle_s, "s", source).at(sample.at);
     Verdict::Likely(Likely::new(0.6, says, evidence).and(since).by([session.pid]))
 }
 
-/// Who is at the root of the longest queue for an advisory lock.
-fn holder(case: &Case) -> Option<(forest::Root<'_>, &SessionSample)> {
-    let waits = |w: &&SessionSample| w.waits_for.as_ref().is_some_and(|l| l.kind == "advisory");
-    let roots = case.window.recent().iter().flat_map(forest::roots);
-    let worst = roots.max_by_key(|r| r.waiters.iter().copied().filter(|w| waits(w)).count())?;
-    let session = worst.session?;
-    Some((worst, session))
+/// Does it wait for an advisory lock?
+fn wants(session: &SessionSample) -> bool {
+    session.waits_for.as_ref().is_some_and(|lock| lock.kind == "advisory")
+}
+
+/// Who keeps most sessions from an advisory lock, when most wait for one: not who is before them in
+/// its queue, nor who in turn keeps the holder waiting.
+fn holder(case: &Case) -> Option<(&Sample, &SessionSample)> {
+    let sample = case
+        .window
+        .recent()
+        .iter()
+        .max_by_key(|s| s.sessions.iter().filter(|x| wants(x)).count())?;
+    let n_kept = |pid: Pid| {
+        sample.sessions.iter().filter(|x| wants(x) && x.blocked_by.contains(&pid)).count()
+    };
+    let holders = sample.sessions.iter().filter(|s| !wants(s) && n_kept(s.pid) > 0);
+    Some((sample, holders.max_by_key(|s| n_kept(s.pid))?))
+}
+
+fn stands_behind(session: &SessionSample, root: &forest::Root<'_>) -> bool {
+    root.session.is_some() && root.waiters.iter().any(|w| w.pid == session.pid)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{case, healthy, session};
+
+    #[test]
+    fn the_holder_is_told_and_who_keeps_it_waiting_is_another() {
+        let mut samples = healthy(33);
+        let lock = |kind: &str| WaitedLock {
+            kind: kind.into(),
+            mode: "ExclusiveLock".into(),
+            relation: None,
+            since: None,
+        };
+        let mut holder = session(2, "active", &[1]);
+        holder.waits_for = Some(lock("transactionid"));
+        let waiter = |pid: Pid, blocked_by: &[Pid]| {
+            let mut waiter = session(pid, "active", blocked_by);
+            waiter.waits_for = Some(lock("advisory"));
+            waiter
+        };
+        let console = session(1, "idle in transaction", &[]);
+        let sessions = vec![console, holder, waiter(3, &[2]), waiter(4, &[2, 3])];
+        samples.last_mut().unwrap().sessions = sessions;
+        let verdict = judge(&case(samples, 30));
+        let likely = verdict.likely().unwrap();
+        assert_eq!(likely.pids, [2]);
+        assert!(likely.says.contains("itself behind pid 1 of"), "{}", likely.says);
+    }
 
     #[test]
     fn likely_ruled_out_and_unknown() {
