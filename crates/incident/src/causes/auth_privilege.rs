@@ -7,6 +7,7 @@ use crate::facts::{
     sampled,
 };
 use pgward_model::prelude::*;
+use std::collections::BTreeMap;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "auth_privilege",
@@ -52,8 +53,8 @@ fn judge(case: &Case) -> Verdict {
     let change = change(case, first.at);
     let refused = format!("role {}, {}{others}", first.role, first.message);
     let mut says = format!("{n} statements were refused that were not before: {refused}");
-    for lost in taken.iter().filter(|c| c.kind == "role").take(PAIRS_MAX) {
-        says.push_str(&format!("; {}, since {}", told(lost), lost.at.strftime("%H:%M:%S UTC")));
+    for loss in losses(&taken).iter().take(PAIRS_MAX) {
+        says.push_str(&format!("; {loss}"));
     }
     says.extend(change.map(ran));
     let claim = format!("statements refused for {} new pairs of role and object", keys.len());
@@ -138,6 +139,51 @@ fn ran(event: &DdlEvent) -> String {
     format!("; role {}{application} ran at {at}: {statement}", event.role)
 }
 
+/// What was lost, each loss once with all that it befell, and since when it was seen.
+fn losses(taken: &[&ConfigChange]) -> Vec<String> {
+    let mut all: Vec<((String, String), Vec<&ConfigChange>)> = Vec::new();
+    for change in taken {
+        for loss in lost(change) {
+            match all.iter_mut().find(|(known, _)| *known == loss) {
+                Some((_, befell)) => befell.push(change),
+                None => all.push((loss, vec![change])),
+            }
+        }
+    }
+    let sentence = |((before, after), befell): &((String, String), Vec<&ConfigChange>)| {
+        let (first, others) = befell.split_first()?;
+        let more = match others.len() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        let since = first.at.strftime("%H:%M:%S UTC");
+        Some(format!("{before}{}{more}{after}, since {since}", first.name))
+    };
+    all.iter().filter_map(sentence).collect()
+}
+
+/// What one change took: what stands before the name of the object or role, and after it.
+fn lost(change: &ConfigChange) -> Vec<(String, String)> {
+    if change.kind == "role" {
+        let groups = groups_left(change).join(", ");
+        return vec![("role ".to_owned(), format!(" is no member of {groups} any more"))];
+    }
+    let (before, after) = (Rights::read(&change.before), Rights::read(&change.after));
+    if before.owner != after.owner {
+        let owners = format!(": owner {} now, {} before", after.owner, before.owner);
+        return vec![(String::new(), owners)];
+    }
+    let mut by_grantee: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (grantee, privilege) in before.beyond(&after) {
+        by_grantee.entry(grantee).or_default().extend(privilege.word());
+    }
+    let phrase = |(grantee, words): (String, Vec<&str>)| {
+        let grantee = if grantee.is_empty() { "PUBLIC" } else { &grantee };
+        (format!("{grantee} lost {} on ", words.join(", ")), String::new())
+    };
+    by_grantee.into_iter().map(phrase).collect()
+}
+
 fn told(lost: &ConfigChange) -> String {
     match lost.kind.as_str() {
         "role" => {
@@ -199,6 +245,8 @@ mod tests {
         let verdict = judge(&case);
         let likely = verdict.likely().unwrap();
         assert!(likely.says.contains("role deploy (psql) ran"), "{}", likely.says);
+        let lost = "; site lost INSERT, DELETE, UPDATE on table public.orders, since ";
+        assert!(likely.says.contains(lost), "{}", likely.says);
         assert_eq!(likely.actions, ["restore_rights"]);
     }
 
@@ -232,6 +280,26 @@ mod tests {
             vec![change("privilege", "schema lab", "o {o=UC/o,shop_rw=U/o}", "o {o=UC/o}")];
         let lost = judge(&case(samples.clone(), 30));
         assert_eq!(lost.likely().unwrap().actions, ["restore_rights"]);
+    }
+
+    #[test]
+    fn objects_that_changed_hands_together_are_told_once() {
+        let mut samples = taken_at(34);
+        let change = |name: &str| ConfigChange {
+            at: at(34),
+            kind: "privilege".into(),
+            name: name.into(),
+            before: "site {site=arwd/site}".into(),
+            after: "platform {platform=arwd/platform}".into(),
+        };
+        samples.last_mut().unwrap().changes =
+            vec![change("table public.orders"), change("sequence public.orders_id_seq")];
+        let verdict = judge(&case(samples, 30));
+        let says = &verdict.likely().unwrap().says;
+        assert!(
+            says.contains("table public.orders and 1 more: owner platform now, site before"),
+            "{says}"
+        );
     }
 
     #[test]
