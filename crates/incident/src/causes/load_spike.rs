@@ -141,7 +141,7 @@ fn crowded(case: &Case) -> Option<String> {
         .any(|(now, old)| now.blks_per_call >= 3.0 * old.blks_per_call.max(1.0));
     (is_crowd(now, before) && !locks && !dearer).then(|| {
         format!(
-            "{} sessions are at work, {} before; what they ask for is not seen",
+            "{} sessions are at work, {} before; whether more is asked than is answered is not seen",
             human(now),
             human(before)
         )

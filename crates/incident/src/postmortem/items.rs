@@ -2,6 +2,7 @@
 
 use super::Input;
 use super::sentences::{quoted, zone_of};
+use crate::facts::verb;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use pgward_model::prelude::*;
@@ -77,7 +78,9 @@ fn corrective(input: &Input) -> Vec<Draft> {
         );
         drafts.push(draft(&format!("owner of role {role}"), title));
     }
-    if !input.events.iter().any(|e| e.kind == EventKind::Verified) {
+    let of_data = |s: &Symptom| OF_DATA.contains(&s.detector.as_str());
+    let is_proven = input.events.iter().any(|e| e.kind == EventKind::Verified);
+    if !is_proven && input.incident.symptoms.iter().any(of_data) {
         let title = "Prove that the data is whole with `pgward doctor --checks`".to_owned();
         drafts.push(draft(RESPONDER, title));
     }
@@ -88,7 +91,11 @@ fn corrective(input: &Input) -> Vec<Draft> {
     drafts
 }
 
-/// The change that is blamed: its role and its statement.
+/// Symptoms after which somebody asks whether all data is there.
+const OF_DATA: [&str; 5] =
+    ["damaged_block", "mass_write", "relation_vanished", "rows_missing", "server_unreachable"];
+
+/// The change that is blamed: its role and its statement. What a session only read last is none.
 fn change(input: &Input) -> Option<(String, String)> {
     let (_, likely) = input.incident.first()?;
     if let Some(ddl) = likely.ddl.first() {
@@ -98,7 +105,8 @@ fn change(input: &Input) -> Option<(String, String)> {
     }
     let samples = &input.case?.window.samples;
     let seen = samples.iter().rev().flat_map(|s| s.sessions.iter());
-    let session = seen.filter(|s| s.xid.is_some()).find(|s| likely.pids.contains(&s.pid))?;
+    let wrote = |s: &&SessionSample| s.xid.is_some() && verb(&s.query) != "SELECT";
+    let session = seen.filter(wrote).find(|s| likely.pids.contains(&s.pid))?;
     Some((session.role.clone(), quoted(&session.query)))
 }
 

@@ -254,6 +254,25 @@ fn every_item_has_id_owner_date_and_state() {
 }
 
 #[test]
+fn what_was_only_read_is_no_change_and_who_only_waited_lost_no_data() {
+    let (mut incident, mut case) = (incident(), queue());
+    if let Some(Verdict::Likely(likely)) = incident.verdicts.first_mut().map(|j| &mut j.verdict) {
+        likely.ddl.clear();
+    }
+    for session in case.window.samples.iter_mut().flat_map(|s| &mut s.sessions) {
+        session.query = "SELECT count(*) FROM orders".to_owned();
+    }
+    let titles = |events: &[Event]| -> Vec<String> {
+        let pm = write(&input(&incident, &case, events));
+        pm.action_items.into_iter().map(|i| i.title).collect()
+    };
+    for titles in [titles(&events()), titles(&[])] {
+        let of = |words: &str| titles.iter().any(|t| t.contains(words));
+        assert!(!of("pgward apply") && !of("doctor --checks"), "{titles:?}");
+    }
+}
+
+#[test]
 fn equal_records_give_equal_documents_later_too() {
     let (incident, case, events) = (incident(), queue(), events());
     let first = write(&input(&incident, &case, &events));
