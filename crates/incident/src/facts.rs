@@ -206,6 +206,17 @@ pub(crate) fn against_before(
     if before.is_empty() { evidence } else { evidence.against(measure(before)) }
 }
 
+/// Settings, roles and rights are read every five seconds, of a role or database too.
+const READ_S: f64 = 6.0;
+
+/// `Unknown` until settings, roles and rights were read since the onset: that none is seen to have
+/// changed says nothing before.
+pub(crate) fn not_read_yet(case: &Case) -> Option<Verdict> {
+    (seconds_between(case.onset, case.window.now()) < READ_S).then(|| {
+        Verdict::unknown("whether settings, roles or rights changed: they are read every 5 s")
+    })
+}
+
 /// `Unknown` when nothing was seen before the onset, so that nothing can be compared.
 pub(crate) fn no_baseline(case: &Case) -> Option<Verdict> {
     (case.window.baseline().len() < 2)

@@ -1,7 +1,7 @@
 //! Someone got in who should not be in.
 
 use super::Cause;
-use crate::facts::{complete, no_baseline, sampled};
+use crate::facts::{complete, no_baseline, not_read_yet, sampled};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ fn judge(case: &Case) -> Verdict {
     .against(0.0)
     .at(case.window.now());
     if n == 0 {
-        return Verdict::ruled_out(evidence);
+        return not_read_yet(case).unwrap_or(Verdict::ruled_out(evidence));
     }
     let what = changes
         .first()
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn likely_ruled_out_and_unknown() {
-        let mut samples = healthy(35);
+        let mut samples = healthy(40);
         for s in &mut samples {
             s.sessions = vec![session(1, "active", &[])];
         }

@@ -3,7 +3,8 @@
 use super::{Cause, plan_missing_index};
 use crate::counted::{Fresh, fresh, role_and_message};
 use crate::facts::{
-    changes_near, complete, is_statement_error, logged, no_baseline, regressions, sampled,
+    changes_near, complete, is_statement_error, logged, no_baseline, not_read_yet, regressions,
+    sampled,
 };
 use crate::forecast::newest;
 use pgward_model::prelude::*;
@@ -54,7 +55,7 @@ fn judge(case: &Case) -> Verdict {
         return Verdict::Likely(likely);
     }
     match changes.iter().find(|c| !is_of_log(c)) {
-        None if changes.is_empty() => Verdict::ruled_out(evidence),
+        None if changes.is_empty() => not_read_yet(case).unwrap_or(Verdict::ruled_out(evidence)),
         None => Verdict::present_not_sufficient(Evidence {
             claim: "settings that changed, yet only of what the log holds".to_owned(),
             ..evidence
@@ -212,7 +213,8 @@ mod tests {
 
     #[test]
     fn likely_ruled_out_and_unknown() {
-        let mut samples = healthy(35);
+        assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+        let mut samples = healthy(40);
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
         let logs = change("setting", "log_min_duration_statement", "-1", "5000");
         samples.last_mut().unwrap().changes = vec![logs];
