@@ -24,6 +24,7 @@ mod refill_table;
 mod replace_invalid_index;
 mod restore_block;
 mod restore_rights;
+mod restore_statistics;
 mod restore_table;
 mod roll_back_prepared;
 mod terminate_blocker;
@@ -75,6 +76,7 @@ pub static ACTIONS: &[&Action] = &[
     &replace_invalid_index::ACTION,
     &restore_block::ACTION,
     &restore_rights::ACTION,
+    &restore_statistics::ACTION,
     &restore_table::ACTION,
     &roll_back_prepared::ACTION,
     &terminate_blocker::ACTION,

@@ -421,6 +421,23 @@ fn statistics_are_made_anew_while_others_write() {
     assert!(stage.plan("analyze_table", &nothing, &case(Vec::new())).is_err());
 }
 
+#[test]
+fn dropped_statistics_of_several_columns_are_made_again_once() {
+    let stage = stage(
+        "CREATE TABLE jobs AS SELECT g % 5 AS state, g % 5 AS place FROM generate_series(1, 5000) g",
+    );
+    let mut event = ddl("statistics object", "public.pair", "jobs", "DROP STATISTICS pair");
+    event.dropped = true;
+    let likely = |event: &DdlEvent| Likely::new(0.9, "dropped", fact()).blaming([event.clone()]);
+    let plan = |likely| stage.plan("restore_statistics", &likely, &case(Vec::new()));
+    assert!(plan(likely(&event)).is_err(), "nobody knows what they were");
+    let made = "CREATE STATISTICS public.pair (dependencies) ON state, place FROM jobs";
+    event.old_definition = Some(made.to_owned());
+    stage.carry_out(&plan(likely(&event)).unwrap()).unwrap();
+    assert!(stage.is("count(*) = 1 FROM pg_stats_ext WHERE dependencies IS NOT NULL"));
+    assert!(plan(likely(&event)).is_err(), "they are there");
+}
+
 /// An index of `users` that a build has left invalid.
 fn half_built(stage: &Stage, unique: &str) {
     let other = stage.user();

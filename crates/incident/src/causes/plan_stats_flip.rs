@@ -12,7 +12,7 @@ pub(super) static CAUSE: Cause = Cause {
     necessary: "a statement reads many times the blocks per call, and the statistics of a table it \
                 reads are gone, old or newly made",
     explains: &["statement_slow", "throughput_drop", "sessions_hang"],
-    actions: &["analyze_table"],
+    actions: &["analyze_table", "restore_statistics"],
     prevention: &[
         "Run ANALYZE as the last step of every bulk change, restore and upgrade",
         "Lower autovacuum_analyze_scale_factor for tables whose values shift, and leave autovacuum on",
@@ -95,8 +95,8 @@ fn judge(case: &Case) -> Verdict {
     }
     let likely = likely.on(flaws.iter().map(|f| f.relation.clone()));
     Verdict::Likely(match &worst.dropped {
-        Some(event) => likely.blaming([event.clone()]),
-        None => likely.act(CAUSE.actions),
+        Some(event) => likely.blaming([event.clone()]).act(&["restore_statistics"]),
+        None => likely.act(&["analyze_table"]),
     })
 }
 
@@ -176,12 +176,11 @@ fn dropped(case: &Case, reach: &Reach) -> Option<Flaw> {
             tables.find(|r| r.schema == schema && reach.touches(r))?
         }
     };
-    let again = event.old_definition.as_deref().unwrap_or("CREATE STATISTICS");
     Some(Flaw {
         relation: relation.clone(),
         says: format!(
             "{} told the planner which values of several columns go together, and was dropped at \
-             {} (to have it again: {again}; ANALYZE {relation})",
+             {}",
             event.identity,
             event.at.strftime("%H:%M:%S UTC")
         ),
@@ -367,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn statistics_of_several_columns_that_were_dropped_are_told_and_no_analyze_mends_them() {
+    fn statistics_of_several_columns_that_were_dropped_are_made_again() {
         let of = |table| Some(Relation::new("public", table));
         for (relation, schema, is_told) in [
             (of("jobs"), "public", true),
@@ -382,7 +381,7 @@ mod tests {
             let verdict = judge(&case);
             let likely = verdict.likely();
             assert_eq!(likely.is_some(), is_told, "{verdict:?}");
-            assert!(likely.is_none_or(|l| l.actions.is_empty() && l.says.contains("go_together")));
+            assert!(likely.is_none_or(|l| l.actions == ["restore_statistics"]), "{verdict:?}");
         }
     }
 

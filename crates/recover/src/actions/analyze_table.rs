@@ -29,7 +29,7 @@ fn plan(_: &Cx<'_>, likely: &Likely, _: &Case) -> Result<Runbook, Error> {
     ))
 }
 
-fn analyze(table: &Relation) -> Step {
+pub(super) fn analyze(table: &Relation) -> Step {
     let mut analyze = step(
         format!("analyze {table}"),
         Act::Sql { statements: vec![format!("ANALYZE {}", table.quoted())], transaction: false },
