@@ -64,8 +64,9 @@ const REFUSED_MIN: usize = 3;
 fn own_limit(case: &Case) -> Option<Likely> {
     let Fresh { lines, keys, .. } = fresh(&case.window, |e| full(e).is_some(), full);
     let (whose, (per_s, before)) = keys.into_iter().max_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
-    let (whose, first) = (whose?, lines.iter().find(|e| full(e) == whose)?);
-    if lines.len() < REFUSED_MIN {
+    let mut refused = lines.iter().filter(|e| full(e) == whose);
+    let (whose, first) = (whose?, *refused.next()?);
+    if refused.count() + 1 < REFUSED_MIN {
         return None;
     }
     let n_held = |s: &&Sample| s.sessions.iter().filter(|s| whose.holds(s)).count();

@@ -22,6 +22,9 @@ pub(super) static CAUSE: Cause = Cause {
     judge,
 };
 
+/// A statement since the onset, and the same before it.
+type Pair = (StatementDelta, StatementDelta);
+
 fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "statements", "statements were not counted") {
         return unknown;
@@ -39,7 +42,7 @@ fn judge(case: &Case) -> Verdict {
         .iter()
         .map(|(now, old)| now.blks_per_call / old.blks_per_call.max(1.0))
         .fold(0.0, f64::max);
-    if grown >= 3.0 {
+    if grown >= MANY {
         return Verdict::ruled_out(
             Evidence::measured(
                 "one statement does many times the work per call: the load is its consequence",
@@ -84,6 +87,8 @@ fn judge(case: &Case) -> Verdict {
 const ALL: f64 = 80.0;
 /// Times that it was seen at work, of which a share can be told.
 const SEEN_MIN: usize = 5;
+/// So many times the blocks per call are another plan, or other data.
+const MANY: f64 = 3.0;
 /// Who shares a processor with one more takes twice as long.
 const SLOWER: f64 = 2.0;
 /// So many times as long at the same work is no noise of the machine.
@@ -97,9 +102,9 @@ const COMPUTES: f64 = 0.6;
 
 /// One statement that takes many times as long for the same blocks and rows, asked no more often,
 /// waiting for nothing: what it computes has become dearer.
-fn one_statement(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Option<Verdict> {
+fn one_statement(case: &Case, pairs: &[Pair]) -> Option<Verdict> {
     let all_ms: f64 = pairs.iter().map(|(now, _)| now.total_ms).sum();
-    let dearer = |(now, old): &&(StatementDelta, StatementDelta)| {
+    let dearer = |(now, old): &&Pair| {
         now.calls >= CALLS_MIN
             && now.ms_per_call >= TIMES * old.ms_per_call.max(0.02)
             && now.calls_per_s < 2.0 * old.calls_per_s
@@ -150,18 +155,24 @@ fn computing(case: &Case, statement: &StatementDelta) -> Option<Evidence> {
 }
 
 /// A statement that nobody asked before computes, and what others ask takes many times as long for
-/// the same blocks and rows, waiting for nothing: it has the processors.
-fn newcomer(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Option<Verdict> {
+/// the same blocks and rows, waiting for nothing: it has the processors. Not where most of the time
+/// goes to statements that read many times as much.
+fn newcomer(case: &Case, pairs: &[Pair]) -> Option<Verdict> {
+    let reads_more = |(now, old): &Pair| now.blks_per_call >= MANY * old.blks_per_call.max(1.0);
+    let ms = |of: &dyn Fn(&Pair) -> bool| -> f64 {
+        pairs.iter().filter(|p| of(p)).map(|(now, _)| now.total_ms).sum()
+    };
+    if ms(&reads_more) >= SHARE * ms(&|_| true) {
+        return None;
+    }
     let all = newcomers(case);
     let first = all.first()?;
-    let slower = |(now, old): &&(StatementDelta, StatementDelta)| {
+    let slower = |(now, old): &&Pair| {
         now.calls >= CALLS_MIN
             && now.ms_per_call >= SLOWER * old.ms_per_call.max(0.02)
             && is_same_work(now, old)
     };
-    let of_time = |a: &&(StatementDelta, StatementDelta), b: &&(StatementDelta, StatementDelta)| {
-        a.0.total_ms.total_cmp(&b.0.total_ms)
-    };
+    let of_time = |a: &&Pair, b: &&Pair| a.0.total_ms.total_cmp(&b.0.total_ms);
     let (now, old) = pairs.iter().filter(slower).max_by(of_time)?;
     let victim = computing(case, now)?;
     let others = match all.len() {
