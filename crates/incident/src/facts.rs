@@ -96,9 +96,11 @@ pub(crate) fn is_reset(entry: &LogEntry) -> bool {
 /// The role or the database that has as many connections as it may, by a line that refuses one more
 /// while the server itself has room.
 pub(crate) fn full(entry: &LogEntry) -> Option<Full<'_>> {
-    let named = |name: &str| !name.is_empty() && mentions(&entry.message, name);
+    // In quotes: a database may be called `clients`.
+    let named = |name: &str| !name.is_empty() && entry.message.contains(&format!("\"{name}\""));
+    let of_database = entry.message.contains("database \"");
     match entry.sqlstate.as_str() {
-        "53300" if named(&entry.role) => Some(Full::Role(&entry.role)),
+        "53300" if named(&entry.role) && !of_database => Some(Full::Role(&entry.role)),
         "53300" if named(&entry.database) => Some(Full::Database(&entry.database)),
         _ => None,
     }
@@ -206,15 +208,13 @@ pub(crate) fn against_before(
     if before.is_empty() { evidence } else { evidence.against(measure(before)) }
 }
 
-/// Settings, roles and rights are read every five seconds, of a role or database too.
-const READ_S: f64 = 6.0;
-
-/// `Unknown` until settings, roles and rights were read since the onset: that none is seen to have
-/// changed says nothing before.
+/// `Unknown` until settings and roles were read since the onset, which they are every few seconds:
+/// that none is seen to have changed says nothing before.
 pub(crate) fn not_read_yet(case: &Case) -> Option<Verdict> {
-    (seconds_between(case.onset, case.window.now()) < READ_S).then(|| {
-        Verdict::unknown("whether settings, roles or rights changed: they are read every 5 s")
-    })
+    // What waits for a restart is noted each time that settings are read.
+    let is_read = case.window.recent().iter().any(|s| s.pending.is_some());
+    (!is_read)
+        .then(|| Verdict::unknown("whether settings or roles changed: they were not read since"))
 }
 
 /// `Unknown` when nothing was seen before the onset, so that nothing can be compared.
@@ -422,6 +422,31 @@ const SAME_WORK: f64 = 1.5;
 pub(crate) fn is_same_work(now: &StatementDelta, before: &StatementDelta) -> bool {
     now.blks_per_call < SAME_WORK * before.blks_per_call.max(1.0)
         && now.rows_per_call < SAME_WORK * before.rows_per_call.max(1.0)
+}
+
+/// Times that it was seen at work, of which a share can be told.
+const SEEN_MIN: usize = 5;
+/// Of the sessions at work: a statement that computes waits for nothing.
+const COMPUTES: f64 = 0.6;
+
+/// That the sessions which run a statement wait for nothing while they do; `None` where they wait,
+/// or were not seen.
+pub(crate) fn computing(case: &Case, statement: &StatementDelta) -> Option<Evidence> {
+    let at_work = || {
+        let all = case.window.recent().iter().flat_map(|s| &s.sessions);
+        all.filter(|s| s.state == "active" && s.query_id == statement.query_id)
+    };
+    let (n, n_computing) =
+        (at_work().count(), at_work().filter(|s| s.wait_type.is_empty()).count());
+    let computing = 100.0 * n_computing as f64 / n.max(1) as f64;
+    let evidence = Evidence::measured(
+        format!("of {n} times that it was seen at work, it waited for nothing"),
+        computing,
+        "% of times",
+        sampled("sessions: pg_stat_activity"),
+    )
+    .at(case.window.now());
+    (n >= SEEN_MIN && computing >= 100.0 * COMPUTES).then_some(evidence)
 }
 
 /// `10.0.0.1:4000` without the port.

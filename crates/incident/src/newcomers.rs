@@ -19,18 +19,21 @@ pub(crate) struct Newcomer<'a> {
 const RUNS_S: f64 = 2.0;
 /// A symptom shows so much later than what brings it, at most.
 const LEAD_S: f64 = 30.0;
+/// Clocks and samples are a second off.
+const LATE_S: f64 = 2.0;
 /// % of the samples in which it ran: what it waits for else is not a processor.
 const COMPUTES: f64 = 60.0;
 
-/// The sessions that compute since the onset, or shortly before it, the longest first. Not those
-/// whose statement was asked before, whose application ran another one for as long, and who keep
-/// others waiting for a lock: that tells more.
+/// The sessions that compute since the onset or shortly before it and have written nothing, the
+/// longest first. Not those whose statement was asked in the baseline, whose application ran another
+/// one for as long, and who keep others waiting for a lock: that tells more.
 pub(crate) fn newcomers(case: &Case) -> Vec<Newcomer<'_>> {
     let (recent, baseline) = (case.window.recent(), case.window.baseline());
     let asked: BTreeSet<i64> =
         statement_deltas(baseline).iter().filter(|d| d.calls > 0).map(|d| d.query_id).collect();
+    // What begins after the onset may take long for want of a processor.
     let begun = |s: &SessionSample| {
-        s.query_start.is_some_and(|t| seconds_between(t, case.window.baseline_until) < LEAD_S)
+        s.query_start.is_some_and(|t| (-LATE_S..LEAD_S).contains(&seconds_between(t, case.onset)))
     };
     let long = |sample: &Sample, s: &SessionSample| {
         s.state == "active" && s.runs_s(sample.at) >= RUNS_S && !is_recovering(s)
@@ -44,6 +47,7 @@ pub(crate) fn newcomers(case: &Case) -> Vec<Newcomer<'_>> {
         recent.iter().flat_map(|s| &s.sessions).flat_map(|s| &s.blocked_by).copied().collect();
     let is_new = |s: &SessionSample| {
         begun(s)
+            && s.xid.is_none()
             && !asked.contains(&s.query_id)
             && !usual.contains(&(s.role.as_str(), s.application.as_str()))
             && !blockers.contains(&s.pid)
@@ -69,7 +73,40 @@ pub(crate) fn newcomers(case: &Case) -> Vec<Newcomer<'_>> {
     all
 }
 
+/// Newcomers of one application that run the same statement, each begun at another time: runs of one
+/// job that overlap.
+pub(crate) fn overlap(all: &[Newcomer<'_>]) -> bool {
+    let of = |n: &Newcomer<'_>| (n.session.application.clone(), n.session.query_id);
+    let apart = |a: &Newcomer<'_>, b: &Newcomer<'_>| {
+        let (Some(a), Some(b)) = (a.session.query_start, b.session.query_start) else {
+            return false;
+        };
+        seconds_between(a, b).abs() >= APART_S
+    };
+    all.iter().any(|a| all.iter().any(|b| of(a) == of(b) && apart(a, b)))
+}
+
+/// Sessions that begin at once are one run.
+const APART_S: f64 = 1.0;
+
+/// Did anybody look for temporary files once it had run for long, and find none? What sorts or
+/// hashes computes at first, too.
+pub(crate) fn spills_not(case: &Case, newcomer: &Newcomer<'_>) -> bool {
+    let looks = case.window.recent().iter().filter(|sample| {
+        newcomer.session.query_start.is_some_and(|t| seconds_between(t, sample.at) >= RUNS_S)
+    });
+    let mut open = looks.filter_map(|s| s.temp_files.as_ref()).peekable();
+    open.peek().is_some() && open.all(Vec::is_empty)
+}
+
 /// Waits for nothing, or for the workers that compute for it.
 fn computes(session: &SessionSample) -> bool {
-    matches!(session.wait_type.as_str(), "" | "IPC")
+    let of_workers = || PARALLEL.iter().any(|of| session.wait_event.starts_with(of));
+    session.wait_type.is_empty() || (session.wait_type == "IPC" && of_workers())
 }
+
+/// How the waits for parallel workers begin.
+///
+/// Source: manual, 28.2 The Cumulative Statistics System, Wait Events of Type IPC.
+const PARALLEL: [&str; 7] =
+    ["AppendReady", "Bgworker", "BgWorker", "ExecuteGather", "Hash", "MessageQueue", "Parallel"];

@@ -124,8 +124,8 @@ impl Rates {
 /// detectors need to speak.
 const OPEN_S: f64 = 2.0;
 
-/// What must be looked up is younger than the oldest transaction that has written, or is its own: it
-/// is named, and without it there is little left to look up.
+/// What must be looked up is younger than the oldest transaction that has written: it is named, and
+/// where `actions` can end it, there is little left to look up.
 pub(crate) fn oldest_writer(case: &Case, mut likely: Likely, actions: &[&str]) -> Likely {
     let writers = case.window.recent().iter().flat_map(|sample| {
         let written = sample.sessions.iter().filter(|s| s.xid.is_some());

@@ -180,7 +180,8 @@ fn half_of_what_a_role_may_have_is_free_again_while_the_server_has_room() {
     assert!(Session::connect(&printer, Purpose::Private).is_err());
     let pids: Vec<i32> = idle.iter().map(Session::pid).collect();
     let sampled = |pid: &i32| SessionSample { role: "printer".to_owned(), ..of(*pid, &stage) };
-    let case = with_sessions(pids.iter().map(sampled).collect());
+    let mut case = with_sessions(pids.iter().map(sampled).collect());
+    case.window.samples[0].database.as_mut().unwrap().n_backends = 9;
     let likely = Likely::new(0.9, "a leak", fact()).by(pids);
     let runbook = stage.plan("end_idle_sessions", &likely, &case).unwrap();
     stage.carry_out(&runbook).unwrap();

@@ -97,6 +97,7 @@ mod tests {
     fn likely_ruled_out_and_unknown() {
         let mut samples = healthy(40);
         for s in &mut samples {
+            s.pending = Some(Vec::new());
             s.sessions = vec![session(1, "active", &[])];
         }
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));

@@ -164,6 +164,9 @@ fn losses(taken: &[&ConfigChange]) -> Vec<String> {
 
 /// What one change took: what stands before the name of the object or role, and after it.
 fn lost(change: &ConfigChange) -> Vec<(String, String)> {
+    if change.after == "absent" {
+        return Vec::new(); // it is gone, and what was dropped is told elsewhere
+    }
     if change.kind == "role" {
         let groups = groups_left(change).join(", ");
         return vec![("role ".to_owned(), format!(" is no member of {groups} any more"))];

@@ -2,6 +2,7 @@
 
 use super::Cause;
 use crate::facts::{complete, cut, no_baseline, sampled};
+use crate::newcomers::{newcomers, overlap};
 use pgward_model::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,6 +78,9 @@ fn judge(case: &Case) -> Verdict {
             let score = if is_scheduled(case, application, role, query) { 0.7 } else { UNPLANNED };
             Verdict::Likely(Likely::new(score, says, evidence).by(runs.iter().map(|s| s.pid)))
         }
+        _ if overlap(&newcomers(case)) => Verdict::unknown(format!(
+            "whether runs of one statement that overlap are a job: none is {RUNS_S} s old"
+        )),
         _ => Verdict::ruled_out(evidence),
     }
 }

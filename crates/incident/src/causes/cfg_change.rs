@@ -54,10 +54,13 @@ fn judge(case: &Case) -> Verdict {
     if let Some(likely) = makes_fail(case, &changes, &evidence) {
         return Verdict::Likely(likely);
     }
-    match changes.iter().find(|c| !is_of_log(c)) {
+    let harms = |c: &&&ConfigChange| !is_of_log(c) && is_for_harmed(case, c);
+    match changes.iter().find(harms) {
         None if changes.is_empty() => not_read_yet(case).unwrap_or(Verdict::ruled_out(evidence)),
         None => Verdict::present_not_sufficient(Evidence {
-            claim: "settings that changed, yet only of what the log holds".to_owned(),
+            claim: "settings that changed, yet only of what the log holds, or of roles that are \
+                    not harmed"
+                .to_owned(),
             ..evidence
         }),
         Some(c) => Verdict::Likely(Likely::new(
@@ -68,10 +71,47 @@ fn judge(case: &Case) -> Verdict {
     }
 }
 
-/// Does it say only what is written to the log, and how?
+/// Does it say only what is written to the log, and how? Not what has each statement written there.
 fn is_of_log(change: &ConfigChange) -> bool {
-    change.name.rsplit(' ').next().is_some_and(|setting| setting.starts_with("log_"))
+    let setting = change.name.rsplit(' ').next().unwrap_or(&change.name);
+    let each = match setting {
+        "log_statement" | "log_duration" | "log_min_duration_sample" => true,
+        "log_min_duration_statement" => change.after.trim_start_matches('-') == "0",
+        _ => setting.ends_with("_stats"),
+    };
+    setting.starts_with("log_") && !each
 }
+
+/// Is it set for all roles, or for one whose statements fail, hang or take longer?
+fn is_for_harmed(case: &Case, change: &ConfigChange) -> bool {
+    let recent = case.window.recent();
+    let pairs = regressions(&case.window);
+    let slower = pairs.iter().filter(|(now, old)| now.ms_per_call >= SLOWER * old.ms_per_call);
+    let failed = recent.iter().flat_map(|s| &s.log).filter(|e| e.severity != "LOG");
+    let hangs = |sample: &&Sample, s: &&SessionSample| {
+        s.state == "active" && s.runs_s(sample.at) >= HANGS_S
+    };
+    let hung = recent.iter().flat_map(|x| x.sessions.iter().filter(move |s| hangs(&x, s)));
+    let mut harmed = slower
+        .map(|(now, _)| now.role.as_str())
+        .chain(failed.map(|e| e.role.as_str()))
+        .chain(hung.map(|s| s.role.as_str()));
+    is_for(change, "") || harmed.any(|role| is_for(change, role))
+}
+
+/// Is it set for that role, or for all? `role site database shop: work_mem` is for one.
+fn is_for(change: &ConfigChange, role: &str) -> bool {
+    let (whose, _) = change.name.rsplit_once(": ").unwrap_or(("", &change.name));
+    whose.strip_prefix("role ").is_none_or(|of| {
+        let rest = of.strip_prefix(role);
+        !role.is_empty() && rest.is_some_and(|r| r.is_empty() || r.starts_with(" database "))
+    })
+}
+
+/// Who is harmed by a setting takes so many times as long,
+const SLOWER: f64 = 2.0;
+/// or longer than users are patient.
+const HANGS_S: f64 = 2.0;
 
 /// What the planner goes by.
 ///
@@ -128,6 +168,8 @@ const FAILS: [(&str, &[&str]); 9] = [
     ("42501", &["row_security", "role"]),
 ];
 
+/// How late a change may be seen: settings are read every five seconds.
+const SEEN_LATE_S: f64 = 6.0;
 /// One stray line is no cause.
 const FAILS_MIN: usize = 3;
 
@@ -136,22 +178,20 @@ const FAILS_MIN: usize = 3;
 fn makes_fail(case: &Case, changes: &[&ConfigChange], evidence: &Evidence) -> Option<Likely> {
     let Fresh { lines, .. } = fresh(&case.window, is_statement_error, role_and_message);
     let fails = |change: &ConfigChange, e: &LogEntry| {
-        let (whose, setting) = change.name.rsplit_once(": ").unwrap_or(("", &change.name));
-        let of_role = whose.strip_prefix("role ").is_none_or(|role| {
-            let rest = role.strip_prefix(e.role.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" database "))
-        });
+        let setting = change.name.rsplit(' ').next().unwrap_or(&change.name);
         let brings = |(state, settings): &(&str, &[&str])| {
             e.sqlstate == *state && settings.contains(&setting)
         };
-        of_role && FAILS.iter().any(brings)
+        is_for(change, &e.role) && FAILS.iter().any(brings)
     };
-    let all = |change| lines.iter().filter(move |e| fails(change, e));
-    let change = changes.iter().max_by_key(|c| all(c).count())?;
-    let (n, first) = (all(change).count(), all(change).next()?);
-    if n < FAILS_MIN {
-        return None;
-    }
+    // Changes are seen some seconds late; what failed before one was not brought by it.
+    let brought = changes.iter().find_map(|change| {
+        let failed: Vec<&&LogEntry> = lines.iter().filter(|e| fails(change, e)).collect();
+        let since = failed.iter().all(|e| seconds_between(change.at, e.at) > -SEEN_LATE_S);
+        (since && failed.len() >= FAILS_MIN).then_some((change, failed))
+    });
+    let (change, failed) = brought?;
+    let (n, first) = (failed.len(), failed.first()?);
     let says = format!(
         "{} changed from {} to {}, seen at {}. Since then {n} statements of role {} failed: {} ({})",
         change.name,
@@ -214,7 +254,8 @@ mod tests {
     #[test]
     fn likely_ruled_out_and_unknown() {
         assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
-        let mut samples = healthy(40);
+        let mut samples = healthy(35);
+        samples.last_mut().unwrap().pending = Some(Vec::new());
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
         let logs = change("setting", "log_min_duration_statement", "-1", "5000");
         samples.last_mut().unwrap().changes = vec![logs];
@@ -242,6 +283,13 @@ mod tests {
             let name = format!("role {role} database shop: default_transaction_isolation");
             change("setting", &name, "absent", "repeatable read")
         };
+        last.changes = vec![isolation("bi")];
+        assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
+        let mut late = isolation("site");
+        late.at = at(60);
+        samples.last_mut().unwrap().changes = vec![late];
+        let verdict = judge(&case(samples.clone(), 30));
+        assert!(verdict.likely().is_none_or(|l| l.score < 0.5), "it came after the errors");
         for (role, told) in [("site", "role site database shop: "), ("bi", "work_mem changed")] {
             let last = samples.last_mut().unwrap();
             last.changes = vec![change("setting", "work_mem", "4MB", "6MB"), isolation(role)];

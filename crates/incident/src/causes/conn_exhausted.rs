@@ -42,26 +42,20 @@ fn judge(case: &Case) -> Verdict {
     .against(before)
     .at(worst.at);
     if share(worst).unwrap_or(0.0) < NEAR_LIMIT_PERCENT {
-        return own_limit(case).map_or(Verdict::ruled_out(evidence), Verdict::Likely);
+        if let Some(verdict) = own_limit(case) {
+            return verdict;
+        }
+        let words = "whether a role or database has as many connections as it may: the log";
+        return complete(case, "log", words).unwrap_or(Verdict::ruled_out(evidence));
     }
-    let waiting = worst.sessions.iter().filter(|s| !s.blocked_by.is_empty()).count();
-    if waiting * 2 > worst.sessions.len() {
-        return Verdict::present_not_sufficient(Evidence {
-            claim: format!(
-                "slots are taken, yet {waiting} of {} sessions wait for locks: a consequence",
-                worst.sessions.len()
-            ),
-            ..evidence
-        });
-    }
-    Verdict::Likely(owners("connection slots ran out", worst, |_| true, evidence))
+    owners("connection slots ran out", worst, |_| true, evidence)
 }
 
 /// One stray line is no cause.
 const REFUSED_MIN: usize = 3;
 
 /// The limit of one role or database, while the server has room for others.
-fn own_limit(case: &Case) -> Option<Likely> {
+fn own_limit(case: &Case) -> Option<Verdict> {
     let Fresh { lines, keys, .. } = fresh(&case.window, |e| full(e).is_some(), full);
     let (whose, (per_s, before)) = keys.into_iter().max_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
     let mut refused = lines.iter().filter(|e| full(e) == whose);
@@ -86,13 +80,24 @@ fn owners(
     worst: &Sample,
     counts: impl Fn(&SessionSample) -> bool,
     evidence: Evidence,
-) -> Likely {
+) -> Verdict {
+    let all: Vec<&SessionSample> = worst.sessions.iter().filter(|s| counts(s)).collect();
+    let waiting = all.iter().filter(|s| !s.blocked_by.is_empty()).count();
+    if waiting * 2 > all.len() {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!(
+                "slots are taken, yet {waiting} of {} sessions wait for locks: a consequence",
+                all.len()
+            ),
+            ..evidence
+        });
+    }
     let mut groups: BTreeMap<(String, &str), Vec<&SessionSample>> = BTreeMap::new();
-    for s in worst.sessions.iter().filter(|s| counts(s)) {
+    for s in all {
         groups.entry((s.called(), s.state.as_str())).or_default().push(s);
     }
     let Some(((owner, state), held)) = groups.into_iter().max_by_key(|(_, all)| all.len()) else {
-        return Likely::new(0.8, ran_out, evidence);
+        return Verdict::Likely(Likely::new(0.8, ran_out, evidence));
     };
     let idle_s = held.iter().filter_map(|s| Some(seconds_between(s.state_change?, worst.at)));
     let oldest = idle_s.fold(0.0, f64::max);
@@ -108,10 +113,10 @@ fn owners(
         sampled("sessions: pg_stat_activity"),
     );
     let likely = Likely::new(0.85, says, evidence).and(share.at(worst.at));
-    match state {
+    Verdict::Likely(match state {
         "idle" => likely.by(held.iter().map(|s| s.pid)).act(CAUSE.actions),
         _ => likely,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -151,6 +156,26 @@ mod tests {
         let told = "role site has as many connections as it may, 7 were seen: role site (shop) has";
         assert!(likely.says.starts_with(told), "{}", likely.says);
         assert_eq!(likely.pids.len(), 7);
+    }
+
+    #[test]
+    fn whose_limit_it_is_stands_in_quotes_and_without_the_log_nobody_knows() {
+        let refused = |message: &str| {
+            let mut samples = healthy(35);
+            let last = samples.last_mut().unwrap();
+            last.log = vec![log(34, "FATAL", "53300", message); 3];
+            last.log.iter_mut().for_each(|e| e.role = "shop".to_owned());
+            last.sessions = vec![session(1, "idle", &[])];
+            judge(&case(samples, 30))
+        };
+        let of_database = refused("too many connections for database \"shop\"");
+        let says = &of_database.likely().unwrap().says;
+        assert!(says.starts_with("database shop has as many connections as it may"), "{says}");
+        let of_server = refused("sorry, too many shop already");
+        assert!(matches!(of_server, Verdict::RuledOut { .. }), "{of_server:?}");
+        let mut blind = healthy(35);
+        blind.last_mut().unwrap().gaps.push(Gap { sampler: "log".into(), why: "x".into() });
+        assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 
 use super::{Cause, plan_generic::function_made};
 use crate::facts::{
-    MORE_CLIENTS, complete, cut, is_same_work, regressions, sampled, sessions_of, who,
+    MORE_CLIENTS, complete, computing, cut, is_same_work, regressions, sampled, sessions_of, who,
 };
-use crate::newcomers::newcomers;
+use crate::newcomers::{newcomers, overlap, spills_not};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -85,8 +85,6 @@ fn judge(case: &Case) -> Verdict {
 
 /// % of the statements: the others wait for something else.
 const ALL: f64 = 80.0;
-/// Times that it was seen at work, of which a share can be told.
-const SEEN_MIN: usize = 5;
 /// So many times the blocks per call are another plan, or other data.
 const MANY: f64 = 3.0;
 /// Who shares a processor with one more takes twice as long.
@@ -97,9 +95,6 @@ const TIMES: f64 = 5.0;
 const CALLS_MIN: i64 = 10;
 /// Of the time of all statements: the one that fills the processors.
 const SHARE: f64 = 0.5;
-/// Of the sessions at work: a statement that computes waits for nothing.
-const COMPUTES: f64 = 0.6;
-
 /// One statement that takes many times as long for the same blocks and rows, asked no more often,
 /// waiting for nothing: what it computes has become dearer.
 fn one_statement(case: &Case, pairs: &[Pair]) -> Option<Verdict> {
@@ -134,26 +129,6 @@ fn one_statement(case: &Case, pairs: &[Pair]) -> Option<Verdict> {
     }))
 }
 
-/// That the sessions which run a statement wait for nothing while they do; `None` where they wait,
-/// or were not seen.
-fn computing(case: &Case, statement: &StatementDelta) -> Option<Evidence> {
-    let at_work = || {
-        let all = case.window.recent().iter().flat_map(|s| &s.sessions);
-        all.filter(|s| s.state == "active" && s.query_id == statement.query_id)
-    };
-    let (n, n_computing) =
-        (at_work().count(), at_work().filter(|s| s.wait_type.is_empty()).count());
-    let computing = 100.0 * n_computing as f64 / n.max(1) as f64;
-    let evidence = Evidence::measured(
-        format!("of {n} times that it was seen at work, it waited for nothing"),
-        computing,
-        "% of times",
-        sampled("sessions: pg_stat_activity"),
-    )
-    .at(case.window.now());
-    (n >= SEEN_MIN && computing >= 100.0 * COMPUTES).then_some(evidence)
-}
-
 /// A statement that nobody asked before computes, and what others ask takes many times as long for
 /// the same blocks and rows, waiting for nothing: it has the processors. Not where most of the time
 /// goes to statements that read many times as much.
@@ -166,24 +141,31 @@ fn newcomer(case: &Case, pairs: &[Pair]) -> Option<Verdict> {
         return None;
     }
     let all = newcomers(case);
-    let first = all.first()?;
+    let first = all.first().filter(|first| spills_not(case, first) && !overlap(&all))?;
     let slower = |(now, old): &&Pair| {
         now.calls >= CALLS_MIN
             && now.ms_per_call >= SLOWER * old.ms_per_call.max(0.02)
+            && now.calls_per_s < 2.0 * old.calls_per_s
             && is_same_work(now, old)
     };
     let of_time = |a: &&Pair, b: &&Pair| a.0.total_ms.total_cmp(&b.0.total_ms);
     let (now, old) = pairs.iter().filter(slower).max_by(of_time)?;
     let victim = computing(case, now)?;
+    let more =
+        sessions_of(case, &now.role).is_some_and(|(now, before)| now >= MORE_CLIENTS * before);
+    if more || function_made(case, &now.text).is_some() {
+        return None; // they share what there is, or what they ask has become dearer
+    }
     let others = match all.len() {
         1 => String::new(),
         n => format!(" and {} more sessions", n - 1),
     };
     let says = format!(
-        "{}{others}: one statement computes for {} s, asked by nobody before: {}; what others ask \
-         takes {} ms per call, {} before, at the same work each: {}",
+        "{}{others}: one statement computes for {} s, asked by nobody in the {} s before: {}; what \
+         others ask takes {} ms per call, {} before, at the same work each: {}",
         who(first.session),
         human(first.session.runs_s(first.at)),
+        human(case.window.baseline_s()),
         cut(&first.session.query, 160),
         human(now.ms_per_call),
         human(old.ms_per_call),
@@ -250,7 +232,7 @@ mod tests {
 
     /// From second 30 on pid 9 computes for good, and each call of the site takes 30 ms instead of
     /// 0.1; `before`: the same application did so earlier.
-    fn report(before: bool, wait_type: &str) -> Verdict {
+    fn report(before: bool, wait_type: &str, temp_files: Option<Vec<TempFiles>>) -> Verdict {
         let mut samples = healthy(40);
         for (i, s) in (0..).zip(&mut samples) {
             s.statements = Some(vec![StatementCounters {
@@ -269,8 +251,10 @@ mod tests {
             let mut reports = session(9, "active", &[]);
             (reports.role, reports.application) = ("bi".into(), "rstudio".into());
             (reports.query_id, reports.wait_type) = (2, wait_type.to_owned());
+            reports.wait_event = "ExecuteGather".to_owned();
             reports.query_start = Some(crate::testing::at(if i < 30 { -60 } else { 30 }));
             s.sessions = vec![asks];
+            s.temp_files.clone_from(&temp_files);
             if before || i >= 30 {
                 s.sessions.push(reports);
             }
@@ -280,13 +264,20 @@ mod tests {
 
     #[test]
     fn a_statement_that_nobody_asked_before_and_that_computes_is_told_and_cancelled() {
-        let verdict = report(false, "IPC");
+        let none = || Some(Vec::new());
+        let verdict = report(false, "IPC", none());
         let likely = verdict.likely().unwrap();
         let says = &likely.says;
         assert!(says.contains("role bi (rstudio): one statement computes"), "{says}");
         assert_eq!(likely.pids, [9]);
         assert_eq!(likely.actions, CAUSE.actions);
-        for other in [report(true, ""), report(false, "IO")] {
+        let spilt = Some(vec![TempFiles { pid: 9, bytes: 1 << 20 }]);
+        for other in [
+            report(true, "", none()),
+            report(false, "IO", none()),
+            report(false, "", None),
+            report(false, "", spilt),
+        ] {
             assert!(other.likely().is_none_or(|l| l.pids.is_empty()), "{other:?}");
         }
     }

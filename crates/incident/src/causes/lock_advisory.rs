@@ -44,8 +44,9 @@ fn judge(case: &Case) -> Verdict {
         Some(root) => format!(", itself behind {}", root.session.map_or_else(String::new, who)),
         None => String::new(),
     };
+    let n_kept = kept_by(sample, session.pid);
     let says = format!(
-        "{waiting} that {} holds, {} for {}{behind}; its last statement: {}",
+        "{waiting}, {n_kept} of them for one that {} holds, {} for {}{behind}; its last statement: {}",
         who(session),
         session.state,
         human_duration(idle_s),
@@ -70,11 +71,12 @@ fn holder(case: &Case) -> Option<(&Sample, &SessionSample)> {
         .recent()
         .iter()
         .max_by_key(|s| s.sessions.iter().filter(|x| wants(x)).count())?;
-    let n_kept = |pid: Pid| {
-        sample.sessions.iter().filter(|x| wants(x) && x.blocked_by.contains(&pid)).count()
-    };
-    let holders = sample.sessions.iter().filter(|s| !wants(s) && n_kept(s.pid) > 0);
-    Some((sample, holders.max_by_key(|s| n_kept(s.pid))?))
+    let holders = sample.sessions.iter().filter(|s| !wants(s) && kept_by(sample, s.pid) > 0);
+    Some((sample, holders.max_by_key(|s| kept_by(sample, s.pid))?))
+}
+
+fn kept_by(sample: &Sample, pid: Pid) -> usize {
+    sample.sessions.iter().filter(|x| wants(x) && x.blocked_by.contains(&pid)).count()
 }
 
 fn stands_behind(session: &SessionSample, root: &forest::Root<'_>) -> bool {

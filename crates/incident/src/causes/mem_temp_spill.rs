@@ -2,6 +2,7 @@
 
 use super::Cause;
 use crate::facts::{complete, cut, no_baseline, sampled, who};
+use crate::newcomers::{newcomers, spills_not};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -50,7 +51,17 @@ fn judge(case: &Case) -> Verdict {
     .at(case.window.now());
     if now < BYTES_MIN || now < 3.0 * usual {
         let words = "files that are still open were not seen";
-        return complete(case, "temp_files", words).unwrap_or(Verdict::ruled_out(evidence));
+        if let Some(unknown) = complete(case, "temp_files", words) {
+            return unknown;
+        }
+        let undecided = newcomers(case).into_iter().find(|n| !spills_not(case, n));
+        return undecided.map_or(Verdict::ruled_out(evidence), |n| {
+            let runs_s = human(n.session.runs_s(n.at));
+            Verdict::unknown(format!(
+                "whether {} will spill, which has run one statement for {runs_s} s",
+                who(n.session)
+            ))
+        });
     }
     let Some((sample, session, bytes)) = spiller(case) else {
         let says =

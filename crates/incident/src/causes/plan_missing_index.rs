@@ -1,7 +1,9 @@
 //! An index that a statement needs is missing or was dropped.
 
 use super::{Cause, vac_xmin_held};
-use crate::facts::{complete, cut, ddl_source, is_recovery, regressions, sampled};
+use crate::facts::{
+    complete, computing, cut, ddl_source, is_recovery, is_same_work, regressions, sampled,
+};
 use crate::reach::Reach;
 use crate::reference;
 use pgward_model::prelude::*;
@@ -139,6 +141,11 @@ pub(super) fn spoiled(
         .max_by(|a, b| added(a).total_cmp(&added(b)))
 }
 
+/// So many times as long, computing, with more blocks or rows, though not many times as many: a loop
+/// over rows that are in memory reads no more.
+const DEARER: f64 = 5.0;
+
+/// No statement reads many times the blocks: its plan is as it was.
 pub(super) fn unspoiled(case: &Case, pairs: &[(StatementDelta, StatementDelta)]) -> Verdict {
     let most = pairs
         .iter()
@@ -156,6 +163,14 @@ pub(super) fn unspoiled(case: &Case, pairs: &[(StatementDelta, StatementDelta)])
             cut(&now.text, 80),
             now.calls
         ));
+    }
+    let dearer = |(now, old): &&(StatementDelta, StatementDelta)| {
+        !is_same_work(now, old)
+            && now.ms_per_call >= DEARER * old.ms_per_call.max(0.02)
+            && computing(case, now).is_some()
+    };
+    if let Some((now, old)) = pairs.iter().find(dearer) {
+        return Verdict::unknown(format!("whether its plan changed: {}", costs(now, old)));
     }
     Verdict::ruled_out(
         Evidence::measured(
@@ -220,7 +235,7 @@ pub(super) fn describe(event: &DdlEvent) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, ddl, healthy, table};
+    use crate::testing::{case, ddl, healthy, session, table};
 
     fn samples(blks_after: i64) -> Vec<Sample> {
         let mut samples = healthy(40);
@@ -250,6 +265,22 @@ mod tests {
         assert!(verdict.likely().unwrap().score > 0.9);
         assert!(matches!(judge(&case(samples(0), 31)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(healthy(40), 31)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_statement_that_computes_many_times_as_long_for_some_more_blocks_rules_no_plan_out() {
+        for (blks_after, is_unknown) in [(6, true), (0, false)] {
+            let mut samples = samples(blks_after);
+            for (i, s) in (0..).zip(&mut samples) {
+                let statement = &mut s.statements.as_mut().unwrap()[0];
+                statement.total_ms += 300.0 * f64::from((i - 30).max(0));
+                let mut asks = session(7, "active", &[]);
+                asks.query_id = 1;
+                s.sessions = vec![asks];
+            }
+            let verdict = judge(&case(samples, 31));
+            assert_eq!(matches!(verdict, Verdict::Unknown { .. }), is_unknown, "{verdict:?}");
+        }
     }
 
     #[test]

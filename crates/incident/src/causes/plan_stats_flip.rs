@@ -1,7 +1,7 @@
 //! The planner takes another plan, since its statistics are old or gone.
 
 use super::{Cause, plan_missing_index, vac_xmin_held};
-use crate::facts::{complete, cut, ddl_source, regressions, sampled};
+use crate::facts::{complete, computing, cut, ddl_source, regressions, sampled};
 use crate::reach::Reach;
 use pgward_model::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ pub(super) static CAUSE: Cause = Cause {
     id: "plan_stats_flip",
     name: "Plan flip from stale or missing statistics",
     necessary: "a statement reads many times the blocks per call, and the statistics of a table it \
-                reads are gone, old or newly made",
+                reads are gone, old or newly made, or those of several columns were dropped",
     explains: &["statement_slow", "throughput_drop", "sessions_hang"],
     actions: &["analyze_table", "restore_statistics"],
     prevention: &[
@@ -77,8 +77,9 @@ fn judge(case: &Case) -> Verdict {
         });
     }
     let all = flaws.iter().map(|f| f.says.clone()).collect::<Vec<_>>().join("; ");
+    let how = if worst.dropped.is_some() { "without them" } else { "with such statistics" };
     let says = format!(
-        "{all}. No index of it was dropped. Planned with such statistics: {}",
+        "{all}. No index of it was dropped. Planned {how}: {}",
         plan_missing_index::costs(now, old)
     );
     let blocks = Evidence::measured(
@@ -94,9 +95,11 @@ fn judge(case: &Case) -> Verdict {
         likely = likely.and(flaw.evidence.clone());
     }
     let likely = likely.on(flaws.iter().map(|f| f.relation.clone()));
-    Verdict::Likely(match &worst.dropped {
-        Some(event) => likely.blaming([event.clone()]).act(&["restore_statistics"]),
-        None => likely.act(&["analyze_table"]),
+    let events: Vec<DdlEvent> = flaws.iter().filter_map(|f| f.dropped.clone()).collect();
+    Verdict::Likely(match events.iter().any(|d| d.old_definition.is_some()) {
+        true => likely.blaming(events).act(&["restore_statistics"]),
+        false if events.is_empty() => likely.act(&["analyze_table"]),
+        false => likely.blaming(events),
     })
 }
 
@@ -112,7 +115,8 @@ fn bare<'a>(
     };
     pairs.iter().filter(slower).find(|(now, _)| {
         let reach = Reach::of(case, &now.text);
-        !gone(case, &reach).is_empty() || dropped(case, &reach).is_some()
+        !gone(case, &reach).is_empty()
+            || (!dropped(case, &reach).is_empty() && computing(case, now).is_some())
     })
 }
 
@@ -157,16 +161,20 @@ fn gone(case: &Case, reach: &Reach) -> Vec<Flaw> {
         .collect()
 }
 
-/// The last object of extended statistics, which tell how the values of several columns go together,
-/// that was dropped just before the onset, of a table that the statement reads; or, where nobody has
-/// noted of which table it was, in the schema of one.
-fn dropped(case: &Case, reach: &Reach) -> Option<Flaw> {
+/// Objects of extended statistics, which tell how the values of several columns go together, that
+/// were dropped just before the onset, of a table that the statement reads, the last first; or, where
+/// nobody has noted of which table one was, in the schema of such a table.
+fn dropped(case: &Case, reach: &Reach) -> Vec<Flaw> {
     let near = |d: &&DdlEvent| {
         d.dropped
             && d.object_kind == "statistics object"
             && (-5.0..JUST_BEFORE_S).contains(&seconds_between(d.at, case.onset))
     };
-    let event = case.ddl.iter().rfind(near)?;
+    let events = case.ddl.iter().rev().filter(near);
+    events.filter_map(|event| dropped_one(case, reach, event)).collect()
+}
+
+fn dropped_one(case: &Case, reach: &Reach, event: &DdlEvent) -> Option<Flaw> {
     let relation = match &event.relation {
         Some(relation) => reach.touches(relation).then_some(relation)?,
         None => {
@@ -185,7 +193,7 @@ fn dropped(case: &Case, reach: &Reach) -> Option<Flaw> {
             event.at.strftime("%H:%M:%S UTC")
         ),
         evidence: Evidence::stated(cut(&event.statement, 160), ddl_source(event)).at(event.at),
-        score: 0.8,
+        score: if event.relation.is_some() { 0.8 } else { 0.5 },
         dropped: Some(event.clone()),
     })
 }
@@ -377,11 +385,14 @@ mod tests {
             let mut case = case(samples(20), 30);
             let mut event = ddl(28, "DROP STATISTICS", "statistics object", "jobs_go_together");
             (event.relation, event.identity) = (relation, format!("{schema}.jobs_go_together"));
-            case.ddl = vec![event];
+            let knows = event.relation.is_some();
+            event.old_definition = knows.then(|| "CREATE STATISTICS …".to_owned());
+            let later = ddl(29, "DROP STATISTICS", "statistics object", "of_another_table");
+            case.ddl = vec![event, later];
             let verdict = judge(&case);
             let likely = verdict.likely();
             assert_eq!(likely.is_some(), is_told, "{verdict:?}");
-            assert!(likely.is_none_or(|l| l.actions == ["restore_statistics"]), "{verdict:?}");
+            assert!(likely.is_none_or(|l| l.actions.is_empty() != knows), "{verdict:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Input;
 use super::sentences::{quoted, zone_of};
-use crate::facts::verb;
+use crate::facts::{is_ddl, is_dml};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use pgward_model::prelude::*;
@@ -78,9 +78,12 @@ fn corrective(input: &Input) -> Vec<Draft> {
         );
         drafts.push(draft(&format!("owner of role {role}"), title));
     }
-    let of_data = |s: &Symptom| OF_DATA.contains(&s.detector.as_str());
+    let asks = |s: &Symptom| OF_DATA.contains(&s.detector.as_str());
+    let breaks = |(id, _): (&str, &Likely)| BREAKS_DATA.contains(&id);
+    let of_data =
+        input.incident.symptoms.iter().any(asks) || input.incident.first().is_some_and(breaks);
     let is_proven = input.events.iter().any(|e| e.kind == EventKind::Verified);
-    if !is_proven && input.incident.symptoms.iter().any(of_data) {
+    if !is_proven && of_data {
         let title = "Prove that the data is whole with `pgward doctor --checks`".to_owned();
         drafts.push(draft(RESPONDER, title));
     }
@@ -95,6 +98,10 @@ fn corrective(input: &Input) -> Vec<Draft> {
 const OF_DATA: [&str; 5] =
     ["damaged_block", "mass_write", "relation_vanished", "rows_missing", "server_unreachable"];
 
+/// Causes after which somebody does, whatever the symptom.
+const BREAKS_DATA: [&str; 4] =
+    ["int_corruption", "int_index_corruption", "int_collation", "crash_bug"];
+
 /// The change that is blamed: its role and its statement. What a session only read last is none.
 fn change(input: &Input) -> Option<(String, String)> {
     let (_, likely) = input.incident.first()?;
@@ -105,7 +112,7 @@ fn change(input: &Input) -> Option<(String, String)> {
     }
     let samples = &input.case?.window.samples;
     let seen = samples.iter().rev().flat_map(|s| s.sessions.iter());
-    let wrote = |s: &&SessionSample| s.xid.is_some() && verb(&s.query) != "SELECT";
+    let wrote = |s: &&SessionSample| s.xid.is_some() && (is_dml(&s.query) || is_ddl(&s.query));
     let session = seen.filter(wrote).find(|s| likely.pids.contains(&s.pid))?;
     Some((session.role.clone(), quoted(&session.query)))
 }

@@ -17,7 +17,7 @@ pub(super) static ACTION: Action = Action {
 const USED_MAX: f64 = 0.8;
 /// A role or database has few: half of them free, or those who wait outside fill them at once.
 const OWN_USED_MAX: f64 = 0.5;
-/// That is full.
+/// That is full, as the detector has it.
 const FULL: f64 = 0.95;
 /// Sessions in one statement.
 const SESSIONS_MAX: usize = 500;
@@ -27,7 +27,8 @@ const OWN_LIMITS: &str = "\
 SELECT l.used, l.most, l.name, l.counts
 FROM (
     SELECT
-        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid),
+        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a
+         WHERE a.usesysid = r.oid AND a.backend_type = 'client backend'),
         r.rolconnlimit::int8,
         'of role ' || r.rolname,
         'a.usesysid = ' || r.oid
@@ -35,7 +36,8 @@ FROM (
     WHERE r.rolname = $1 AND r.rolconnlimit > 0
     UNION ALL
     SELECT
-        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid),
+        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a
+         WHERE a.datid = d.oid AND a.backend_type = 'client backend'),
         d.datconnlimit::int8,
         'of database ' || d.datname,
         'a.datid = ' || d.oid
@@ -63,9 +65,11 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let Some(first) = idle.first().copied() else {
         return Err(refuse(&ACTION, "none of the sessions is idle any more"));
     };
+    let of_server = server_limit(case)?;
     let limit = match own_limit(cx, first)? {
-        Some(limit) => limit,
-        None => server_limit(case)?,
+        // Short sessions come and go: what is full at one moment has room at the next.
+        Some(own) if of_server.used < FULL * of_server.most => own,
+        _ => of_server,
     };
     let surplus = limit.used - limit.used_max * limit.most;
     idle.truncate((surplus.ceil().max(1.0) as usize).min(SESSIONS_MAX));
@@ -107,23 +111,23 @@ fn server_limit(case: &Case) -> Result<Limit, Error> {
     })
 }
 
-/// The limit of the role or the database of these sessions, where that is full.
+/// The limit of the role or the database of these sessions, whichever is fuller.
 fn own_limit(cx: &Cx<'_>, of: &SessionSample) -> Result<Option<Limit>, Error> {
     let rows = cx.session.query(OWN_LIMITS, &[&of.role, &of.database])?;
     let Some(row) = rows.first() else { return Ok(None) };
     let (used, most): (i64, i64) = (get(row, 0)?, get(row, 1)?);
     let counts: String = get(row, 3)?;
-    let limit = Limit {
+    Ok(Some(Limit {
         used: used as f64,
         most: most as f64,
         used_max: OWN_USED_MAX,
         name: get(row, 2)?,
         below: format!(
             "SELECT pg_catalog.count(*) < {FULL} * {most} \
-             FROM pg_catalog.pg_stat_activity a WHERE {counts}"
+             FROM pg_catalog.pg_stat_activity a \
+             WHERE a.backend_type = 'client backend' AND {counts}"
         ),
-    };
-    Ok((limit.used >= FULL * limit.most).then_some(limit))
+    }))
 }
 
 /// Each session by pid and start, and only while it is idle.
