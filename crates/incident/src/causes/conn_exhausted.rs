@@ -60,8 +60,11 @@ fn own_limit(case: &Case) -> Option<Verdict> {
     let (whose, (per_s, before)) = keys.into_iter().max_by(|a, b| a.1.0.total_cmp(&b.1.0))?;
     let mut refused = lines.iter().filter(|e| full(e) == whose);
     let (whose, first) = (whose?, *refused.next()?);
-    if refused.count() + 1 < REFUSED_MIN {
-        return None;
+    let n = refused.count() + 1;
+    if n < REFUSED_MIN {
+        return Some(Verdict::unknown(format!(
+            "whether {whose} has as many connections as it may: refused {n} times only"
+        )));
     }
     let n_held = |s: &&Sample| s.sessions.iter().filter(|s| whose.holds(s)).count();
     let worst = case.window.recent().iter().max_by_key(n_held)?;

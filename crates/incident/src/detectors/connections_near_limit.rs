@@ -1,8 +1,9 @@
 //! Connection slots run out.
 
 use super::Detector;
-use crate::facts::{full, logged, risen, sampled};
+use crate::facts::{Full, full, logged, risen, sampled};
 use pgward_model::prelude::*;
+use std::collections::BTreeSet;
 
 pub(super) static DETECTOR: Detector = Detector {
     id: "connections_near_limit",
@@ -51,7 +52,13 @@ fn detect(window: &Window) -> Vec<Symptom> {
 
 /// A role or database that has as many connections as it may.
 fn own_limit(window: &Window) -> Option<Symptom> {
-    let (first, per_s, before) = risen(window, LAST_S, REFUSED_MIN, |e| full(e).is_some())?;
+    let last = window.last_seconds(LAST_S).iter().flat_map(|s| &s.log);
+    // Each for itself: a job that is always refused at night says nothing of the others.
+    let all: BTreeSet<Full<'_>> = last.filter_map(full).collect();
+    let each = all
+        .into_iter()
+        .filter_map(|whose| risen(window, LAST_S, REFUSED_MIN, |e| full(e) == Some(whose)));
+    let (first, per_s, before) = each.max_by(|a, b| a.1.total_cmp(&b.1))?;
     let refused = Evidence::measured("connections refused", per_s, "refusals/s", logged(first));
     let title = format!("connections are refused: {}", first.message);
     let refused = refused.against(before).at(window.now());
@@ -62,6 +69,23 @@ fn own_limit(window: &Window) -> Option<Symptom> {
 mod tests {
     use super::*;
     use crate::testing::{at, healthy, log};
+
+    #[test]
+    fn who_is_always_refused_is_not_told_for_who_is_refused_now() {
+        let of = |role: &str, second: i64| LogEntry {
+            role: role.to_owned(),
+            ..log(second, "FATAL", "53300", &format!("too many connections for role \"{role}\""))
+        };
+        let mut samples = healthy(30);
+        for (second, sample) in (0..).zip(&mut samples) {
+            sample.log = vec![of("nightjob", second)];
+        }
+        let window = |samples| Window { samples, baseline_until: at(20), catalog: None };
+        assert_eq!(detect(&window(samples.clone())), []);
+        samples.last_mut().unwrap().log.extend(vec![of("bookings", 29); 3]);
+        let found = detect(&window(samples));
+        assert!(found.len() == 1 && found[0].title.contains("bookings"), "{found:?}");
+    }
 
     #[test]
     fn a_role_that_may_have_no_more_is_seen_while_the_server_has_room() {
