@@ -1,7 +1,7 @@
 //! A key, or a column that refers to it, has come to the end of its type.
 
 use super::Cause;
-use crate::facts::{complete, count_log, cut, logged, mentions, sampled};
+use crate::facts::{complete, count_log, cut, logged, mentions, risen, sampled};
 use crate::forecast::newest;
 use pgward_model::prelude::*;
 
@@ -48,6 +48,14 @@ fn judge(case: &Case) -> Verdict {
         return Verdict::unknown(format!("how far sequences have come: {}", gap.why));
     }
     let keys = look.keys.as_deref().unwrap_or_default();
+    let of_keys = |e: &LogEntry| keys.iter().any(|k| mentions(&e.statement, &k.relation.name));
+    let is_refused = |e: &LogEntry| e.sqlstate == "23505" && !of_keys(e);
+    if let Some((line, ..)) = risen(&case.window, REFUSED_S, REFUSED_MIN, is_refused) {
+        return Verdict::unknown(format!(
+            "whether a sequence that cycles has begun anew, which is not looked at: {}",
+            cut(&line.message, 100)
+        ));
+    }
     let Some(worst) = keys.iter().max_by(|a, b| a.used().total_cmp(&b.used())) else {
         return Verdict::ruled_out(used(case, 0.0, "no key takes its values from a sequence"));
     };
@@ -58,6 +66,10 @@ fn judge(case: &Case) -> Verdict {
     let claim = format!("{claim}, yet no statement fails for it");
     Verdict::present_not_sufficient(used(case, 100.0 * worst.used(), &claim))
 }
+
+/// A sequence that begins anew gives numbers that are taken: each insert fails.
+const REFUSED_S: f64 = 10.0;
+const REFUSED_MIN: usize = 3;
 
 fn used(case: &Case, percent: f64, claim: &str) -> Evidence {
     let before = newest(case.window.baseline(), |s| {
@@ -167,6 +179,16 @@ mod tests {
     fn arithmetic_that_overflows_is_no_key() {
         let case = failing("22003", "integer out of range", "SELECT 1", Some(vec![key("a", 5)]));
         assert!(judge(&case).likely().unwrap().score < 0.5);
+    }
+
+    #[test]
+    fn rows_refused_for_a_key_that_is_not_looked_at_leave_it_undecided() {
+        for (table, is_unknown) in [("orders", false), ("items", true)] {
+            let insert = format!("INSERT INTO {table} (note) VALUES ($1)");
+            let message = "duplicate key value violates unique constraint \"pkey\"";
+            let case = failing("23505", message, &insert, Some(vec![key("orders", 5)]));
+            assert_eq!(matches!(judge(&case), Verdict::Unknown { .. }), is_unknown, "{table}");
+        }
     }
 
     #[test]
