@@ -76,7 +76,7 @@ fn is_of_log(change: &ConfigChange) -> bool {
     let setting = change.name.rsplit(' ').next().unwrap_or(&change.name);
     let each = match setting {
         "log_statement" | "log_duration" | "log_min_duration_sample" => true,
-        "log_min_duration_statement" => change.after.trim_start_matches('-') == "0",
+        "log_min_duration_statement" => change.after == "0",
         _ => setting.ends_with("_stats"),
     };
     setting.starts_with("log_") && !each
@@ -138,9 +138,9 @@ fn spoils_plans(case: &Case, changes: &[&ConfigChange], evidence: &Evidence) -> 
         let name = c.name.rsplit(' ').next().unwrap_or(&c.name);
         PLANNER.iter().any(|setting| name.starts_with(setting))
     };
-    let change = changes.iter().find(of_planner)?;
     let pairs = regressions(&case.window);
     let (now, old) = plan_missing_index::spoiled(&pairs)?;
+    let change = changes.iter().filter(of_planner).find(|c| is_for(c, &now.role))?;
     let says = format!(
         "{} changed from {} to {} at {}. Since then the plan is another one of: {}",
         change.name,
