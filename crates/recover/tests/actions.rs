@@ -320,6 +320,25 @@ fn a_key_at_its_end_is_widened_with_its_references() {
 }
 
 #[test]
+fn a_sequence_that_is_narrower_than_its_columns_is_raised_and_no_row_is_written() {
+    for (column, last, next) in [("bigint", 5_000, i64::MAX), ("int", 4_999, i64::from(i32::MAX))] {
+        let stage = stage(&format!(
+            "CREATE SEQUENCE numbers MAXVALUE {last}; \
+             CREATE TABLE pass (no {column} PRIMARY KEY DEFAULT nextval('numbers')); \
+             SELECT setval('numbers', {last}); CREATE TABLE file AS SELECT pg_relation_filenode('pass') AS n"
+        ));
+        let keys = pgward_pg::conditions::keys(&stage.session, 50).unwrap();
+        let case = case(vec![Sample { keys: Some(keys), ..Sample::default() }]);
+        let likely = Likely::new(0.9, "a key", fact()).on([Relation::new("public", "pass")]);
+        assert!(stage.user().simple("INSERT INTO pass DEFAULT VALUES").is_err());
+        stage.carry_out(&stage.plan("widen_key", &likely, &case).unwrap()).unwrap();
+        stage.user().simple("INSERT INTO pass DEFAULT VALUES").unwrap();
+        assert!(stage.is(&format!("max_value = {next} FROM pg_sequences")));
+        assert!(stage.is("n = pg_relation_filenode('pass') FROM file"));
+    }
+}
+
+#[test]
 fn a_reference_in_a_partitioned_table_is_widened_as_a_whole() {
     let stage = stage(
         "CREATE SEQUENCE trips; \

@@ -1,6 +1,6 @@
 //! Widens a key that is at its end, and the columns that refer to it, to bigint.
 
-use super::{Action, Cx, bounded_count, plan as refuse, runbook, step};
+use super::{Action, Cx, bounded_count, lossless, plan as refuse, runbook, step};
 use crate::error::Error;
 use pgward_model::prelude::*;
 use pgward_pg::session::{Row, get};
@@ -47,15 +47,19 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let narrow = |k: &&KeyLimit| k.key().same_as(root) && k.type_limit < i64::MAX;
     let mut columns: Vec<&KeyLimit> = keys.iter().filter(narrow).collect();
     columns.sort_by_key(|k| (k.refers_to.is_some(), k.relation.clone())); // the key comes first
+    let own = keys.iter().find(|k| k.refers_to.is_none() && k.relation.same_as(root));
+    let room = columns.iter().map(|k| k.type_limit).min().unwrap_or(i64::MAX);
+    if let Some(own) = own.filter(|k| k.limit < room) {
+        return Ok(raise(own, room));
+    }
     let views = views(cx, &columns)?;
     let to = |k: &KeyLimit, data_type: &str| {
         let (table, column) = (k.relation.quoted(), quote_ident(&k.column));
         format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {data_type}")
     };
     let mut statements: Vec<String> = columns.iter().map(|k| to(k, "bigint")).collect();
-    let own = keys.iter().find(|k| k.refers_to.is_none() && k.relation.same_as(root));
     if let Some(own) = own.filter(|k| k.limit < i64::MAX) {
-        statements.push(format!("ALTER SEQUENCE {} AS bigint", own.sequence.quoted()));
+        statements.push(format!("ALTER SEQUENCE {} AS bigint NO MAXVALUE", own.sequence.quoted()));
     }
     if statements.is_empty() {
         return Err(refuse(&ACTION, format!("{} and its references are bigint", at_end.column)));
@@ -82,6 +86,35 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         loss(rows),
         vec![widen],
     ))
+}
+
+/// The columns have room, the sequence's own MAXVALUE has not: no row is written.
+fn raise(own: &KeyLimit, room: i64) -> Runbook {
+    let sequence = own.sequence.quoted();
+    let to = |most: i64| format!("ALTER SEQUENCE {sequence} AS bigint MAXVALUE {most}");
+    let title = format!("let sequence {} give numbers up to {room}", own.sequence);
+    let act = Act::Sql { statements: vec![to(room)], transaction: true };
+    let mut raise = step(title.clone(), act, LIMITS);
+    raise.expectations = vec![Expectation {
+        claim: format!("sequence {} has numbers left", own.sequence),
+        sql: format!(
+            "SELECT s.seqmax = {room} FROM pg_catalog.pg_sequence s \
+             WHERE s.seqrelid = {}::pg_catalog.regclass",
+            quote_literal(&sequence)
+        ),
+        within_ms: 5_000,
+    }];
+    raise.undo = Undo::Lossy {
+        statements: vec![to(own.limit)],
+        loses: "numbers above the old limit: once one was given the statement refuses".to_owned(),
+    };
+    runbook(
+        &ACTION,
+        title,
+        "the sequence is narrower than every column that holds its numbers",
+        lossless("no row is written"),
+        vec![raise],
+    )
 }
 
 fn loss(rows: Option<f64>) -> Loss {
