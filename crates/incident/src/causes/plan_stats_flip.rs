@@ -187,8 +187,8 @@ fn dropped_one(case: &Case, reach: &Reach, event: &DdlEvent) -> Option<Flaw> {
     Some(Flaw {
         relation: relation.clone(),
         says: format!(
-            "{} told the planner which values of several columns go together, and was dropped at \
-             {}",
+            "statistics {} told the planner which values of several columns go together, and were \
+             dropped at {}",
             event.identity,
             event.at.strftime("%H:%M:%S UTC")
         ),
