@@ -179,8 +179,9 @@ fn bystanders_are_not_harmed() {
             let felt = client.join().unwrap();
             assert!(felt.n > 0);
             assert_eq!(felt.failed, Vec::<String>::new());
-            // Twice what the guarded door lets anybody wait, for a machine that is busy.
-            assert!(felt.longest < Duration::from_secs(4), "{:?}", felt.longest);
+            // Ten times what the guarded door lets anybody wait: held up is one thing, a slow
+            // machine another.
+            assert!(felt.longest < Duration::from_secs(20), "{:?}", felt.longest);
         }
     });
 }

@@ -129,7 +129,8 @@ fn those_who_wait_behind_a_step_are_let_through() {
     context.wait_budget = Duration::from_millis(300);
     let error = guarded::run(&session, &control, &step, &mut context).unwrap_err();
     assert!(matches!(error, Error::WaitersBehind { waiters: 1, .. }), "{error}");
-    assert!(blocked.join().unwrap() < Duration::from_secs(5));
+    // Let through long before the step would have ended by itself.
+    assert!(blocked.join().unwrap() < Duration::from_secs(20));
     assert_eq!(count(&user, "SELECT n::bigint FROM t"), 10);
 
     // DDL that does not get its lock tries again, then goes through once it is free.
