@@ -27,10 +27,19 @@ pub(crate) struct Held {
 
 /// The holder that has been seen for longest since the onset, also one that is gone by now.
 pub(crate) fn held(window: &Window) -> Option<Held> {
+    held_of(window, |h| h.kind != HolderKind::CatalogSlot)
+}
+
+/// Likewise of those that keep rows of the system catalogs, which every holder does.
+pub(crate) fn held_catalogs(window: &Window) -> Option<Held> {
+    held_of(window, |_| true)
+}
+
+fn held_of(window: &Window, keeps: fn(&XminHolder) -> bool) -> Option<Held> {
     let first = window.samples.iter().find(|s| s.horizon.is_some())?.at;
     let seen = window.recent().iter().filter_map(|s| Some((s.at, s.horizon.as_ref()?)));
     let oldest = seen.filter_map(|(at, h)| {
-        let holder = h.holders.iter().max_by_key(|h| h.age_xids)?;
+        let holder = h.holders.iter().filter(|h| keeps(h)).max_by_key(|h| h.age_xids)?;
         let seconds = held_s(window, holder, at);
         let all_along = seconds >= seconds_between(first, at);
         Some(Held { holder: holder.clone(), seconds, all_along })
@@ -102,16 +111,25 @@ pub(crate) fn most_dead(window: &Window) -> Option<Dead> {
     dead(window).into_iter().max_by(|a, b| a.over().total_cmp(&b.over()))
 }
 
+/// The system catalog whose dead rows have grown most in the window.
+pub(crate) fn most_grown_catalog(window: &Window) -> Option<Dead> {
+    dead_of(window, |s| s.horizon.as_ref().map(|h| &h.catalogs)).into_iter().max_by_key(Dead::grown)
+}
+
 fn dead(window: &Window) -> Vec<Dead> {
+    dead_of(window, |s| s.tables.as_ref())
+}
+
+fn dead_of(window: &Window, counted: fn(&Sample) -> Option<&Vec<TableCounters>>) -> Vec<Dead> {
     let mut most: BTreeMap<u32, &TableCounters> = BTreeMap::new();
-    for table in window.recent().iter().filter_map(|s| s.tables.as_ref()).flatten() {
+    for table in window.recent().iter().filter_map(counted).flatten() {
         let known = most.entry(table.oid).or_insert(table);
         if table.n_dead >= known.n_dead {
             *known = table;
         }
     }
-    let first = window.samples.iter().find_map(|s| s.tables.as_ref());
-    let onset = window.baseline().iter().rev().find_map(|s| s.tables.as_ref());
+    let first = window.samples.iter().find_map(counted);
+    let onset = window.baseline().iter().rev().find_map(counted);
     let of = |all: Option<&Vec<TableCounters>>, oid: u32, count: fn(&TableCounters) -> i64| {
         all.and_then(|all| all.iter().find(|t| t.oid == oid)).map_or(0, count)
     };

@@ -14,6 +14,8 @@ pub struct Reach {
     behind: BTreeSet<Relation>,
     /// Functions it calls, itself or by another one, whose text writes rows.
     pub writers: Vec<String>,
+    /// It, or a function it calls, makes or drops tables: each is rows of the system catalogs.
+    makes_tables: bool,
 }
 
 impl Reach {
@@ -35,7 +37,9 @@ impl Reach {
     }
 
     fn bare(statement: &str) -> Reach {
-        Reach { words: words(statement), behind: BTreeSet::new(), writers: Vec::new() }
+        let words = words(statement);
+        let makes_tables = makes_tables(&words);
+        Reach { words, behind: BTreeSet::new(), writers: Vec::new(), makes_tables }
     }
 
     pub(crate) fn within(catalog: &Catalog, statement: &str) -> Reach {
@@ -59,6 +63,7 @@ impl Reach {
                         if is_function && writes(&behind) {
                             reach.writers.push(object.identity.clone());
                         }
+                        reach.makes_tables |= is_function && makes_tables(&behind);
                         next.push(behind);
                     }
                 }
@@ -93,8 +98,12 @@ impl Reach {
         has(&self.words, word)
     }
 
-    /// Does it name the relation, or something that reads or writes it?
+    /// Does it name the relation, or something that reads or writes it? Whoever makes tables
+    /// reads and writes the system catalogs.
     pub fn touches(&self, relation: &Relation) -> bool {
+        if self.makes_tables && relation.schema == "pg_catalog" {
+            return true;
+        }
         has(&self.words, &relation.name) || self.behind.iter().any(|r| r.same_as(relation))
     }
 }
@@ -119,6 +128,10 @@ fn bare_name(identity: &str) -> &str {
 
 fn writes(words: &HashSet<String>) -> bool {
     ["insert", "update", "delete", "merge", "truncate", "copy"].iter().any(|w| words.contains(*w))
+}
+
+fn makes_tables(words: &HashSet<String>) -> bool {
+    words.contains("table") && ["create", "drop"].iter().any(|w| words.contains(*w))
 }
 
 #[cfg(test)]

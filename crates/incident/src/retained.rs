@@ -7,7 +7,7 @@ use pgward_model::prelude::*;
 const WAL_BYTES_MAX: f64 = 1024.0 * 1024.0 * 1024.0;
 
 /// What checkpoints alone would let `pg_wal` grow to.
-pub(crate) fn wal_bytes_max(wal: &WalCounters) -> f64 {
+pub fn wal_bytes_max(wal: &WalCounters) -> f64 {
     if wal.wal_bytes_max > 0.0 { wal.wal_bytes_max } else { WAL_BYTES_MAX }
 }
 

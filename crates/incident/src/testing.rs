@@ -141,6 +141,7 @@ pub(crate) fn key(table: &str, last_value: i64) -> KeyLimit {
         limit: i64::from(i32::MAX),
         type_limit: i64::from(i32::MAX),
         refers_to: None,
+        begins_anew: false,
     }
 }
 

@@ -89,6 +89,7 @@ pub fn changes(text: &str) -> bool {
     match verb(text).as_str() {
         "UPDATE" | "DELETE" | "MERGE" => true,
         "WITH" => any(&["update", "delete", "merge"]),
+        "INSERT" => any(&["conflict"]) && any(&["update"]),
         _ => false,
     }
 }
@@ -172,6 +173,10 @@ mod tests {
         };
         assert_eq!(id(&[], &[&few, &other, &most]), Some(2));
         assert_eq!(id(&[&most], &[&few, &other, &most]), None);
+        let load = "INSERT INTO orders SELECT * FROM stage ON CONFLICT (id) DO UPDATE SET n = 1";
+        let (load, copies) =
+            (statement(8, load, 104), statement(9, "INSERT INTO orders SELECT 1", 99));
+        assert_eq!((id(&[], &[&load]), id(&[], &[&copies])), (Some(8), None));
         let report = statement(6, "WITH o AS (SELECT * FROM orders) SELECT * FROM o", 500);
         let moved = statement(7, "WITH o AS (DELETE FROM orders RETURNING *) SELECT 1", 90);
         assert_eq!((id(&[], &[&report]), id(&[], &[&report, &moved])), (None, Some(7)));

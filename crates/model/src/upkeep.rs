@@ -2,11 +2,12 @@
 //! keep, standbys that follow, keys that run out. States and counters as read.
 
 use crate::name::{Pid, Relation};
+use crate::sample::TableCounters;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How far vacuum may go, and who stands in its way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct Horizon {
     /// Who keeps row versions of this database from removal, the oldest first, at most 20.
     pub holders: Vec<XminHolder>,
@@ -23,6 +24,9 @@ pub struct Horizon {
     /// Autovacuum workers at work, and how many there may be.
     pub n_autovacuum: i64,
     pub autovacuum_max: i64,
+    /// The system catalogs with most dead rows, at most 5: their rows and vacuums, no other count.
+    #[serde(default)]
+    pub catalogs: Vec<TableCounters>,
 }
 
 /// One that keeps old row versions alive.
@@ -47,6 +51,8 @@ pub struct XminHolder {
 pub enum HolderKind {
     Session,
     Slot,
+    /// A logical slot, which keeps rows of the system catalogs only (`catalog_xmin`).
+    CatalogSlot,
     Prepared,
     /// A standby with `hot_standby_feedback`.
     Standby,
@@ -57,6 +63,7 @@ impl HolderKind {
     pub fn of(word: &str) -> HolderKind {
         match word {
             "slot" => HolderKind::Slot,
+            "catalog_slot" => HolderKind::CatalogSlot,
             "prepared" => HolderKind::Prepared,
             "standby" => HolderKind::Standby,
             _ => HolderKind::Session,
@@ -137,11 +144,18 @@ pub struct KeyLimit {
     pub type_limit: i64,
     /// The key that it refers to; `None` for the key itself.
     pub refers_to: Option<Relation>,
+    /// The sequence begins anew at its end (CYCLE), before the column is full.
+    #[serde(default)]
+    pub begins_anew: bool,
 }
 
 impl KeyLimit {
-    /// Share of the limit that is used, 0 to 1 and above for a reference that no longer fits.
+    /// Share of the limit that is used, 0 to 1 and above for a reference that no longer fits;
+    /// 0 where there is no end.
     pub fn used(&self) -> f64 {
+        if self.begins_anew {
+            return 0.0;
+        }
         self.last_value as f64 / (self.limit as f64).max(1.0)
     }
 

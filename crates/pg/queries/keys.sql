@@ -1,6 +1,7 @@
 -- Columns that take values from a sequence, and the columns of foreign keys that refer to them
 -- and hold less; not those that a partition has from its table. The $1 nearest to their limit come
 -- first; then the $1 keys furthest behind the rows of their table: they have given fewer numbers.
+-- One that begins anew (CYCLE) before its column is full has no limit to be near to.
 -- The last value is NULL without the right to see it. The planner is not shown how many: it would
 -- plan this each time anew, at many times the cost of running it. Since: 14
 WITH fed AS (
@@ -29,17 +30,21 @@ keys AS (
             WHEN pg_catalog.has_sequence_privilege(q.seqrelid, 'SELECT, USAGE')
             THEN pg_catalog.pg_sequence_last_value(q.seqrelid)
         END AS last_value,
-        q.seqmax
+        q.seqmax,
+        q.seqcycle
     FROM pg_catalog.pg_sequence q
     JOIN fed f ON f.seqrelid = q.seqrelid
     JOIN pg_catalog.pg_attribute a ON a.attrelid = f.attrelid AND a.attnum = f.attnum
-    WHERE q.seqincrement > 0 AND NOT q.seqcycle
+    WHERE q.seqincrement > 0
 ),
 columns AS (
-    SELECT k.attrelid, k.attnum, k.atttypid, k.seqrelid, k.last_value, k.seqmax, NULL::oid AS refers_to
+    SELECT
+        k.attrelid, k.attnum, k.atttypid, k.seqrelid, k.last_value, k.seqmax, k.seqcycle,
+        NULL::oid AS refers_to
     FROM keys k
     UNION ALL
-    SELECT f.conrelid, a.attnum, a.atttypid, k.seqrelid, k.last_value, k.seqmax, k.attrelid
+    SELECT
+        f.conrelid, a.attnum, a.atttypid, k.seqrelid, k.last_value, k.seqmax, k.seqcycle, k.attrelid
     FROM keys k
     JOIN pg_catalog.pg_constraint f
       ON f.contype = 'f' AND f.confrelid = k.attrelid AND f.confkey = ARRAY[k.attnum]
@@ -62,9 +67,12 @@ limits AS (
 ranked AS (
     SELECT
         l.*,
-        l.last_value::float8
-        / CASE WHEN l.refers_to IS NULL THEN least(l.seqmax, l.type_limit) ELSE l.type_limit END
-        AS used,
+        l.seqcycle AND l.seqmax <= l.type_limit AS begins_anew,
+        CASE
+            WHEN l.seqcycle AND l.seqmax <= l.type_limit THEN 0
+            WHEN l.refers_to IS NULL THEN l.last_value::float8 / least(l.seqmax, l.type_limit)
+            ELSE l.last_value::float8 / l.type_limit
+        END AS used,
         CASE
             WHEN l.refers_to IS NOT NULL THEN 0
             -- Rows of a partitioned table are counted in its partitions.
@@ -118,7 +126,8 @@ SELECT
     CASE WHEN l.refers_to IS NULL THEN least(l.seqmax, l.type_limit) ELSE l.type_limit END,
     l.type_limit,
     rn.nspname::text,
-    r.relname::text
+    r.relname::text,
+    l.begins_anew
 FROM listed l
 JOIN pg_catalog.pg_class t ON t.oid = l.attrelid
 JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace

@@ -70,6 +70,7 @@ pub fn keys(session: &Session, most: i64) -> Result<Vec<KeyLimit>, Error> {
             limit: get(row, 7)?,
             type_limit: get(row, 8)?,
             refers_to: refers_to.map(|(schema, name)| Relation::new(schema, name)),
+            begins_anew: get(row, 11)?,
         })
     };
     session.query(include_str!("../queries/keys.sql"), &[&most])?.iter().map(read).collect()

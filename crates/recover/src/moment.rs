@@ -15,6 +15,8 @@ pub struct Writer {
     pub n_rows: i64,
     /// Rows of the table it updated or deleted, as the WAL has them.
     pub n_written: u64,
+    /// Rows that it inserted, likewise.
+    pub n_inserted: u64,
     pub ended_at: Timestamp,
     /// A side server stopped just before this has the old values.
     pub target_lsn: String,
@@ -103,14 +105,14 @@ pub fn largest_writer(
         let transaction = wal::transaction(&source, xid).ok()?;
         let ended_at =
             transaction.ended_at.filter(|_| transaction.ended == wal::Ended::Committed)?;
-        let n_written: u64 = transaction
-            .relations
-            .iter()
-            .filter(|t| (t.database, t.relfilenode) == (database, relfilenode))
-            .map(|t| t.updated + t.deleted)
-            .sum();
+        let touched = || {
+            let all = transaction.relations.iter();
+            all.filter(|t| (t.database, t.relfilenode) == (database, relfilenode))
+        };
+        let n_written: u64 = touched().map(|t| t.updated + t.deleted).sum();
+        let n_inserted: u64 = touched().map(|t| t.inserted).sum();
         let target_lsn = transaction.before_end(oid).to_string();
-        let writer = Writer { xid, n_rows, n_written, ended_at, target_lsn };
+        let writer = Writer { xid, n_rows, n_written, n_inserted, ended_at, target_lsn };
         symptoms.iter().any(|s| measured(s, ended_at, n_written, n_live)).then_some(writer)
     };
     if let Some(writer) = writers(cx, relation)?.into_iter().find_map(judged) {

@@ -125,7 +125,7 @@ impl Responder {
         let Some(case) = case() else { return events };
         let key = key(next.action.id, &next.likely);
         let last_wait = self.tries.is_last_wait(&key);
-        self.tries.begin(key, next.cause);
+        self.tries.begin(key, next.cause, incident);
         self.begin(incident, next, case, last_wait);
         events
     }

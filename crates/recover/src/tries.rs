@@ -20,6 +20,8 @@ pub enum Ended {
 struct Try {
     key: String,
     explains: &'static [&'static str],
+    /// What the symptoms that it was to answer were on.
+    relations: BTreeSet<String>,
     ended: Option<(Timestamp, Ended)>,
     /// Symptoms that were seen to be gone after it was done.
     gone: BTreeSet<Identity>,
@@ -71,9 +73,11 @@ impl Tries {
         }
     }
 
-    pub fn begin(&mut self, key: String, cause: &Cause) {
+    pub fn begin(&mut self, key: String, cause: &Cause, incident: &Incident) {
         let explains = cause.explains;
-        self.tries.push(Try { key, explains, ended: None, gone: BTreeSet::new() });
+        let answered = incident.symptoms.iter().filter(|s| explains.contains(&&*s.detector));
+        let relations = answered.flat_map(|s| identity(s).1).collect();
+        self.tries.push(Try { key, explains, relations, ended: None, gone: BTreeSet::new() });
     }
 
     /// The last try has ended.
@@ -96,6 +100,7 @@ impl Tries {
         incident.symptoms.iter().filter(explained).any(|symptom| {
             self.answers(symptom).all(|(tried, ended)| {
                 came_back(tried, symptom, at)
+                    || is_another(tried, symptom, ended)
                     || (symptom.is_present(at)
                         && seconds_between(ended, symptom.last_seen) > LINGERS_S)
             })
@@ -154,6 +159,14 @@ fn came_back(tried: &Try, symptom: &Symptom, at: Timestamp) -> bool {
     symptom.is_present(at) && tried.gone.contains(&identity(symptom))
 }
 
+/// A second queue, on other tables, that began after the first was ended: nothing answers it yet.
+fn is_another(tried: &Try, symptom: &Symptom, ended: Timestamp) -> bool {
+    let relations = identity(symptom).1;
+    symptom.since > ended
+        && !relations.is_empty()
+        && relations.iter().all(|r| !tried.relations.contains(r))
+}
+
 fn identity(symptom: &Symptom) -> Identity {
     (symptom.detector.clone(), symptom.relations.iter().map(ToString::to_string).collect())
 }
@@ -192,7 +205,7 @@ mod tests {
     fn tried(how: Ended) -> Tries {
         let mut tries = Tries::default();
         tries.look(at(0), &incident(0), false);
-        tries.begin("terminate 1".into(), blocker());
+        tries.begin("terminate 1".into(), blocker(), &incident(0));
         tries.end(at(5), how);
         tries
     }
@@ -219,7 +232,7 @@ mod tests {
             let pause = tries.pause_s(at(s + 10), &back, blocker(), "terminate 1");
             assert_eq!(pause, (again < 3).then_some(0.0), "{again}");
             assert_eq!(tries.pause_s(at(s + 10), &back, blocker(), "terminate 2"), Some(0.0));
-            tries.begin("terminate 1".into(), blocker());
+            tries.begin("terminate 1".into(), blocker(), &back);
             tries.end(at(s + 11), Ended::Done);
         }
     }
@@ -245,6 +258,31 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_on_another_table_that_begins_later_is_not_answered_by_the_act_for_the_first() {
+        let on = |table: &str, since: i64, last_seen: i64| {
+            let mut incident = incident(last_seen);
+            for symptom in &mut incident.symptoms {
+                symptom.since = at(since);
+                symptom.relations = vec![Relation::new("shop", table)];
+            }
+            incident
+        };
+        let mut tries = Tries::default();
+        tries.look(at(0), &on("orders", 0, 0), false);
+        tries.begin("terminate 1".into(), blocker(), &on("orders", 0, 0));
+        tries.end(at(5), Ended::Done);
+        for (table, since, is_open) in
+            [("items", 7, true), ("items", 3, false), ("orders", 7, false)]
+        {
+            assert_eq!(
+                tries.is_open(at(9), &on(table, since, 9), blocker()),
+                is_open,
+                "{table} {since}"
+            );
+        }
+    }
+
+    #[test]
     fn what_was_refused_is_tried_again_after_a_pause() {
         let tries = tried(Ended::NotNow);
         let pause = |s| tries.pause_s(at(s), &incident(s), blocker(), "terminate 1");
@@ -253,7 +291,7 @@ mod tests {
         let mut patient = tried(Ended::NotNow);
         for again in 1..WAITS_MAX {
             assert_eq!(patient.is_last_wait("terminate 1"), again + 1 == WAITS_MAX);
-            patient.begin("terminate 1".into(), blocker());
+            patient.begin("terminate 1".into(), blocker(), &incident(5));
             patient.end(at(5), Ended::NotNow);
         }
         assert_eq!(patient.pause_s(at(900), &incident(900), blocker(), "terminate 1"), None);

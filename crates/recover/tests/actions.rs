@@ -297,6 +297,7 @@ fn a_key_at_its_end_is_widened_with_its_references() {
         limit: i64::from(i32::MAX),
         type_limit: i64::from(i32::MAX),
         refers_to,
+        begins_anew: false,
     };
     let a = Relation::new("public", "a");
     let keys = vec![key("b", "a_id", Some(a.clone())), key("a", "id", None)];

@@ -1,5 +1,5 @@
--- Sequences that may come to an end and whose last value we have no right to see. Since: 14
+-- Sequences whose last value we have no right to see. Since: 14
 SELECT pg_catalog.count(*)
 FROM pg_catalog.pg_sequence q
-WHERE q.seqincrement > 0 AND NOT q.seqcycle
+WHERE q.seqincrement > 0
   AND NOT pg_catalog.has_sequence_privilege(q.seqrelid, 'SELECT, USAGE')

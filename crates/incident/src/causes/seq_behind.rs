@@ -69,10 +69,16 @@ fn likely(case: &Case, taken: &Taken<'_>, first: &LogEntry, refused: Evidence) -
         _ => None,
     });
     let at = |at: Timestamp| at.strftime("%H:%M:%S UTC").to_string();
-    let told = back.map_or(String::new(), |((then, high), (now, low))| {
+    let anew = taken.key.begins_anew;
+    let mut told = match anew {
+        true => format!(": it begins anew at {} (CYCLE)", human(taken.key.limit as f64)),
+        false => String::new(),
+    };
+    if let Some(((then, high), (now, low))) = back {
         let (high, low) = (human(high as f64), human(low as f64));
-        format!(": it stood at {high} at {} and at {low} at {}", at(then), at(now))
-    });
+        let sign = if anew { ", and" } else { ":" };
+        told += &format!("{sign} it stood at {high} at {} and at {low} at {}", at(then), at(now));
+    }
     let says = format!(
         "sequence {sequence} gives numbers that {relation}.{column} already has{told}; role {} \
          cannot run {}",
@@ -87,11 +93,13 @@ fn likely(case: &Case, taken: &Taken<'_>, first: &LogEntry, refused: Evidence) -
         let position = Evidence::measured(claim, *last as f64, "numbers", source);
         likely = likely.and(position.against(before as f64).at(*seen));
     }
-    if let Some(((from, _), (to, _))) = back {
+    if let Some(((from, _), (to, _))) = back.filter(|_| !anew) {
         likely = by_whom(case, taken.key, (from, to), likely);
     }
     if taken.is_only {
-        likely = likely.on([relation.clone(), sequence.clone()]).act(CAUSE.actions);
+        // One that begins anew would do so again soon, from wherever it is set to.
+        let actions = if anew { &[] } else { CAUSE.actions };
+        likely = likely.on([relation.clone(), sequence.clone()]).act(actions);
     }
     Verdict::Likely(likely)
 }
@@ -330,6 +338,21 @@ mod tests {
         // Before it was seen high, or after it was seen back.
         case.ddl = vec![restart(10, alter), restart(38, alter)];
         assert!(!judge(&case).likely().unwrap().says.contains("RESTART"));
+    }
+
+    #[test]
+    fn one_that_begins_anew_is_told_and_not_set_to_where_it_would_do_so_again() {
+        let mut case = seen(&[(20, 99_990), (35, 3)], LEFT_OUT);
+        for key in case.window.samples.iter_mut().flat_map(|s| s.keys.iter_mut().flatten()) {
+            (key.begins_anew, key.limit) = (true, 99_999);
+        }
+        let likely = judge(&case).likely().cloned().unwrap();
+        assert!(
+            likely.says.contains("begins anew at 99,999 (CYCLE), and it stood"),
+            "{}",
+            likely.says
+        );
+        assert!(likely.actions.is_empty());
     }
 
     #[test]

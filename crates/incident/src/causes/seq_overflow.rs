@@ -48,11 +48,14 @@ fn judge(case: &Case) -> Verdict {
         return Verdict::unknown(format!("how far sequences have come: {}", gap.why));
     }
     let keys = look.keys.as_deref().unwrap_or_default();
-    let of_keys = |e: &LogEntry| keys.iter().any(|k| mentions(&e.statement, &k.relation.name));
+    let has_end = |k: &&KeyLimit| !k.begins_anew;
+    let of_keys = |e: &LogEntry| {
+        keys.iter().filter(has_end).any(|k| mentions(&e.statement, &k.relation.name))
+    };
     let is_refused = |e: &LogEntry| e.sqlstate == "23505" && !of_keys(e);
     if let Some((line, ..)) = risen(&case.window, REFUSED_S, REFUSED_MIN, is_refused) {
         return Verdict::unknown(format!(
-            "whether a sequence that cycles has begun anew, which is not looked at: {}",
+            "whether a sequence has begun anew at its end (CYCLE), or one that is not seen: {}",
             cut(&line.message, 100)
         ));
     }

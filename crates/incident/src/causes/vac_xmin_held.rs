@@ -3,7 +3,9 @@
 use super::{Cause, plan_missing_index};
 use crate::facts::{complete, cut, regressions, sampled};
 use crate::forecast::newest;
-use crate::horizon::{Dead, HELD_S, Held, held, most_dead, most_grown};
+use crate::horizon::{
+    Dead, HELD_S, Held, held, held_catalogs, most_dead, most_grown, most_grown_catalog,
+};
 use crate::reach::Reach;
 use pgward_model::prelude::*;
 
@@ -13,7 +15,7 @@ pub(super) static CAUSE: Cause = Cause {
     necessary: "one snapshot, slot or prepared transaction has stood still, and dead rows are more \
                 than autovacuum tolerates or ids run out",
     explains: &["statement_slow", "throughput_drop", "xmin_held", "ids_run_out", "sessions_hang"],
-    actions: &["end_xmin_holder"],
+    actions: &["end_xmin_holder", "drop_slot"],
     prevention: &[
         "Set idle_in_transaction_session_timeout for people and reports; transaction_timeout from 17 on",
         "Alarm on the age of the oldest snapshot and of slots, not on dead rows",
@@ -35,6 +37,9 @@ fn judge(case: &Case) -> Verdict {
         return Verdict::unknown("no sample of who holds snapshots since the onset");
     }
     let oldest = held(&case.window);
+    if let Some(likely) = keeps_catalogs(case) {
+        return Verdict::Likely(likely);
+    }
     let age = oldest.as_ref().map_or(0.0, |h| h.seconds);
     let evidence = Evidence::measured(
         "age of the oldest snapshot that keeps dead rows",
@@ -44,13 +49,18 @@ fn judge(case: &Case) -> Verdict {
     )
     .against(usual_age(case))
     .at(case.window.now());
-    let Some(Held { holder, seconds: held_s, all_along }) = oldest.filter(|h| h.seconds >= HELD_S)
-    else {
-        return Verdict::ruled_out(evidence);
-    };
-    if let Some(likely) = keeps_ids(case, &holder) {
-        return Verdict::Likely(likely.and(evidence));
+    match oldest.filter(|h| h.seconds >= HELD_S) {
+        None => Verdict::ruled_out(evidence),
+        Some(held) => match keeps_ids(case, &held.holder) {
+            Some(likely) => Verdict::Likely(likely.and(evidence)),
+            None => keeps_rows(case, held, evidence),
+        },
     }
+}
+
+/// Dead rows of a table have grown since, and what reads them is slow.
+fn keeps_rows(case: &Case, held: Held, evidence: Evidence) -> Verdict {
+    let Held { holder, seconds: held_s, all_along } = held;
     let tables = [most_grown(&case.window), most_dead(&case.window)];
     let mut tables = tables.into_iter().flatten().peekable();
     let Some(most) = tables.peek().cloned() else {
@@ -94,7 +104,8 @@ fn judge(case: &Case) -> Verdict {
             ..evidence
         });
     }
-    Verdict::Likely(likely(case, &holder, held_s, &dead).and(evidence))
+    let slower = slower(case, &dead);
+    Verdict::Likely(likely(case, &holder, held_s, &dead, slower).and(evidence))
 }
 
 /// The index whose drop explains what is slow on the table of the dead rows.
@@ -135,9 +146,34 @@ fn keeps_ids(case: &Case, holder: &XminHolder) -> Option<Likely> {
     Some(Likely::new(0.8, says, ids).by(pid).act(actions(holder)))
 }
 
-/// Only a session can be ended.
+/// Each table that is made and dropped leaves dead rows in the system catalogs, and those a
+/// logical slot keeps too, which keeps no row of a user's table.
+fn keeps_catalogs(case: &Case) -> Option<Likely> {
+    let Held { holder, seconds, .. } =
+        held_catalogs(&case.window).filter(|h| h.seconds >= HELD_S)?;
+    if let Some(likely) = keeps_ids(case, &holder) {
+        return Some(likely);
+    }
+    let dead = most_grown_catalog(&case.window).filter(|d| d.has_grown() && d.over() >= 1.0)?;
+    let slower = slower(case, &dead)?;
+    Some(likely(case, &holder, seconds, &dead, Some(slower)))
+}
+
+/// A session can be ended, and a slot that nobody reads dropped.
 fn actions(holder: &XminHolder) -> &'static [&'static str] {
-    if holder.kind == HolderKind::Session { CAUSE.actions } else { &[] }
+    match holder.kind {
+        HolderKind::Session => &["end_xmin_holder"],
+        HolderKind::Slot | HolderKind::CatalogSlot if holder.pid == 0 => &["drop_slot"],
+        _ => &[],
+    }
+}
+
+/// A statement that reads the table of the dead rows, and more blocks a call than before.
+fn slower(case: &Case, dead: &Dead) -> Option<(StatementDelta, StatementDelta)> {
+    regressions(&case.window).into_iter().find(|(now, old)| {
+        now.blks_per_call > 1.5 * old.blks_per_call.max(1.0)
+            && Reach::of(case, &now.text).touches(&dead.table.relation)
+    })
 }
 
 /// The oldest age among holders of the baseline, in seconds, of those that are there no more.
@@ -149,13 +185,15 @@ fn usual_age(case: &Case) -> f64 {
     oldest.fold(0.0, f64::max)
 }
 
-fn likely(case: &Case, holder: &XminHolder, held_s: f64, dead: &Dead) -> Likely {
+fn likely(
+    case: &Case,
+    holder: &XminHolder,
+    held_s: f64,
+    dead: &Dead,
+    slower: Option<(StatementDelta, StatementDelta)>,
+) -> Likely {
     let Dead { table, before, n_vacuums } = dead;
     let (before, n_vacuums) = (*before, *n_vacuums);
-    let slower = regressions(&case.window).into_iter().find(|(now, old)| {
-        now.blks_per_call > 1.5 * old.blks_per_call.max(1.0)
-            && Reach::of(case, &now.text).touches(&table.relation)
-    });
     let vacuumed = match n_vacuums {
         n if n > 0 => format!("though vacuum ended {n} times"),
         _ => "and vacuum has not come through".to_owned(),
@@ -246,6 +284,7 @@ fn name(holder: &XminHolder) -> String {
             )
         }
         HolderKind::Slot => format!("replication slot {} ({})", holder.name, holder.state),
+        HolderKind::CatalogSlot => format!("logical slot {} ({})", holder.name, holder.state),
         HolderKind::Prepared => format!("prepared transaction {} of {}", holder.name, holder.role),
         HolderKind::Standby => format!("standby {} (hot_standby_feedback)", holder.name),
     }
@@ -254,7 +293,7 @@ fn name(holder: &XminHolder) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::testing::{at, case, healthy, table};
+    use crate::testing::{at, case, healthy, slot, table};
 
     /// A queue whose dead rows grow from second 20 on under a snapshot of that time.
     pub(crate) fn pinned(with_holder: bool, vacuums: i64) -> Case {
@@ -313,6 +352,51 @@ pub(crate) mod tests {
         }
         let verdict = judge(&long);
         assert!(verdict.likely().unwrap().says.contains("stay in jobs"), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_logical_slot_is_named_for_dead_rows_of_catalogs_only() {
+        let statement = |calls: i64, blks: i64, text: &str| StatementCounters {
+            query_id: 1,
+            role: "site".to_owned(),
+            text: text.into(),
+            calls,
+            total_ms: blks as f64,
+            rows: calls,
+            blks,
+            blks_read: 0,
+            squares_ms2: 0.0,
+        };
+        let pinned = |text: &str| {
+            let mut case = pinned(false, 0);
+            for (s, sample) in (0..).zip(&mut case.window.samples) {
+                let slot = XminHolder { kind: HolderKind::CatalogSlot, ..slot(100 * (s - 20)) };
+                let attributes = Relation::new("pg_catalog", "pg_attribute");
+                let horizon = Horizon {
+                    holders: if s >= 20 { vec![slot] } else { Vec::new() },
+                    next_xid: 100 * s,
+                    catalogs: vec![TableCounters {
+                        n_live: 3_000,
+                        n_dead: 100 + (s - 20).max(0) * 300,
+                        vacuums: s / 10,
+                        ..TableCounters::new(1249, attributes)
+                    }],
+                    ..Horizon::default()
+                };
+                sample.horizon = Some(horizon);
+                sample.tables = Some(vec![table("jobs", 500)]);
+                let blocks = if s < 30 { 10 * s } else { 300 + 200 * (s - 30) };
+                sample.statements = Some(vec![statement(s, blocks, text)]);
+            }
+            judge(&case)
+        };
+        let verdict = pinned("CREATE TEMP TABLE line (id int)");
+        let likely = verdict.likely().unwrap();
+        assert!(likely.says.starts_with("logical slot copy (inactive)"), "{}", likely.says);
+        assert_eq!(likely.actions, ["drop_slot"]);
+        // A statement that makes no table reads no such row.
+        let other = pinned("SELECT note FROM jobs WHERE id = $1");
+        assert!(matches!(other, Verdict::RuledOut { .. }), "{other:?}");
     }
 
     #[test]

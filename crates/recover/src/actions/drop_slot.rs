@@ -1,14 +1,14 @@
-//! Drops a replication slot without consumer that keeps WAL, and lets the WAL go.
+//! Drops a replication slot without consumer that keeps WAL or dead rows, and lets them go.
 
 use super::{Action, Cx, plan as refuse, runbook, step};
 use crate::error::Error;
-use pgward_incident::retained::full_in_s;
+use pgward_incident::retained::{full_in_s, wal_bytes_max};
 use pgward_model::prelude::*;
 use pgward_pg::session::get;
 
 pub(super) static ACTION: Action = Action {
     id: "drop_slot",
-    title: "Drop the inactive replication slot that keeps WAL",
+    title: "Drop the inactive replication slot that keeps WAL or dead rows",
     price: "its consumer must be made anew. By itself only while the volume would be full within \
             ten minutes, which takes the server and the slot with it; else with approval",
     plan,
@@ -59,6 +59,16 @@ fn runbook_for(case: &Case, name: &str, lsn: &str, kept: f64) -> Runbook {
     drop.undo = Undo::Impossible {
         why: format!("a new slot begins at the present; its consumer stands at {lsn}"),
     };
+    let wal = case.window.samples.iter().rev().find_map(|s| s.wal.as_ref());
+    if wal.is_some_and(|wal| kept <= wal_bytes_max(wal)) {
+        return runbook(
+            &ACTION,
+            format!("Drop slot {name}, whose snapshot keeps dead rows"),
+            "vacuum can remove nothing younger while it stands; autovacuum does once it is gone",
+            for_its_owner(lsn),
+            vec![drop],
+        );
+    }
     let mut checkpoint = step(
         "let go of the WAL that nobody needs",
         Act::Sql { statements: vec!["CHECKPOINT".to_owned()], transaction: false },
@@ -81,10 +91,7 @@ fn runbook_for(case: &Case, name: &str, lsn: &str, kept: f64) -> Runbook {
                 human_duration(s)
             ),
         },
-        None => Loss {
-            n_rows: None,
-            explain: format!("whether the consumer at {lsn} comes back is for its owner to say"),
-        },
+        None => for_its_owner(lsn),
     };
     runbook(
         &ACTION,
@@ -93,4 +100,11 @@ fn runbook_for(case: &Case, name: &str, lsn: &str, kept: f64) -> Runbook {
         loss,
         vec![drop, checkpoint],
     )
+}
+
+fn for_its_owner(lsn: &str) -> Loss {
+    Loss {
+        n_rows: None,
+        explain: format!("whether the consumer at {lsn} comes back is for its owner to say"),
+    }
 }

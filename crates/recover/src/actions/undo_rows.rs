@@ -57,7 +57,8 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
                 culprit.n_written, culprit.xid
             ),
             n => format!(
-                "give {n} rows of {relation} the values of before transaction {}",
+                "give {} rows of {relation} the values of before transaction {}",
+                (n - culprit.n_inserted.cast_signed()).max(0),
                 culprit.xid
             ),
         },
@@ -68,15 +69,7 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         },
         Limits::RESTORE,
     );
-    undo.expectations = vec![Expectation {
-        claim: format!("no row of {relation} is as transaction {} left it", culprit.xid),
-        sql: format!(
-            "SELECT NOT EXISTS (SELECT FROM {} WHERE xmin::text = '{}')",
-            relation.quoted(),
-            culprit.xid & u64::from(u32::MAX)
-        ),
-        within_ms: 2_000,
-    }];
+    undo.expectations = vec![none_left(relation, &culprit)];
     undo.undo = Undo::Impossible {
         why: "the values it wrote are in the WAL of the transaction only".into(),
     };
@@ -87,6 +80,30 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         loss,
         vec![undo],
     ))
+}
+
+/// What it inserted stays, for a person to look at: nothing tells of whom it is.
+fn none_left(relation: &Relation, culprit: &Writer) -> Expectation {
+    let Writer { xid, n_inserted, .. } = culprit;
+    let claim = format!("no row of {relation} is as transaction {xid} left it");
+    let claim = match n_inserted {
+        0 => claim,
+        n => format!(
+            "{claim} but the {n} that it inserted, which stay: SELECT * FROM {} WHERE xmin::text \
+             = '{}'",
+            relation.quoted(),
+            xid & u64::from(u32::MAX)
+        ),
+    };
+    Expectation {
+        claim,
+        sql: format!(
+            "SELECT pg_catalog.count(*) <= {n_inserted} FROM {} WHERE xmin::text = '{}'",
+            relation.quoted(),
+            xid & u64::from(u32::MAX)
+        ),
+        within_ms: 2_000,
+    }
 }
 
 /// The last WAL position of the baseline, from before the first that was measured can have been
@@ -194,7 +211,10 @@ fn counted(
     if !itself(one) {
         return Some("no other statement that is new can have written into the table");
     }
-    (one.rows.unsigned_abs() == writer.n_written)
+    // Of an upsert, both those that were there and those that were not are counted.
+    let Writer { n_written, n_inserted, .. } = writer;
+    [*n_written, n_written + n_inserted]
+        .contains(&one.rows.unsigned_abs())
         .then_some("the statement to blame has changed as many rows as it did")
 }
 
@@ -262,6 +282,7 @@ mod tests {
             xid: 700,
             n_rows: 10,
             n_written: 10,
+            n_inserted: 0,
             ended_at: start + ended_s.seconds(),
             target_lsn: String::new(),
         };

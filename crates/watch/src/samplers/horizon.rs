@@ -22,6 +22,7 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         next_xid: get(row, 4)?,
         n_autovacuum: get(row, 5)?,
         autovacuum_max: get(row, 6)?,
+        catalogs: Vec::new(),
     };
     for row in session.query(include_str!("../../queries/horizon.sql"), &[])? {
         horizon.holders.push(XminHolder {
@@ -32,6 +33,15 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             age_xids: get::<Option<i64>>(&row, 4)?.unwrap_or(0),
             since: get(&row, 5)?,
             state: get(&row, 6)?,
+        });
+    }
+    for row in session.query(include_str!("../../queries/catalogs.sql"), &[])? {
+        let relation = Relation::new("pg_catalog", get::<String>(&row, 1)?);
+        horizon.catalogs.push(TableCounters {
+            n_live: get(&row, 2)?,
+            n_dead: get(&row, 3)?,
+            vacuums: get(&row, 4)?,
+            ..TableCounters::new(get(&row, 0)?, relation)
         });
     }
     sample.horizon = Some(horizon);
