@@ -4,7 +4,7 @@ use super::Cause;
 use crate::counted::{Fresh, fresh, role_and_message};
 use crate::facts::{
     changes_near, complete, cut, ddl_source, is_statement_error, logged, mentions, no_baseline,
-    sampled,
+    sampled, words,
 };
 use pgward_model::prelude::*;
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ fn judge(case: &Case) -> Verdict {
         n_pairs => format!(", and {} more pairs of role and object", n_pairs - 1),
     };
     let taken = rights_taken(case);
-    let change = change(case, first.at);
+    let change = change(case, &lines, first.at);
     let refused = format!("role {}, {}{others}", first.role, first.message);
     let mut says = format!("{n} statements were refused that were not before: {refused}");
     for loss in losses(&taken).iter().take(PAIRS_MAX) {
@@ -196,21 +196,55 @@ fn told(lost: &ConfigChange) -> String {
     }
 }
 
-/// The change of rights or owners that came last before the first refusal.
-fn change(case: &Case, first: Timestamp) -> Option<&DdlEvent> {
-    let of_rights = |d: &&DdlEvent| {
+/// The change that came last before the first refusal and speaks of what is refused or of whom:
+/// of rights or owners, or one that made the refused object anew, without the rights of the old.
+fn change<'a>(case: &'a Case, lines: &[&LogEntry], first: Timestamp) -> Option<&'a DdlEvent> {
+    let of_rights = |d: &DdlEvent| {
         ["GRANT", "REVOKE"].contains(&d.command.as_str())
             || d.command.ends_with("POLICY")
-            || ["OWNER TO", "ROW LEVEL SECURITY"]
+            || ["OWNER TO", "OWNED", "ROW LEVEL SECURITY"]
                 .iter()
                 .any(|words| d.statement.to_ascii_uppercase().contains(words))
     };
+    // Of one refusal by role and message, as many as are looked through.
+    let mut refused: Vec<(&str, &str, &str)> = lines
+        .iter()
+        .map(|e| (e.role.as_str(), e.message.as_str(), e.statement.as_str()))
+        .take(REFUSALS_MAX)
+        .collect();
+    refused.dedup();
+    let of_object = |d: &DdlEvent| {
+        let named = |name: &str| refused.iter().any(|(_, message, _)| mentions(message, name));
+        d.relation.as_ref().is_some_and(|r| named(&r.name))
+    };
+    let concerns = |d: &DdlEvent| {
+        let object =
+            |name: &str| refused.iter().any(|(_, m, s)| mentions(m, name) || mentions(s, name));
+        let text = d.statement.to_ascii_uppercase();
+        d.relation.as_ref().is_some_and(|r| object(&r.name))
+            || refused.iter().any(|(role, ..)| mentions(&d.statement, role))
+            || words(&d.statement).any(|w| refused.iter().any(|(_, m, _)| last_word(m) == w))
+            || [" PUBLIC", "ALL TABLES", "ALL SEQUENCES", "ALL FUNCTIONS", "ALL ROUTINES", "OWNED"]
+                .iter()
+                .any(|words| text.contains(words))
+            || d.statement.is_empty()
+    };
     let near = |d: &&DdlEvent| (-1.0..BLAMED_S).contains(&seconds_between(d.at, first));
-    let mut all = case.ddl.iter().filter(of_rights).filter(near);
+    let mut all = case.ddl.iter().filter(near).filter(|d| of_rights(d) && concerns(d));
     let last = all.clone().next_back();
     // A GRANT takes nothing; the REVOKE beside it does.
-    all.rfind(|d| d.command != "GRANT").or(last)
+    let taker = all.rfind(|d| d.command != "GRANT");
+    let anew =
+        || case.ddl.iter().filter(near).rfind(|d| of_object(d) && d.command.contains(" TABLE"));
+    taker.or_else(anew).or(last)
 }
+
+/// `permission denied for table "bag"`: what is refused comes last.
+fn last_word(message: &str) -> &str {
+    message.rsplit(' ').next().unwrap_or("").trim_matches('"')
+}
+
+const REFUSALS_MAX: usize = 200;
 
 /// Rights are asked at each statement, so a refusal follows within the pause of its client.
 const BLAMED_S: f64 = 60.0;

@@ -4,6 +4,7 @@ use super::Cause;
 use crate::counted::log_lines;
 use crate::facts::{cut, sampled};
 use crate::forecast::newest;
+use crate::retained::{is_failing, standstill, worst_slot};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -29,8 +30,12 @@ fn judge(case: &Case) -> Verdict {
             && (e.severity == "PANIC" || e.message.contains("pg_wal"))
     };
     let what = "lines of the log that tell of WAL without space";
-    let verdict = log_lines(case, what, full, 0.94, 1, |e, _| {
-        format!("WAL cannot be written: {}", cut(&e.message, 160))
+    let (score, kept) = match is_kept(&case.window) {
+        true => (KEPT, "; a slot or the archiver keeps what is there"),
+        false => (0.94, ""),
+    };
+    let verdict = log_lines(case, what, full, score, 1, |e, _| {
+        format!("WAL cannot be written: {}{kept}", cut(&e.message, 160))
     });
     let room = |s: &Sample| Some(s.host?.wal_free());
     let now = newest(case.window.recent(), room);
@@ -38,8 +43,8 @@ fn judge(case: &Case) -> Verdict {
     match (verdict, now) {
         (Verdict::Likely(likely), _) => Verdict::Likely(likely),
         (_, Some(free)) if free < FREE_MIN => Verdict::Likely(Likely::new(
-            0.6,
-            format!("{} are free where WAL is written", human_bytes(free)),
+            score.min(0.6),
+            format!("{} are free where WAL is written{kept}", human_bytes(free)),
             evidence(case, free, before),
         )),
         (Verdict::RuledOut { .. }, Some(free)) => Verdict::ruled_out(evidence(case, free, before)),
@@ -48,6 +53,15 @@ fn judge(case: &Case) -> Verdict {
         }
         (unknown, _) => unknown,
     }
+}
+
+/// What fills the volume is the cause, that it is full what comes of it: below any verdict of
+/// `wal_retention` that names a slot or the archiver.
+const KEPT: f64 = 0.5;
+
+fn is_kept(window: &Window) -> bool {
+    let seen = || window.recent().iter().filter_map(|s| s.wal.as_ref());
+    seen().any(|w| worst_slot(w).is_some() || is_failing(w)) || standstill(window).is_some()
 }
 
 fn evidence(case: &Case, free: f64, before: Option<f64>) -> Evidence {
@@ -72,6 +86,10 @@ mod tests {
         assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
         assert!(matches!(judge(&case(with(1e9), 30)), Verdict::RuledOut { .. }));
         assert!(judge(&case(with(1e7), 30)).likely().is_some());
+        let mut kept = crate::retained::tests::kept(100.0, 1e9);
+        let host = HostSample { disk_free_bytes: 1e7, ..HostSample::default() };
+        kept.window.samples.iter_mut().for_each(|s| s.host = Some(host));
+        assert_eq!(judge(&kept).likely().unwrap().score, KEPT);
         let mut samples = healthy(35);
         let message = "could not write to file \"pg_wal/xlogtemp.7\": No space left on device";
         samples.last_mut().unwrap().log = vec![log(34, "PANIC", "53100", message)];

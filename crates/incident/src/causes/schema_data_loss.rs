@@ -259,10 +259,13 @@ fn failing(
     Some((says, errors.against(per_s_before).at(case.window.now())))
 }
 
-/// Errors that say nothing of the rows: of connections, of what runs at the same time or takes too
-/// long, and of a key that is there already.
+/// Errors that say nothing of the rows: of connections, rights, names and the schema, of what runs
+/// at the same time or takes too long, of the server itself, and of a key that is there already.
 fn is_chance(sqlstate: &str) -> bool {
-    ["08", "40", "53", "55", "57"].iter().any(|class| sqlstate.starts_with(class))
+    let classes =
+        ["08", "0A", "25", "26", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58"];
+    classes.iter().any(|class| sqlstate.starts_with(class))
+        || sqlstate.starts_with("XX")
         || sqlstate == "23505"
 }
 

@@ -1,8 +1,9 @@
 //! A migration stopped half-way and left the schema between two versions.
 
 use super::Cause;
-use crate::facts::{complete, cut, ddl_source, is_ddl, logged};
+use crate::facts::{complete, cut, ddl_source, is_ddl, is_statement_error, logged, mentions};
 use pgward_model::prelude::*;
+use std::collections::BTreeSet;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "schema_half_migration",
@@ -38,7 +39,7 @@ fn judge(case: &Case) -> Verdict {
             let done = done_before(case, failure);
             (!done.is_empty()).then_some(Stopped { done, failure })
         })
-        .rfind(|stopped| known_file(case, stopped).is_some() || is_one_run(stopped));
+        .rfind(|stopped| known_file(case, stopped).is_some() || is_one_run(case, stopped));
     let Some(stopped) = stopped else {
         if case.ddl.iter().any(|d| d.pid == 0 && seconds_between(d.at, case.onset).abs() < RUN_S) {
             return Verdict::unknown(
@@ -64,10 +65,43 @@ fn judge(case: &Case) -> Verdict {
 /// only when it follows the session's last DDL within this time.
 const RUN_S: f64 = 30.0;
 
-fn is_one_run(stopped: &Stopped<'_>) -> bool {
+/// A step of data may take its time, and an application that makes tables fails too: such a failure
+/// counts where others fail since for what was changed.
+fn is_one_run(case: &Case, stopped: &Stopped<'_>) -> bool {
     let last = stopped.done.last().map(|d| seconds_between(d.at, stopped.failure.at));
-    is_ddl(&stopped.failure.statement) && last.is_some_and(|s| s < RUN_S)
+    match is_ddl(&stopped.failure.statement) {
+        true => last.is_some_and(|s| s < RUN_S),
+        false => harmed(case, stopped).is_some(),
+    }
 }
+
+/// A statement of others that fails since for what was changed, and that did not before.
+fn harmed<'a>(case: &'a Case, stopped: &Stopped<'_>) -> Option<&'a LogEntry> {
+    let first = stopped.done.first()?;
+    let names: BTreeSet<&str> = stopped
+        .done
+        .iter()
+        .filter_map(|d| d.relation.as_ref())
+        .filter(|r| !r.schema.starts_with("pg_temp"))
+        .map(|r| r.name.as_str())
+        .collect();
+    let is_it = |e: &LogEntry| {
+        is_statement_error(e)
+            && e.pid != stopped.failure.pid
+            && SCHEMA_ERRORS.iter().any(|state| e.sqlstate.starts_with(state))
+            && names.iter().any(|n| mentions(&e.statement, n) || mentions(&e.message, n))
+    };
+    let log = |samples: &'a [Sample]| samples.iter().flat_map(|s| &s.log);
+    let before: BTreeSet<&str> =
+        log(case.window.baseline()).filter(|e| is_it(e)).map(|e| e.sqlstate.as_str()).collect();
+    log(case.window.recent())
+        .filter(|e| is_it(e) && e.at >= first.at)
+        .find(|e| !before.contains(e.sqlstate.as_str()))
+}
+
+/// What a schema between two versions brings: names, types and rights that are not there, rows that
+/// a constraint refuses, raised errors, plans of before.
+const SCHEMA_ERRORS: &[&str] = &["42", "23502", "23503", "23514", "0A000", "P0001", "22"];
 
 fn changed_schema(case: &Case, entry: &LogEntry) -> bool {
     case.ddl.iter().any(|d| d.pid == entry.pid && d.at <= entry.at)
@@ -104,13 +138,15 @@ fn likely(case: &Case, stopped: &Stopped<'_>) -> Verdict {
             format!(" ({})", failure.application)
         }
     );
-    let harmed =
-        case.window.recent().iter().flat_map(|s| &s.log).find(|e| {
-            e.severity == "ERROR" && e.pid != failure.pid && e.sqlstate.starts_with("42")
+    let broken =
+        harmed(case, stopped).or_else(|| named_nowhere(case, failure)).map_or(String::new(), |e| {
+            format!(
+                " Since then role {} fails: {} in {}",
+                e.role,
+                e.message,
+                cut(&e.statement, 120)
+            )
         });
-    let broken = harmed.map_or(String::new(), |e| {
-        format!(" Since then role {} fails: {} in {}", e.role, e.message, cut(&e.statement, 120))
-    });
     let says = format!(
         "{steps}: {who} stopped at `{}` with: {} ({}).{broken}",
         cut(&failure.statement, 120),
@@ -125,17 +161,23 @@ fn likely(case: &Case, stopped: &Stopped<'_>) -> Verdict {
     }
     // A file that is known proves what was meant; without it a person should look first.
     let score = if is_known { 0.95 } else { 0.85 };
-    let actions = if is_known { CAUSE.actions } else { &[] };
-    let mut likely = Likely::new(score, says, evidence).act(actions).by([failure.pid]);
+    let mut likely = Likely::new(score, says, evidence).act(CAUSE.actions).by([failure.pid]);
+    likely.perhaps_meant = !is_known;
     for event in &stopped.done {
         likely = likely.and(
             Evidence::stated(format!("applied: {}", cut(&event.statement, 100)), ddl_source(event))
                 .at(event.at),
         );
     }
-    let relations: std::collections::BTreeSet<Relation> =
+    let relations: BTreeSet<Relation> =
         stopped.done.iter().filter_map(|d| d.relation.clone()).collect();
     Verdict::Likely(likely.on(relations).blaming(stopped.done.iter().map(|d| (*d).clone())))
+}
+
+/// What fails for a name that is not there, whoever's it is.
+fn named_nowhere<'a>(case: &'a Case, failure: &LogEntry) -> Option<&'a LogEntry> {
+    let mut log = case.window.recent().iter().flat_map(|s| &s.log);
+    log.find(|e| e.severity == "ERROR" && e.pid != failure.pid && e.sqlstate.starts_with("42"))
 }
 
 /// The file whose statements these are, and how many steps it has.
@@ -185,7 +227,26 @@ mod tests {
         stopped.ddl = vec![ddl(31, "ALTER TABLE", "table column", "users")];
         let verdict = judge(&stopped);
         assert!(verdict.likely().unwrap().says.contains("1 steps applied"), "{verdict:?}");
+        assert!(verdict.likely().unwrap().perhaps_meant);
         samples.last_mut().unwrap().gaps.push(Gap { sampler: "log".into(), why: "x".into() });
         assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_step_of_data_that_fails_counts_where_others_fail_for_what_was_changed() {
+        for (message, is_it) in
+            [("new row for relation \"users\" violates check constraint \"c\"", true), ("x", false)]
+        {
+            let mut samples = healthy(40);
+            let mut failure = log(33, "ERROR", "57014", "canceling statement due to timeout");
+            (failure.pid, failure.statement) = (4711, "UPDATE users SET code = f(a)".into());
+            let mut other = log(34, "ERROR", "23514", message);
+            (other.pid, other.statement) = (1, "EXECUTE feed(1)".into());
+            samples.get_mut(34).unwrap().log = vec![failure, other];
+            let mut stopped = case(samples, 32);
+            stopped.ddl = vec![ddl(31, "ALTER TABLE", "table column", "users")];
+            let verdict = judge(&stopped);
+            assert_eq!(verdict.likely().is_some(), is_it, "{message}: {verdict:?}");
+        }
     }
 }

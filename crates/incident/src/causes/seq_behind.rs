@@ -1,6 +1,6 @@
 //! A sequence gives numbers that its column already has: it was set back, or rows came in past it.
 
-use super::Cause;
+use super::{Cause, seq_overflow};
 use crate::counted::{Fresh, fresh, role_and_message};
 use crate::facts::{complete, cut, ddl_source, logged, mentions, no_baseline, sampled, words};
 use crate::written::first_run;
@@ -85,7 +85,10 @@ fn likely(case: &Case, taken: &Taken<'_>, first: &LogEntry, refused: Evidence) -
         first.role,
         cut(&first.statement, 120)
     );
-    let mut likely = Likely::new(0.95, says, refused);
+    // That it came to its end first is told with it, and is the cause of both.
+    let ended = seq_overflow::begun_anew(&case.window)
+        .is_some_and(|(_, key, _)| key.sequence == taken.key.sequence);
+    let mut likely = Likely::new(if ended { 0.6 } else { 0.95 }, says, refused);
     if let (Some((_, before)), Some((seen, last))) = (sights.first(), sights.last()) {
         let before = back.map_or(*before, |((_, high), _)| high);
         let claim = format!("last number that {sequence} has given");

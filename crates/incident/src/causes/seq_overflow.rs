@@ -8,7 +8,8 @@ use pgward_model::prelude::*;
 pub(super) static CAUSE: Cause = Cause {
     id: "seq_overflow",
     name: "Sequence or integer key at its end",
-    necessary: "statements fail with 2200H or 22003, and a key or a reference to it is at its limit",
+    necessary: "statements fail with 2200H or 22003, and a key or a reference to it is at its limit; \
+                or with 23505, and its sequence has begun anew at its end (CYCLE)",
     explains: &["error_burst", "key_overflow", "throughput_drop"],
     actions: &["widen_key"],
     prevention: &[
@@ -41,6 +42,9 @@ fn judge(case: &Case) -> Verdict {
     if let Some(unknown) = complete(case, "log", "the server log was not read") {
         return unknown;
     }
+    if let Some(likely) = cycled(case) {
+        return Verdict::Likely(likely);
+    }
     let Some(look) = case.window.samples.iter().rev().find(|s| s.keys.is_some()) else {
         return Verdict::unknown("how far sequences have come was not seen");
     };
@@ -68,6 +72,55 @@ fn judge(case: &Case) -> Verdict {
     }
     let claim = format!("{claim}, yet no statement fails for it");
     Verdict::present_not_sufficient(used(case, 100.0 * worst.used(), &claim))
+}
+
+/// The sequence of a key has come to its end and begun anew (CYCLE): it was seen high, then low.
+pub(super) fn begun_anew(window: &Window) -> Option<(&KeyLimit, &KeyLimit, Timestamp)> {
+    let looks: Vec<(Timestamp, &[KeyLimit])> =
+        window.samples.iter().filter_map(|s| Some((s.at, s.keys.as_deref()?))).collect();
+    looks.windows(2).rev().find_map(|pair| {
+        let [(_, before), (at, after)] = pair else { return None };
+        let of_same = |k: &KeyLimit| {
+            let same = |x: &&KeyLimit| (&x.sequence, &x.relation) == (&k.sequence, &k.relation);
+            before.iter().find(same).filter(|old| old.last_value > k.last_value)
+        };
+        let anew = after.iter().filter(|k| k.begins_anew);
+        anew.filter_map(|k| Some((of_same(k)?, k, *at))).next()
+    })
+}
+
+/// Numbers that it gives since then are taken.
+fn cycled(case: &Case) -> Option<Likely> {
+    let (old, key, at) = begun_anew(&case.window)?;
+    let of_key = |e: &LogEntry| e.sqlstate == "23505" && mentions(&e.statement, &key.relation.name);
+    // Also when it is mended by now.
+    let (n, per_s) = count_log(case.window.recent(), of_key);
+    let (_, before) = count_log(case.window.baseline(), of_key);
+    let line = case.window.recent().iter().flat_map(|s| &s.log).find(|e| of_key(e))?;
+    if n < REFUSED_MIN || per_s <= 3.0 * before {
+        return None;
+    }
+    let says = format!(
+        "the sequence {} of {}.{} has come to its end, {}, and begun anew (CYCLE): it stood at {}, \
+         and at {} at {}; the rows of those numbers are still there, and role {} cannot run {}",
+        key.sequence,
+        key.relation,
+        key.column,
+        human(key.limit as f64),
+        human(old.last_value as f64),
+        human(key.last_value as f64),
+        at.strftime("%H:%M:%S UTC"),
+        line.role,
+        cut(&line.statement, 120)
+    );
+    let refused = Evidence::measured(
+        format!("rows refused for a number that is there: {}", cut(&line.message, 100)),
+        per_s,
+        "errors/s",
+        logged(line),
+    );
+    let refused = refused.against(before).at(case.window.now());
+    Some(Likely::new(0.96, says, refused).on([key.relation.clone()]))
 }
 
 /// A sequence that begins anew gives numbers that are taken: each insert fails.

@@ -95,7 +95,9 @@ fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
         Some(slots.iter().find(|x| x.name == slot.name).map_or(0.0, |x| x.retained_bytes))
     });
     let still_s = stands_for_s(case, slot);
+    let polled = !slot.active && comes_again(case, slot);
     let state = match still_s {
+        _ if polled => "is read now and then, takes nothing off".to_owned(),
         _ if !slot.active => "is inactive".to_owned(),
         Some(s) => format!("is in use, has not moved for {}", human_duration(s)),
         None => "is in use, comes after too late".to_owned(),
@@ -116,6 +118,7 @@ fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
     );
     // One that moves may only be behind a burst of writes.
     let (score, actions) = match (slot.active, still_s) {
+        (false, _) if polled => (0.9, &[][..]),
         (false, _) => (0.93, CAUSE.actions),
         (true, Some(_)) => (0.85, &[][..]),
         (true, None) => (0.6, &[][..]),
@@ -132,6 +135,13 @@ fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
         likely = likely.and(size.against(wal_bytes_max(wal)).at(case.window.now()));
     }
     likely
+}
+
+/// A consumer that polls by SQL is connected for a moment each time, and comes again: it is alive.
+fn comes_again(case: &Case, slot: &SlotSample) -> bool {
+    let seen = case.window.samples.iter().filter_map(|s| s.wal.as_ref());
+    let mut states = seen.flat_map(|w| &w.slots).filter(|x| x.name == slot.name).map(|x| x.active);
+    states.by_ref().any(|active| !active) && states.any(|active| active)
 }
 
 /// Consumers report every 10 s (`wal_receiver_status_interval`); one that has not moved for two
@@ -218,6 +228,20 @@ mod tests {
         assert!(told.contains("slot standby_2 (physical) is inactive"), "{told}");
         assert!(matches!(judge(&kept(50.0, 1e9)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_slot_that_is_polled_is_alive_and_one_whose_consumer_went_is_not() {
+        for (period, n_actions) in [(7, 0), (1_000, 1)] {
+            let mut held = kept(100.0, 1e9);
+            let last = held.window.samples.len() - 1;
+            for (s, sample) in held.window.samples.iter_mut().enumerate() {
+                let slot = sample.wal.as_mut().unwrap().slots.first_mut().unwrap();
+                slot.active = s % period == 0 && s < last;
+            }
+            let verdict = judge(&held);
+            assert_eq!(verdict.likely().unwrap().actions.len(), n_actions, "{verdict:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Detector;
 use crate::facts::{ddl_source, mentions};
+use crate::written::LATE_S;
 use pgward_model::prelude::*;
 
 pub(super) static DETECTOR: Detector = Detector {
@@ -23,6 +24,9 @@ fn detect(window: &Window) -> Vec<Symptom> {
             let relation = d.relation.clone()?;
             let n_rows = rows_before(window, &relation)?;
             let is_missed = is_missed(recent, &relation);
+            if !is_missed && is_replaced(window, &relation, d, n_rows) {
+                return None;
+            }
             let in_use = is_missed || uses(window, &relation) > 0;
             (n_rows > 0 || in_use).then(|| {
                 Symptom::new(
@@ -74,6 +78,30 @@ fn is_back(window: &Window, relation: &Relation, gone: &DdlEvent, n_rows: i64) -
         let mut tables = s.tables.iter().flatten();
         s.at > gone.at && tables.any(|t| t.relation.same_as(relation) && has_rows(t))
     })
+}
+
+/// Has a table that was there already been given its name since, or one that was made with its
+/// rows? Unless it is counted with fewer than half of them: that is another table. What a session
+/// has just written is counted some seconds later.
+fn is_replaced(window: &Window, relation: &Relation, gone: &DdlEvent, n_rows: i64) -> bool {
+    let with_rows = |d: &DdlEvent| {
+        let text = d.statement.to_ascii_uppercase();
+        ["CREATE TABLE AS", "SELECT INTO"].contains(&d.command.as_str())
+            || (d.command == "ALTER TABLE"
+                && [" RENAME ", " SET SCHEMA "].iter().any(|words| text.contains(words)))
+    };
+    let came = window.recent().iter().flat_map(|s| &s.ddl).any(|d| {
+        !d.dropped
+            && d.at >= gone.at
+            && d.relation.as_ref().is_some_and(|r| r.same_as(relation))
+            && with_rows(d)
+    });
+    let newest = window.samples.iter().rev().find(|s| s.tables.is_some() && s.at > gone.at);
+    let counted = newest.and_then(|s| {
+        s.tables.iter().flatten().find(|t| t.relation.same_as(relation)).map(TableCounters::rows)
+    });
+    let is_fresh = seconds_between(gone.at, window.now()) < LATE_S;
+    came && gone.dropped && counted.map_or(is_fresh, |n| n * 2 >= n_rows || (n == 0 && is_fresh))
 }
 
 /// Rows of the table when it was last counted.
@@ -133,6 +161,33 @@ mod tests {
             let window = Window { samples, baseline_until: at(20), catalog: None };
             assert_eq!(detect(&window).len(), n_symptoms, "{rows}");
         }
+    }
+
+    #[test]
+    fn a_table_that_another_took_the_name_of_is_gone_only_with_its_rows() {
+        let gone = |rename: &str, rows: i64, second: i64| {
+            let mut samples = healthy(second + 1);
+            let counted = |n: i64| {
+                let mut orders = table("orders", n);
+                (orders.planner_rows, orders.inserted) = (n as f64, n);
+                vec![orders]
+            };
+            for (i, scans) in [(10, 5), (15, 9)] {
+                let mut orders = table("orders", 1000);
+                orders.idx_scans = scans;
+                samples.get_mut(i).unwrap().tables = Some(vec![orders]);
+            }
+            let mut came = ddl(29, "ALTER TABLE", "table", "orders");
+            came.statement = rename.to_owned();
+            samples.get_mut(29).unwrap().ddl = vec![ddl(29, "DROP TABLE", "table", "orders"), came];
+            samples.last_mut().unwrap().tables = Some(counted(rows));
+            let window = Window { samples, baseline_until: at(20), catalog: None };
+            detect(&window).len()
+        };
+        let rename = "ALTER TABLE shop.orders_new RENAME TO orders";
+        assert_eq!([gone(rename, 900, 31), gone(rename, 0, 31), gone(rename, 0, 50)], [0, 0, 1]);
+        assert_eq!(gone(rename, 90, 31), 1);
+        assert_eq!(gone("ALTER TABLE orders ADD note text", 900, 31), 1);
     }
 
     #[test]

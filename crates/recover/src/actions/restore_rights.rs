@@ -29,10 +29,16 @@ fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     if steps.is_empty() {
         return Err(refuse(&ACTION, "no right was taken, or its kind is not known"));
     }
+    let went = went_with_its_table(likely, case);
     let loss = match known_change(likely, case) {
         Some(path) => Loss {
             n_rows: Some(0),
             explain: format!("{path} took them, a migration, and statements of before need them"),
+        },
+        None if went => Loss {
+            n_rows: Some(0),
+            explain: "nobody took them: the table was made anew, and they went with the old one"
+                .into(),
         },
         None => Loss {
             n_rows: None,
@@ -143,6 +149,30 @@ fn give_back(change: &ConfigChange) -> Option<Step> {
     grant.expectations = expectations;
     Some(grant)
 }
+
+/// Were all that is missed rights on tables that were dropped, and put in place again, by what is to
+/// blame?
+fn went_with_its_table(likely: &Likely, case: &Case) -> bool {
+    let gone = |c: &&ConfigChange| {
+        case.ddl.iter().any(|d| {
+            let of_it = |r: &Relation| {
+                c.name
+                    .strip_prefix("table ")
+                    .is_some_and(|name| [r.to_string(), r.quoted()].iter().any(|n| n == name))
+            };
+            d.dropped
+                && d.object_kind == "table"
+                && d.relation.as_ref().is_some_and(of_it)
+                && (0.0..ANEW_S).contains(&seconds_between(d.at, c.at))
+                && likely.ddl.iter().any(|blamed| blamed.xid.is_some() && blamed.xid == d.xid)
+        })
+    };
+    let taken = causes::rights_taken(case);
+    !taken.is_empty() && taken.iter().all(gone)
+}
+
+/// Rights are read every few seconds.
+const ANEW_S: f64 = 30.0;
 
 /// The file that has the statement to blame, among those pgward knows.
 fn known_change(likely: &Likely, case: &Case) -> Option<String> {

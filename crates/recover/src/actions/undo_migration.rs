@@ -55,12 +55,15 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
             likely.relations.iter().filter_map(|r| same_columns(before, r)).collect();
         steps.push(prove);
     }
-    let loss = Loss {
-        n_rows: lost.iter().map(|l| l.0).try_fold(0, |sum, n| Some(sum + n?)),
-        explain: match lost.first() {
-            None => "no value was written into what goes".to_owned(),
-            Some((_, loses)) => loses.clone(),
+    let loss = match likely.perhaps_meant {
+        true => Loss {
+            n_rows: None,
+            explain:
+                "which file it was, and what was to follow, is not known: what is done may be \
+                      what was meant"
+                    .to_owned(),
         },
+        false => loss_of_all(&lost),
     };
     Ok(runbook(
         &ACTION,
@@ -69,6 +72,16 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         loss,
         steps,
     ))
+}
+
+fn loss_of_all(lost: &[Lost]) -> Loss {
+    Loss {
+        n_rows: lost.iter().map(|l| l.0).try_fold(0, |sum, n| Some(sum + n?)),
+        explain: match lost.first() {
+            None => "no value was written into what goes".to_owned(),
+            Some((_, loses)) => loses.clone(),
+        },
+    }
 }
 
 /// How many values go, where it is known, and which.
