@@ -18,7 +18,7 @@ mod lock_queue;
 mod login_failures;
 mod mass_write;
 mod path_slow;
-mod relation_vanished;
+pub(crate) mod relation_vanished;
 mod rows_missing;
 mod server_unreachable;
 mod sessions_hang;

@@ -10,7 +10,7 @@ use pgward_pg::guarded::{self, Context, Moment};
 use pgward_pg::install::{self, DdlCursor};
 use pgward_pg::prelude::*;
 use pgward_pg::server::{PrivateServer, ServerOptions};
-use pgward_pg::{clock, journal};
+use pgward_pg::{clock, journal, tools};
 use std::time::Duration;
 
 fn server() -> PrivateServer {
@@ -301,6 +301,50 @@ fn a_signal_is_not_sent_once_its_reason_is_gone() {
         assert_eq!(victim.simple("ROLLBACK").is_ok(), savepoint.is_empty());
         let _ = victim.simple("BEGIN; LOCK TABLE held");
     }
+}
+
+/// A backend that sends to a client which does not read looks at no cancel.
+#[test]
+fn a_session_whose_client_does_not_read_is_ended_where_a_cancel_does_nothing() {
+    let server = server();
+    let target = server.target();
+    let (session, control) = act(&target);
+    control.simple("CREATE TABLE held (id int PRIMARY KEY)").unwrap();
+    let copy = "COPY (SELECT repeat('x', 1000) FROM generate_series(1, 100000)) TO STDOUT";
+    let mut client =
+        std::process::Command::new(installation::installation().require("psql").unwrap())
+            .args(["-X", "-q", "-d", &tools::conninfo(&target)])
+            .args(["-c", "BEGIN", "-c", "LOCK TABLE held", "-c", copy])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+    let waiter = Session::connect(&target, Purpose::Private).unwrap();
+    std::thread::scope(|scope| {
+        let stuck = "wait_event = 'ClientWrite' AND query LIKE 'COPY (SELECT repeat%'";
+        until(&control, &format!("SELECT count(*) = 1 FROM pg_stat_activity WHERE {stuck}"));
+        scope.spawn(|| waiter.simple("SELECT FROM held").unwrap());
+        let of = |column: &str| format!("SELECT {column} FROM pg_stat_activity WHERE {stuck}");
+        let start = |column: &str| control.query_one::<jiff::Timestamp>(&of(column), &[]).unwrap();
+        let still = Still {
+            query_start: Some(start("query_start")),
+            xact_start: Some(start("xact_start")),
+            blocks: true,
+            ..Still::default()
+        };
+        let step = Step {
+            act: Act::Signal {
+                pid: control.query_one(&of("pid"), &[]).unwrap(),
+                backend_start: start("backend_start"),
+                signal: BackendSignal::CancelThenTerminate,
+                still,
+            },
+            ..sql(&["end it"], true, Limits::SHORT)
+        };
+        guarded::run(&session, &control, &step, &mut Context::new("t6")).unwrap();
+    });
+    client.kill().unwrap();
+    client.wait().unwrap();
 }
 
 #[test]

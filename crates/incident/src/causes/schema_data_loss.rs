@@ -1,6 +1,7 @@
 //! A script dropped, emptied, deleted or overwrote data.
 
 use super::Cause;
+use crate::detectors::relation_vanished;
 use crate::facts::{
     complete, cut, ddl_source, errors_by_state, is_statement_error, logged, mentions, sampled,
     seconds_of, verb,
@@ -16,7 +17,7 @@ pub(super) static CAUSE: Cause = Cause {
     name: "Mass DELETE, UPDATE, TRUNCATE or DROP by a script",
     necessary: "a table in use was dropped or emptied, or a large share of its rows was written at once",
     explains: &["relation_vanished", "mass_write", "rows_missing", "error_burst"],
-    actions: &["restore_table", "refill_table", "undo_rows"],
+    actions: &["restore_table", "refill_table", "undo_rows", "undo_migration"],
     prevention: &[
         "Send changes through `pgward apply`: it refuses drops of live tables and undeclared bulk changes",
         "Take the right to drop tables from deploy roles",
@@ -30,6 +31,9 @@ fn judge(case: &Case) -> Verdict {
     let vanished = vanished(case);
     if !vanished.is_empty() {
         return dropped(case, &vanished);
+    }
+    if let Some(likely) = put_aside(case) {
+        return Verdict::Likely(likely);
     }
     let written = writes(case);
     if let Some(first) = written.first() {
@@ -65,6 +69,49 @@ fn judge(case: &Case) -> Verdict {
         .against(0.0)
         .at(case.window.now()),
     )
+}
+
+/// The rows are all there, under another name: whoever gave it to them took them away.
+fn put_aside(case: &Case) -> Option<Likely> {
+    let symptom = case
+        .symptoms
+        .iter()
+        .find(|s| s.detector == "relation_vanished" && s.relations.len() == 2)?;
+    let first = symptom.evidence().first()?.clone();
+    let near = |d: &&DdlEvent| seconds_between(d.at, symptom.since).abs() <= FOLLOWS_S;
+    let names = |d: &&DdlEvent| relation_vanished::gives_a_name(d);
+    let last = case.ddl.iter().filter(near).rfind(names);
+    let by = last.map_or(String::new(), |d| {
+        let application = match d.application.as_str() {
+            "" => String::new(),
+            application => format!(" ({application})"),
+        };
+        format!(
+            ": role {}{application} ran at {}: {}",
+            d.role,
+            d.at.strftime("%H:%M:%S UTC"),
+            cut(&d.statement, 160)
+        )
+    });
+    let rows = |n: Option<f64>| n.map_or("?".to_owned(), human);
+    let says = format!(
+        "{}: {} rows instead of {}{by}",
+        symptom.title,
+        rows(first.value),
+        rows(first.baseline)
+    );
+    let mut likely = Likely::new(0.95, says, first).on(symptom.relations.iter().cloned());
+    if let Some(last) = last {
+        let with_it = |d: &&DdlEvent| d.pid == last.pid && (d.xid == last.xid || d.at == last.at);
+        let together = case.ddl.iter().filter(near).filter(names).filter(with_it);
+        likely = likely
+            .by([last.pid])
+            .and(Evidence::stated(cut(&last.statement, 160), ddl_source(last)).at(last.at))
+            .blaming(together.cloned())
+            .act(&["undo_migration"]);
+        likely.perhaps_meant = true;
+    }
+    Some(likely)
 }
 
 /// What went with a table that is missed: all that the same transaction dropped or emptied. What

@@ -1,14 +1,16 @@
 //! A relation that was in use is gone.
 
 use super::Detector;
-use crate::facts::{ddl_source, mentions};
+use crate::facts::{ddl_source, mentions, sampled};
 use crate::written::LATE_S;
 use pgward_model::prelude::*;
+use std::collections::HashMap;
 
 pub(super) static DETECTOR: Detector = Detector {
     id: "relation_vanished",
-    title: "A table in use has been dropped or emptied",
-    rule: "DROP TABLE or TRUNCATE since the baseline, of a table that had rows. Harm when it was \
+    title: "A table in use has been dropped, emptied or put aside",
+    rule: "DROP TABLE or TRUNCATE since the baseline, of a table that had rows; or another table \
+           with less than half of its rows has its name, and it has another. Harm when it was \
            read or written in the baseline, or when statements fail for want of it, whoever did \
            it; else, and for what went through pgward with its reason, a notice",
     detect,
@@ -16,7 +18,7 @@ pub(super) static DETECTOR: Detector = Detector {
 
 fn detect(window: &Window) -> Vec<Symptom> {
     let recent = window.recent();
-    recent
+    let gone = recent
         .iter()
         .flat_map(|s| &s.ddl)
         .filter(|d| (d.dropped && d.object_kind == "table") || d.command.starts_with("TRUNCATE"))
@@ -55,8 +57,72 @@ fn detect(window: &Window) -> Vec<Symptom> {
                 .on([relation])
                 .by([d.pid])
             })
-        })
-        .collect()
+        });
+    gone.chain(put_aside(window)).collect()
+}
+
+/// Tables in use whose name another table has since: a swap that is daily life brings as many rows.
+/// On the name, and on the one that the table with the rows has now.
+fn put_aside(window: &Window) -> Vec<Symptom> {
+    let names = |s: &Sample| s.ddl.iter().any(gives_a_name);
+    if !window.recent().iter().any(names) {
+        return Vec::new();
+    }
+    let (Some(before), Some((at, now))) = (
+        window.baseline().iter().rev().find_map(|s| s.tables.as_ref()),
+        window.recent().iter().rev().find_map(|s| Some((s.at, s.tables.as_ref()?))),
+    ) else {
+        return Vec::new();
+    };
+    let by_oid: HashMap<u32, &TableCounters> = now.iter().map(|t| (t.oid, t)).collect();
+    let moved = before.iter().filter_map(|old| {
+        let aside = by_oid.get(&old.oid).filter(|t| !t.relation.same_as(&old.relation))?;
+        let instead = now.iter().find(|t| t.relation.same_as(&old.relation))?;
+        let since = first_seen(window, instead)?;
+        // What was just written into it is counted some seconds later, but for ANALYZE.
+        let is_counted = instead.planner_rows >= 0.0 || seconds_between(since, at) >= LATE_S;
+        let is_less = instead.rows() * 2 < old.rows();
+        (is_counted && is_less && uses(window, &old.relation) > 0)
+            .then(|| aside_symptom(window, old, aside, instead, since))
+    });
+    moved.take(ASIDE_MAX).collect()
+}
+
+/// A schema may hold hundreds.
+const ASIDE_MAX: usize = 20;
+
+fn aside_symptom(
+    window: &Window,
+    old: &TableCounters,
+    aside: &TableCounters,
+    instead: &TableCounters,
+    since: Timestamp,
+) -> Symptom {
+    let title =
+        format!("{} is another table now; the one of before is {}", old.relation, aside.relation);
+    let evidence = Evidence::measured(
+        format!("rows of what is named {} now, and of what was before", old.relation),
+        instead.rows() as f64,
+        "rows",
+        sampled("tables: pg_stat_user_tables by OID and name"),
+    );
+    let evidence = evidence.against(old.rows() as f64).at(window.now());
+    Symptom::new(DETECTOR.id, since, window.now(), Weight::Harm, title, evidence)
+        .on([old.relation.clone(), aside.relation.clone()])
+}
+
+/// Does it give a table or a schema another name, or a table another schema?
+pub(crate) fn gives_a_name(event: &DdlEvent) -> bool {
+    let text = event.statement.to_ascii_uppercase();
+    event.command.starts_with("ALTER ")
+        && ([" RENAME TO ", " SET SCHEMA "].iter().any(|words| text.contains(words)))
+}
+
+/// When a table was first seen under its name.
+fn first_seen(window: &Window, table: &TableCounters) -> Option<Timestamp> {
+    let same = |t: &TableCounters| t.oid == table.oid && t.relation.same_as(&table.relation);
+    let seen = |s: &&Sample| s.tables.as_ref().is_some_and(|all| all.iter().any(same));
+    window.recent().iter().find(seen).map(|s| s.at)
 }
 
 /// An event trigger knows who dropped it; who emptied it is found out later.
@@ -85,10 +151,8 @@ fn is_back(window: &Window, relation: &Relation, gone: &DdlEvent, n_rows: i64) -
 /// has just written is counted some seconds later.
 fn is_replaced(window: &Window, relation: &Relation, gone: &DdlEvent, n_rows: i64) -> bool {
     let with_rows = |d: &DdlEvent| {
-        let text = d.statement.to_ascii_uppercase();
         ["CREATE TABLE AS", "SELECT INTO"].contains(&d.command.as_str())
-            || (d.command == "ALTER TABLE"
-                && [" RENAME ", " SET SCHEMA "].iter().any(|words| text.contains(words)))
+            || (d.command == "ALTER TABLE" && gives_a_name(d))
     };
     let came = window.recent().iter().flat_map(|s| &s.ddl).any(|d| {
         !d.dropped
@@ -188,6 +252,29 @@ mod tests {
         assert_eq!([gone(rename, 900, 31), gone(rename, 0, 31), gone(rename, 0, 50)], [0, 0, 1]);
         assert_eq!(gone(rename, 90, 31), 1);
         assert_eq!(gone("ALTER TABLE orders ADD note text", 900, 31), 1);
+    }
+
+    #[test]
+    fn a_table_that_was_put_aside_for_an_empty_one_is_told_with_its_new_name() {
+        let told = |rows: i64| {
+            let mut samples = healthy(40);
+            for (i, scans) in [(10, 5), (15, 9)] {
+                let mut fares = table("fares", 1000);
+                (fares.oid, fares.idx_scans) = (7, scans);
+                samples.get_mut(i).unwrap().tables = Some(vec![fares]);
+            }
+            let mut rename = ddl(29, "ALTER TABLE", "table", "fares_old");
+            rename.statement = "ALTER TABLE fares RENAME TO fares_old".to_owned();
+            samples.get_mut(29).unwrap().ddl = vec![rename];
+            let old = TableCounters { oid: 7, ..table("fares_old", 1000) };
+            let new = TableCounters { oid: 8, planner_rows: rows as f64, ..table("fares", rows) };
+            samples.last_mut().unwrap().tables = Some(vec![old, new]);
+            detect(&Window { samples, baseline_until: at(20), catalog: None })
+        };
+        let symptoms = told(0);
+        let title = "fares is another table now; the one of before is fares_old";
+        assert_eq!(symptoms.first().map(|s| s.title.as_str()), Some(title));
+        assert!(told(900).is_empty());
     }
 
     #[test]

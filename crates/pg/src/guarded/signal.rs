@@ -26,19 +26,24 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 /// How long the locks of a cancelled statement may take to go.
 const FREED_WITHIN: Duration = Duration::from_secs(2);
 
+/// A cancel takes effect at once, or not: a backend that waits for its client to read looks at no
+/// cancel, only at its end.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(3);
+
 /// A cancelled statement aborts its transaction, which frees its locks, unless a savepoint
-/// holds them: then the session must end.
+/// holds them or it does not look at the signal: then the session must end.
 pub(super) fn cancel_then_end(
     session: &Session,
     meant: &Meant<'_>,
     step: &Step,
 ) -> Result<StepReport, Error> {
-    let cancelled = send(session, meant, BackendSignal::Cancel, step)?;
+    let cancel = BackendSignal::Cancel;
+    let (cancelled, is_over) = send_within(session, meant, cancel, step, CANCELLED_WITHIN)?;
     let freed = clock::poll(FREED_WITHIN, WATCH_EVERY, || {
         let (n_waiters, _) = waiters_behind(session, meant.pid, &meant.own)?;
         Ok::<_, Error>((n_waiters == 0).then_some(()))
     })?;
-    if freed.is_some() {
+    if is_over && freed.is_some() {
         return Ok(cancelled);
     }
     let still = Still {
@@ -57,6 +62,23 @@ pub(super) fn send(
     signal: BackendSignal,
     step: &Step,
 ) -> Result<StepReport, Error> {
+    let (report, is_over) = send_within(session, meant, signal, step, GONE_WITHIN)?;
+    if !is_over {
+        let why =
+            format!("pid {} got the signal and still runs after {:.0} ms", meant.pid, report.ms);
+        return Err(Error::Server { what: why });
+    }
+    Ok(report)
+}
+
+/// Likewise, and whether it had its effect within that time.
+fn send_within(
+    session: &Session,
+    meant: &Meant<'_>,
+    signal: BackendSignal,
+    step: &Step,
+    within: Duration,
+) -> Result<(StepReport, bool), Error> {
     let began = clock::instant();
     let (pid, backend_start) = (meant.pid, meant.backend_start);
     let before = backend(session, pid)?;
@@ -74,7 +96,7 @@ pub(super) fn send(
         return Err(not_now(unfit(meant, signal, now.as_ref()).unwrap_or_else(gone)));
     }
     let query_start = before.and_then(|b| b.query_start);
-    let done = clock::poll(GONE_WITHIN, WATCH_EVERY, || {
+    let done = clock::poll(within, WATCH_EVERY, || {
         let now = backend(session, pid)?.filter(|b| b.backend_start == Some(backend_start));
         let over = match (signal, &now) {
             (_, None) => true,
@@ -83,12 +105,7 @@ pub(super) fn send(
         };
         Ok::<_, Error>(over.then_some(()))
     })?;
-    let ms = ms_since(began);
-    if done.is_none() {
-        let why = format!("pid {pid} got the signal and still runs after {ms:.0} ms");
-        return Err(Error::Server { what: why });
-    }
-    Ok(StepReport { rows: 1, ms, ..StepReport::default() })
+    Ok((StepReport { rows: 1, ms: ms_since(began), ..StepReport::default() }, done.is_some()))
 }
 
 /// Check and signal are one statement: nothing fits between them that a session can do.
