@@ -18,7 +18,7 @@ mod lock_queue;
 mod login_failures;
 mod mass_write;
 mod path_slow;
-pub(crate) mod relation_vanished;
+mod relation_vanished;
 mod rows_missing;
 mod server_unreachable;
 mod sessions_hang;
@@ -28,6 +28,8 @@ mod statement_slow;
 mod throughput_drop;
 mod wal_kept;
 mod xmin_held;
+
+pub use relation_vanished::gives_a_name;
 
 /// One detector.
 #[derive(Debug)]

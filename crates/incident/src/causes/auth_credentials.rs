@@ -82,6 +82,13 @@ fn judge(case: &Case) -> Verdict {
     let claim = format!("failed logins of {} roles and addresses", keys.len());
     let total = (sum(|r| r.0), sum(|r| r.1));
     let failed = measured(claim, total, logged(first));
+    // Statements that are refused are those of sessions that have come in.
+    let felt = |id: &str| case.symptoms.iter().any(|s| s.detector == id);
+    if shut_out.is_none() && felt("error_burst") && !felt("throughput_drop") {
+        let claim =
+            format!("{}; yet it goes on to log in, and statements inside fail", failed.claim);
+        return Verdict::present_not_sufficient(Evidence { claim, ..failed });
+    }
     if shut_out.is_none() {
         return Verdict::unknown(format!(
             "whether its clients are shut out: {says}; yet it goes on to log in"
@@ -123,8 +130,14 @@ mod tests {
         }
         let line = log(34, "FATAL", "28P01", "password authentication failed");
         samples.get_mut(34).unwrap().log = vec![line; 5];
-        let verdict = judge(&case(samples, 30));
+        let mut case = case(samples, 30);
+        let verdict = judge(&case);
         assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
+        let source = Source::new(SourceKind::Log, "");
+        let errors = Evidence::measured("x", 60.0, "errors/s", source).against(0.0);
+        let harm = Symptom::new("error_burst", at(34), at(35), Weight::Harm, "x", errors);
+        case.symptoms = vec![harm];
+        assert!(matches!(judge(&case), Verdict::RuledOut { present: true, .. }));
     }
 
     #[test]

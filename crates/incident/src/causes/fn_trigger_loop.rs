@@ -102,17 +102,21 @@ fn with_trigger(case: &Case, mut likely: Likely) -> Likely {
     likely.and(told).on(made.relation.clone()).blaming([made.clone()])
 }
 
-/// Neither a trigger nor a foreign key with an action stands on any table that was written since
-/// the onset: something else wrote the rows.
+/// Neither a trigger nor a foreign key with an action stands on any table that most rows since the
+/// onset went into: something else wrote them.
 fn without_triggers(case: &Case, written: &Evidence) -> Option<Verdict> {
     let catalog = case.window.catalog.as_ref().or(case.catalog.as_ref())?;
     let wrote = |t: &TableCounters| t.inserted + t.updated + t.deleted;
     let mut counted = case.window.recent().iter().filter_map(|s| s.tables.as_ref());
     let (first, last) = (counted.next()?, counted.next_back()?);
-    let grown = last
-        .iter()
-        .filter(|t| first.iter().find(|f| f.oid == t.oid).is_none_or(|f| wrote(t) > wrote(f)));
-    let grown: Vec<&Relation> = grown.map(|t| &t.relation).collect();
+    let grown = last.iter().map(|t| {
+        let old = first.iter().find(|f| f.oid == t.oid).map_or(0, wrote);
+        (&t.relation, wrote(t) - old)
+    });
+    let grown: Vec<(&Relation, i64)> = grown.filter(|(_, n)| *n > 0).collect();
+    let all: i64 = grown.iter().map(|(_, n)| n).sum();
+    let most = grown.iter().filter(|(_, n)| *n as f64 >= SHARE * all as f64);
+    let grown: Vec<&Relation> = most.map(|(r, _)| *r).collect();
     let is_written = |r: &Relation| grown.iter().any(|g| g.same_as(r));
     let triggers = catalog.objects.iter().filter(|o| o.kind == "trigger");
     let n_triggers = triggers.filter(|o| o.uses.iter().any(is_written)).count();
@@ -135,6 +139,9 @@ fn without_triggers(case: &Case, written: &Evidence) -> Option<Verdict> {
         )
     })
 }
+
+/// Of all rows written, those of a table that tells where they came from.
+const SHARE: f64 = 0.1;
 
 /// Does a change of the rows that it refers to write rows of its own table?
 fn acts(key: &ConstraintInfo) -> bool {

@@ -1,7 +1,7 @@
 //! A script dropped, emptied, deleted or overwrote data.
 
 use super::Cause;
-use crate::detectors::relation_vanished;
+use crate::detectors::gives_a_name;
 use crate::facts::{
     complete, cut, ddl_source, errors_by_state, is_statement_error, logged, mentions, sampled,
     seconds_of, verb,
@@ -79,7 +79,7 @@ fn put_aside(case: &Case) -> Option<Likely> {
         .find(|s| s.detector == "relation_vanished" && s.relations.len() == 2)?;
     let first = symptom.evidence().first()?.clone();
     let near = |d: &&DdlEvent| seconds_between(d.at, symptom.since).abs() <= FOLLOWS_S;
-    let names = |d: &&DdlEvent| relation_vanished::gives_a_name(d);
+    let names = |d: &&DdlEvent| gives_a_name(d);
     let last = case.ddl.iter().filter(near).rfind(names);
     let by = last.map_or(String::new(), |d| {
         let application = match d.application.as_str() {

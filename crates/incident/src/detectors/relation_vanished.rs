@@ -112,7 +112,7 @@ fn aside_symptom(
 }
 
 /// Does it give a table or a schema another name, or a table another schema?
-pub(crate) fn gives_a_name(event: &DdlEvent) -> bool {
+pub fn gives_a_name(event: &DdlEvent) -> bool {
     let text = event.statement.to_ascii_uppercase();
     event.command.starts_with("ALTER ")
         && ([" RENAME TO ", " SET SCHEMA "].iter().any(|words| text.contains(words)))

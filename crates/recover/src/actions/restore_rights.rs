@@ -3,6 +3,7 @@
 use super::{Action, Cx, plan as refuse, runbook, step};
 use crate::error::Error;
 use pgward_incident::causes;
+use pgward_incident::detectors::gives_a_name;
 use pgward_model::prelude::*;
 use std::collections::BTreeMap;
 
@@ -150,29 +151,19 @@ fn give_back(change: &ConfigChange) -> Option<Step> {
     Some(grant)
 }
 
-/// Were all that is missed rights on tables that were dropped, and put in place again, by what is to
-/// blame?
+/// Is all that is missed rights on tables whose name what is to blame gave to another table?
 fn went_with_its_table(likely: &Likely, case: &Case) -> bool {
-    let gone = |c: &&ConfigChange| {
-        case.ddl.iter().any(|d| {
-            let of_it = |r: &Relation| {
-                c.name
-                    .strip_prefix("table ")
-                    .is_some_and(|name| [r.to_string(), r.quoted()].iter().any(|n| n == name))
-            };
-            d.dropped
-                && d.object_kind == "table"
-                && d.relation.as_ref().is_some_and(of_it)
-                && (0.0..ANEW_S).contains(&seconds_between(d.at, c.at))
-                && likely.ddl.iter().any(|blamed| blamed.xid.is_some() && blamed.xid == d.xid)
+    let names = |r: &Relation, name: &str| r.to_string() == name || r.quoted() == name;
+    let anew = |c: &&ConfigChange| {
+        let Some(table) = c.name.strip_prefix("table ") else { return false };
+        likely.ddl.iter().any(|d| {
+            d.relation.as_ref().is_some_and(|r| names(r, table))
+                && (gives_a_name(d) || d.command.starts_with("CREATE TABLE"))
         })
     };
     let taken = causes::rights_taken(case);
-    !taken.is_empty() && taken.iter().all(gone)
+    !taken.is_empty() && taken.iter().all(anew)
 }
-
-/// Rights are read every few seconds.
-const ANEW_S: f64 = 30.0;
 
 /// The file that has the statement to blame, among those pgward knows.
 fn known_change(likely: &Likely, case: &Case) -> Option<String> {
