@@ -41,6 +41,9 @@ fn judge(case: &Case) -> Verdict {
         let noticed = written.iter().find(|s| s.detector == "mass_write").unwrap_or(first);
         return committed.unwrap_or_else(|| rewritten(case, noticed));
     }
+    if let Some(likely) = at_work(case) {
+        return Verdict::Likely(likely);
+    }
     if let Some(unknown) = complete(case, "ddl", "DDL was not seen") {
         return unknown;
     }
@@ -269,6 +272,59 @@ fn committed(case: &Case, symptom: &Symptom) -> Option<Verdict> {
     Some(Verdict::Likely(likely))
 }
 
+/// A call that goes on: what a procedure has committed is counted when it ends. It reaches the table
+/// that failing statements ask, nobody made such a call before, and they fail since it began.
+fn at_work(case: &Case) -> Option<Likely> {
+    case.symptoms.iter().find(|s| s.detector == "error_burst")?;
+    let catalog = case.window.catalog.as_ref().or(case.catalog.as_ref())?;
+    let said = |e: &&LogEntry| is_statement_error(e) && !is_chance(&e.sqlstate);
+    let known = |query: &str| {
+        let mut sessions = case.window.baseline().iter().flat_map(|s| &s.sessions);
+        sessions.any(|s| verb(&s.query) == "CALL" && calls(&s.query) == calls(query))
+    };
+    let last = case.window.last()?;
+    let calling =
+        |s: &&SessionSample| s.state == "active" && verb(&s.query) == "CALL" && !known(&s.query);
+    last.sessions.iter().filter(calling).find_map(|session| {
+        let began = session.query_start?;
+        let reach = Reach::of(case, &session.query);
+        let log = || case.window.samples.iter().flat_map(|s| &s.log).filter(said);
+        let mut failed = log().filter(|e| e.role != session.role && e.at >= began);
+        let example = failed.find(|e| e.at >= case.window.baseline_until)?;
+        let asks = Reach::of(case, &example.statement);
+        let table = catalog
+            .relations
+            .iter()
+            .map(|r| &r.relation)
+            .find(|r| !reach.writers.is_empty() && reach.touches(r) && asks.touches(r))?;
+        let same = |e: &&LogEntry| e.sqlstate == example.sqlstate;
+        if log().filter(same).any(|e| e.at < began) {
+            return None;
+        }
+        let n = log().filter(same).count();
+        let says = format!(
+            "role {} ({}, pid {}) writes {table} since {}: {}. Since then {n} statements on it \
+             fail: {} ({})",
+            session.role,
+            session.application,
+            session.pid,
+            human_duration(seconds_between(began, case.window.now())),
+            cut(&session.query, 160),
+            cut(&example.message, 80),
+            example.sqlstate
+        );
+        let claim = format!("statements that fail since pid {} calls", session.pid);
+        let errors = Evidence::measured(claim, n as f64, "errors", logged(example));
+        let errors = errors.against(0.0).at(case.window.now());
+        (n >= 3).then(|| Likely::new(0.75, says, errors).on([table.clone()]).by([session.pid]))
+    })
+}
+
+/// What a CALL calls.
+fn calls(query: &str) -> &str {
+    query.split('(').next().unwrap_or(query).trim()
+}
+
 /// The errors of others that name the table since.
 fn failing(
     case: &Case,
@@ -291,6 +347,14 @@ fn failing(
     let per_s = failed.len() as f64 / seconds_of(recent);
     let per_s_before = n_before.count() as f64 / seconds_of(case.window.baseline());
     let example = failed.first().filter(|_| failed.len() >= 3 && per_s > 3.0 * per_s_before)?;
+    // What was broken well before it was written is not broken by that: somebody repairs it.
+    let long_before = |e: &LogEntry| seconds_between(symptom.since, e.at) <= -FOLLOWS_S;
+    let all = || recent.iter().flat_map(|s| &s.log);
+    let similar = |e: &&LogEntry| e.sqlstate == example.sqlstate && e.role != writer.role;
+    let n_before = all().filter(similar).filter(|e| long_before(e) && on_it(e)).count();
+    if n_before >= 3 {
+        return None;
+    }
     let says = format!(
         "{} statements on it fail: {} ({})",
         failed.len(),
@@ -402,7 +466,7 @@ fn rows_before(case: &Case, relation: &Relation) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, case, ddl, healthy, session, table};
+    use crate::testing::{at, case, ddl, healthy, log, session, table};
 
     #[test]
     fn a_session_that_blocks_others_may_have_written_and_autovacuum_has_not() {
@@ -424,6 +488,39 @@ mod tests {
         };
         assert!(blocked_by("deploy").likely().is_some());
         assert!(matches!(blocked_by(""), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_call_that_goes_on_is_told_where_others_fail_since_it_began() {
+        let verdict = |began: i64, table: &str| {
+            let mut samples = healthy(50);
+            let mut catalog = Catalog::new(at(0), 150_000, "shop");
+            catalog.relations = vec![RelationInfo::new(1, Relation::new("shop", "lease"), 'r')];
+            catalog.objects = vec![ObjectInfo {
+                kind: "function".to_owned(),
+                identity: "shop.archive(integer)".to_owned(),
+                definition: format!("BEGIN DELETE FROM {table}; COMMIT; END"),
+                uses: Vec::new(),
+            }];
+            let mut line = log(40, "ERROR", "P0001", "there is no lease 7");
+            line.statement = "SELECT due FROM lease WHERE id = 7".to_owned();
+            samples.get_mut(40).unwrap().log = vec![line; 4];
+            let mut call = session(9, "active", &[]);
+            (call.role, call.query) = ("archivist".to_owned(), "CALL shop.archive(9)".to_owned());
+            call.query_start = Some(at(began));
+            samples.last_mut().unwrap().sessions = vec![call];
+            let mut case = case(samples, 30);
+            case.window.catalog = Some(catalog);
+            let source = Source::new(SourceKind::Log, "");
+            let errors = Evidence::measured("x", 60.0, "errors/s", source).against(0.0);
+            case.symptoms =
+                vec![Symptom::new("error_burst", at(40), at(49), Weight::Harm, "x", errors)];
+            judge(&case)
+        };
+        let told = verdict(35, "lease");
+        assert!(told.likely().unwrap().says.contains("pid 9) writes shop.lease"), "{told:?}");
+        assert!(verdict(45, "lease").likely().is_none()); // who came after it repairs
+        assert!(verdict(35, "offer").likely().is_none());
     }
 
     #[test]

@@ -137,11 +137,16 @@ fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
     likely
 }
 
-/// A consumer that polls by SQL is connected for a moment each time, and comes again: it is alive.
+/// A consumer that polls by SQL is connected for a moment each time: it comes again, or its slot
+/// has moved between two looks at which nobody was connected. It is alive.
 fn comes_again(case: &Case, slot: &SlotSample) -> bool {
     let seen = case.window.samples.iter().filter_map(|s| s.wal.as_ref());
-    let mut states = seen.flat_map(|w| &w.slots).filter(|x| x.name == slot.name).map(|x| x.active);
-    states.by_ref().any(|active| !active) && states.any(|active| active)
+    let looks: Vec<&SlotSample> =
+        seen.flat_map(|w| &w.slots).filter(|x| x.name == slot.name).collect();
+    looks.windows(2).any(|pair| match pair {
+        [a, b] if !a.active => b.active || a.restart_lsn != b.restart_lsn,
+        _ => false,
+    })
 }
 
 /// Consumers report every 10 s (`wal_receiver_status_interval`); one that has not moved for two
@@ -242,6 +247,12 @@ mod tests {
             let verdict = judge(&held);
             assert_eq!(verdict.likely().unwrap().actions.len(), n_actions, "{verdict:?}");
         }
+        let mut unseen = kept(100.0, 1e9);
+        for (s, sample) in unseen.window.samples.iter_mut().enumerate() {
+            let slot = sample.wal.as_mut().unwrap().slots.first_mut().unwrap();
+            slot.restart_lsn = Some(format!("0/{}", s.min(20)));
+        }
+        assert!(judge(&unseen).likely().unwrap().actions.is_empty());
     }
 
     #[test]
