@@ -173,9 +173,13 @@ const SIZE: &str = "SELECT pg_catalog.pg_relation_size($1::oid::regclass)";
 const BY_FILENODE: &str = "\
 SELECT n.nspname::text,
        c.relname::text,
-       c.oid
+       tn.nspname::text,
+       t.relname::text
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+LEFT JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
 WHERE c.oid = pg_catalog.pg_filenode_relation($1, $2)";
 
 const PATH: &str = "SELECT coalesce(pg_catalog.pg_relation_filepath($1::oid::regclass), '')";
@@ -516,6 +520,7 @@ pub fn read_block(
             let found = resolve(session, &message)?.filter(|d| d.relation.same_as(relation));
             Ok(Some(found.unwrap_or_else(|| DamagedBlock {
                 relation: relation.clone(),
+                index_of: None,
                 block,
                 path: String::new(),
                 message,
@@ -534,8 +539,10 @@ pub fn resolve(session: &Session, message: &str) -> Result<Option<DamagedBlock>,
     let Some(named) = named_in(message) else { return Ok(None) };
     let rows = session.query(BY_FILENODE, &[&named.tablespace, &named.filenode])?;
     let Some(row) = rows.first() else { return Ok(None) };
+    let table: (Option<String>, Option<String>) = (get(row, 2)?, get(row, 3)?);
     Ok(Some(DamagedBlock {
         relation: Relation::new(get::<String>(row, 0)?, get::<String>(row, 1)?),
+        index_of: table.0.zip(table.1).map(|(schema, name)| Relation::new(schema, name)),
         block: named.block,
         path: named.path,
         message: message.to_owned(),
@@ -586,7 +593,8 @@ fn locate(
         }
     }
     let path = session.query_one(PATH, &[&table.oid])?;
-    Ok(DamagedBlock { relation: table.relation.clone(), block: from, path, message })
+    let relation = table.relation.clone();
+    Ok(DamagedBlock { relation, index_of: None, block: from, path, message })
 }
 
 /// What a message names: `invalid page in block 2 of relation base/16384/16385` to 17,

@@ -460,6 +460,9 @@ pub struct ConfigChange {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DamagedBlock {
     pub relation: Relation,
+    /// The table, where the relation is an index.
+    #[serde(default)]
+    pub index_of: Option<Relation>,
     pub block: u32,
     /// Path below the data directory, as the server's message names it.
     pub path: String,

@@ -21,6 +21,7 @@ mod end_xmin_holder;
 mod keep_empty_pages;
 mod rebuild_index;
 mod refill_table;
+mod reindex;
 mod replace_invalid_index;
 mod restore_block;
 mod restore_rights;
@@ -73,6 +74,7 @@ pub static ACTIONS: &[&Action] = &[
     &keep_empty_pages::ACTION,
     &rebuild_index::ACTION,
     &refill_table::ACTION,
+    &reindex::ACTION,
     &replace_invalid_index::ACTION,
     &restore_block::ACTION,
     &restore_rights::ACTION,

@@ -497,6 +497,21 @@ fn an_invalid_index_is_built_again_or_goes_where_duplicates_forbid_it() {
     }
 }
 
+#[test]
+fn a_damaged_index_gets_another_file_and_what_is_no_index_is_refused() {
+    let stage = stage("CREATE TABLE users (id int PRIMARY KEY)");
+    let file = "SELECT pg_relation_filenode('users_pkey')::bigint";
+    let old: i64 = stage.user().query_one(file, &[]).unwrap();
+    let plan = |name: &str| {
+        let likely = Likely::new(0.9, "damaged", fact()).on([Relation::new("public", name)]);
+        stage.plan("reindex", &likely, &case(Vec::new()))
+    };
+    let error = plan("users").unwrap_err().to_string();
+    assert!(error.contains("users is no index"), "{error}");
+    stage.carry_out(&plan("users_pkey").unwrap()).unwrap();
+    assert_ne!(stage.user().query_one::<i64>(file, &[]).unwrap(), old);
+}
+
 /// Role site is refused a table.
 fn refusal() -> LogEntry {
     LogEntry {

@@ -19,17 +19,21 @@ pub(super) static CAUSE: Cause = Cause {
 
 fn judge(case: &Case) -> Verdict {
     let recent = case.window.recent();
-    let blocks: Vec<&DamagedBlock> = recent.iter().flat_map(|s| &s.damage).collect();
+    let (of_indexes, blocks): (Vec<&DamagedBlock>, Vec<&DamagedBlock>) =
+        recent.iter().flat_map(|s| &s.damage).partition(|d| d.index_of.is_some());
+    let of_index = |e: &LogEntry| of_indexes.iter().any(|d| d.message == e.message);
     let errors: Vec<&LogEntry> = recent
         .iter()
         .flat_map(|s| &s.log)
         .filter(|e| matches!(e.sqlstate.as_str(), "XX001" | "XX002") && e.severity == "ERROR")
+        .filter(|e| !of_index(e))
         .collect();
     let failures = |s: &Sample| s.database.and_then(|d| d.checksum_failures);
     let before = case.window.baseline().iter().filter_map(failures).next_back();
     let after = recent.iter().filter_map(failures).next_back();
     let grown = before.zip(after).map(|(b, a)| a - b);
-    if blocks.is_empty() && errors.is_empty() && grown.unwrap_or(0) == 0 {
+    if blocks.is_empty() && errors.is_empty() && (grown.unwrap_or(0) == 0 || !of_indexes.is_empty())
+    {
         return clean(case, grown);
     }
     let relations: std::collections::BTreeSet<Relation> =
@@ -99,7 +103,11 @@ fn clean(case: &Case, grown: Option<i64>) -> Verdict {
     let blocks: u64 = case.window.samples.iter().map(|s| s.blocks_scanned).sum();
     Verdict::ruled_out(
         Evidence::measured(
-            format!("checksum failures; {} blocks scanned, all read", human(blocks as f64)),
+            format!(
+                "checksum failures{}; {} blocks of tables scanned, all read",
+                if grown == 0 { "" } else { ", all of them of an index" },
+                human(blocks as f64)
+            ),
             grown as f64,
             "checksum failures",
             sampled("database: pg_stat_database.checksum_failures; integrity scan"),

@@ -1,9 +1,10 @@
 //! Dead rows pile up because autovacuum does not come through.
 
 use super::Cause;
-use crate::facts::{complete, sampled};
+use crate::facts::{complete, cut, regressions, sampled};
 use crate::forecast::newest;
 use crate::horizon::{HELD_S, Held, held, most_dead, tolerated};
+use crate::reach::Reach;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -44,6 +45,9 @@ fn judge(case: &Case) -> Verdict {
     )
     .against(dead.before as f64)
     .at(case.window.now());
+    if let Some(likely) = no_more_visible(case) {
+        return Verdict::Likely(likely);
+    }
     if dead.over() < 1.0 {
         return Verdict::ruled_out(evidence);
     }
@@ -82,6 +86,61 @@ fn judge(case: &Case) -> Verdict {
     Verdict::Likely(Likely::new(0.45, says, evidence).on([table.relation.clone()]))
 }
 
+/// Rows that were written since the last vacuum, few as they may be: their pages are not all-visible
+/// any more, and who read an index alone reads the table too.
+const WRITTEN_SHARE: f64 = 0.01;
+const WRITTEN_MIN: i64 = 500;
+/// Blocks per call, as many times as before.
+const TIMES: f64 = 3.0;
+
+/// A statement that goes on by the same indexes reads many times the blocks, of one table that was
+/// written at once and not vacuumed since.
+fn no_more_visible(case: &Case) -> Option<Likely> {
+    let before = case.window.baseline().iter().rev().find_map(|s| s.tables.as_ref())?;
+    let first = case.window.samples.iter().find_map(|s| s.tables.as_ref())?;
+    let now = newest(case.window.recent(), |s| s.tables.clone())?;
+    let of = |all: &'_ [TableCounters], oid: u32| all.iter().find(|t| t.oid == oid).cloned();
+    let wrote = |t: &TableCounters| t.updated + t.deleted;
+    let written = |t: &&TableCounters| {
+        let (Some(old), Some(then)) = (of(first, t.oid), of(before, t.oid)) else { return false };
+        let n = wrote(t) - wrote(&old);
+        n >= WRITTEN_MIN
+            && n as f64 >= WRITTEN_SHARE * t.rows() as f64
+            && t.vacuums == old.vacuums
+            && t.seq_rows - then.seq_rows <= t.rows() // no plan has changed to read it whole
+    };
+    let tables: Vec<&TableCounters> = now.iter().filter(written).collect();
+    let pairs = regressions(&case.window);
+    let grown = pairs.iter().filter(|(now, old)| {
+        old.blks_per_call >= 1.0 && now.blks_per_call >= TIMES * old.blks_per_call
+    });
+    grown.into_iter().find_map(|(now, old)| {
+        let reach = Reach::of(case, &now.text);
+        let table = *tables.iter().find(|t| reach.touches(&t.relation))?;
+        let n = wrote(table) - of(first, table.oid).map_or(0, |t| wrote(&t));
+        let says = format!(
+            "{} of {} rows of {} were written and not vacuumed since: their pages are not \
+             all-visible any more, and who read an index alone looks into the table too, as {} \
+             seems to ({} blocks per call, {} before); VACUUM {} makes them so again",
+            human(n as f64),
+            human(table.rows() as f64),
+            table.relation,
+            cut(&now.text, 100),
+            human(now.blks_per_call),
+            human(old.blks_per_call),
+            table.relation
+        );
+        let blocks = Evidence::measured(
+            format!("blocks per call: {}", cut(&now.text, 60)),
+            now.blks_per_call,
+            "blocks/call",
+            sampled("statements: pg_stat_statements"),
+        );
+        let blocks = blocks.against(old.blks_per_call).at(case.window.now());
+        Some(Likely::new(0.4, says, blocks).on([table.relation.clone()]))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::vac_xmin_held::tests::pinned;
@@ -98,6 +157,38 @@ mod tests {
         }
         assert!(matches!(judge(&clean), Verdict::RuledOut { present: false, .. }));
         assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_few_rows_written_at_once_cost_an_index_only_scan_its_table() {
+        let verdict = |n_written: i64, n_read: i64| {
+            let mut samples = healthy(60);
+            for (s, sample) in (0..).zip(&mut samples) {
+                let mut bags = table("bags", 20_000);
+                (bags.planner_rows, bags.inserted) = (20_000.0, 20_000);
+                bags.updated = if s >= 25 { n_written } else { 0 };
+                bags.seq_rows = if s >= 30 { (s - 30) * n_read } else { 0 };
+                sample.tables = Some(vec![bags]);
+                sample.horizon = Some(Horizon::default());
+                let calls = 10 * s;
+                sample.statements = Some(vec![StatementCounters {
+                    query_id: 1,
+                    role: "site".to_owned(),
+                    text: "SELECT count(*) FROM bags WHERE abo = $1".into(),
+                    calls,
+                    total_ms: calls as f64,
+                    rows: calls,
+                    blks: 30 * calls + (s - 30).max(0) * 5_000,
+                    blks_read: 0,
+                    squares_ms2: 0.0,
+                }]);
+            }
+            judge(&case(samples, 30))
+        };
+        let told = verdict(1_500, 0);
+        assert!(told.likely().unwrap().says.contains("not all-visible any more"), "{told:?}");
+        assert!(verdict(100, 0).likely().is_none());
+        assert!(verdict(1_500, 20_000).likely().is_none()); // it reads the whole table now
     }
 
     #[test]

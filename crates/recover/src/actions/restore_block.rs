@@ -26,9 +26,14 @@ fn plan(cx: &Cx<'_>, _: &Likely, case: &Case) -> Result<Runbook, Error> {
         ));
     }
     // The newest sample that looked tells what is still damaged.
-    let newest = case.window.recent().iter().rev().find(|s| !s.damage.is_empty());
-    let blocks: BTreeMap<(Relation, u32), &DamagedBlock> =
-        newest.iter().flat_map(|s| &s.damage).map(|d| ((d.relation.clone(), d.block), d)).collect();
+    let of_table = |d: &&DamagedBlock| d.index_of.is_none();
+    let newest = case.window.recent().iter().rev().find(|s| s.damage.iter().any(|d| of_table(&d)));
+    let blocks: BTreeMap<(Relation, u32), &DamagedBlock> = newest
+        .iter()
+        .flat_map(|s| &s.damage)
+        .filter(of_table)
+        .map(|d| ((d.relation.clone(), d.block), d))
+        .collect();
     let Some(((relation, block), _)) = blocks.iter().next() else {
         return Err(refuse(&ACTION, "no damaged block is known by relation and number"));
     };

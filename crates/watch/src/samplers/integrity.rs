@@ -28,8 +28,11 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         .take(SUSPECTS_MAX)
         .collect();
     for message in messages {
-        let named = page_scan::resolve(eyes.session()?, message)?;
-        eyes.suspects.extend(named.map(|d| (d.relation, d.block)));
+        match page_scan::resolve(eyes.session()?, message)? {
+            // A page of an index cannot be asked for by its number: the log's word stands.
+            Some(named) if named.index_of.is_some() => sample.damage.push(named),
+            named => eyes.suspects.extend(named.map(|d| (d.relation, d.block))),
+        }
     }
     let suspects: Vec<(Relation, u32)> = eyes.suspects.iter().take(SUSPECTS_MAX).cloned().collect();
     for (relation, block) in suspects {
