@@ -279,6 +279,18 @@ pub(crate) fn path(case: &Case) -> Option<Path> {
     })
 }
 
+/// Looks of our own that ended in a lock timeout, in the last samples that took any: somebody holds
+/// a strong lock on a system catalog, which every start-up and most statements read.
+pub(crate) fn catalog_is_locked(case: &Case) -> bool {
+    let timed_out = |g: &Gap| g.why.contains("lock timeout");
+    let late = |s: &&Sample| seconds_between(s.at, case.window.now()) <= LOCKED_S;
+    let last = case.window.recent().iter().rev().take_while(late);
+    last.flat_map(|s| &s.gaps).filter(|g| timed_out(g)).count() >= 2
+}
+
+/// Samplers that meet the lock are asked again after some seconds.
+const LOCKED_S: f64 = 15.0;
+
 /// The round trip of `SELECT 1` over the standing connection in ms, median: since the onset, and
 /// before it.
 pub(crate) fn round_trips(case: &Case) -> Option<(f64, f64)> {

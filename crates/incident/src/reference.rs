@@ -28,7 +28,9 @@ pub(crate) fn judge(case: &Case) -> Option<Verdict> {
     };
     let (root, session) = worst_root(case, works)?;
     let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref())?;
-    let bare = changed_tables(catalog, &session.query)
+    let changed = changed_tables(catalog, &session.query).collect();
+    let bare = and_cascades(catalog, changed)
+        .into_iter()
         .flat_map(|table| bare(catalog, table))
         .max_by(|a, b| rows(case, a.child).total_cmp(&rows(case, b.child)))?;
     let n_rows = rows(case, bare.child);
@@ -75,17 +77,62 @@ fn changed_tables<'a>(
     catalog.relations.iter().filter(move |r| reach.touches(&r.relation))
 }
 
+/// Rows that go with theirs (ON DELETE CASCADE) are looked for in turn, so many tables deep.
+const DEPTH: usize = 4;
+
+fn and_cascades<'a>(
+    catalog: &'a Catalog,
+    mut tables: Vec<&'a RelationInfo>,
+) -> Vec<&'a RelationInfo> {
+    for _ in 0..DEPTH {
+        let n = tables.len();
+        let behind: Vec<&RelationInfo> = tables
+            .iter()
+            .flat_map(|t| catalog.referencing(&t.relation))
+            .filter(|(_, key)| key.kind == 'f' && key.definition.contains("ON DELETE CASCADE"))
+            .map(|(child, _)| child)
+            .collect();
+        for child in behind {
+            if !tables.iter().any(|t| t.relation.same_as(&child.relation)) {
+                tables.push(child);
+            }
+        }
+        if tables.len() == n {
+            break;
+        }
+    }
+    tables
+}
+
 fn bare<'a>(catalog: &'a Catalog, parent: &RelationInfo) -> Vec<Bare<'a>> {
     let all = catalog.referencing(&parent.relation).into_iter().filter(|(_, c)| c.kind == 'f');
     all.filter_map(|(child, key)| {
         let columns = columns(&key.definition)?;
-        let served = child.indexes.iter().filter(|i| i.valid).any(|i| {
+        let serves = |i: &&IndexInfo| i.valid && answers(i, &columns);
+        let served = child.indexes.iter().filter(serves).any(|i| {
             let first: Vec<&String> = i.columns.iter().take(columns.len()).collect();
             first.len() == columns.len() && columns.iter().all(|c| first.contains(&c))
         });
         (!served).then_some(Bare { child, key, columns })
     })
     .collect()
+}
+
+/// May the lookup of a key use it, whatever its first columns? Not one of part of the rows, unless
+/// those are the rows that refer at all, and not one that holds ranges of pages or words.
+fn answers(index: &IndexInfo, columns: &[String]) -> bool {
+    let (rest, partial) = match index.definition.split_once(" WHERE ") {
+        Some((rest, predicate)) => (rest, Some(predicate)),
+        None => (index.definition.as_str(), None),
+    };
+    let refers = |predicate: &str| {
+        columns.iter().any(|c| {
+            let not_null = |name: &str| format!("({name} IS NOT NULL)");
+            predicate == not_null(c) || predicate == not_null(&quote_ident(c))
+        })
+    };
+    let equal = rest.contains(" USING btree ") || rest.contains(" USING hash ");
+    (equal || !rest.contains(" USING ")) && partial.is_none_or(refers)
 }
 
 /// The columns of `FOREIGN KEY (a, b) REFERENCES …`.
@@ -155,6 +202,43 @@ mod tests {
             ..Catalog::new(at(0), 150_018, "shop")
         });
         judge(&case)
+    }
+
+    #[test]
+    fn rows_that_go_in_cascade_are_looked_for_in_turn() {
+        let key = |of: &str, definition: &str| ConstraintInfo {
+            name: "fkey".into(),
+            kind: 'f',
+            definition: definition.to_owned(),
+            validated: true,
+            references: Some(Relation::new("public", of)),
+        };
+        let mut pets = relation("pets", 9.0);
+        let mut images = relation("images", 9.0);
+        for (action, n) in [(" ON DELETE CASCADE", 3), ("", 1)] {
+            let owner = format!("FOREIGN KEY (owner) REFERENCES owners(id){action}");
+            pets.constraints = vec![key("owners", &owner)];
+            let pet = "FOREIGN KEY (pet) REFERENCES pets(id) ON DELETE CASCADE";
+            images.constraints = vec![key("pets", pet)];
+            let mut catalog = Catalog::new(at(0), 150_018, "shop");
+            catalog.relations = vec![relation("owners", 9.0), pets.clone(), images.clone()];
+            let owners = catalog.relations.first().unwrap();
+            assert_eq!(and_cascades(&catalog, vec![owners]).len(), n, "{action}");
+        }
+    }
+
+    #[test]
+    fn an_index_of_some_rows_or_of_ranges_serves_no_lookup_of_a_key() {
+        for (listed, serves) in [
+            ("USING btree (account_id)", true),
+            ("USING btree (account_id) WHERE (account_id IS NOT NULL)", true),
+            ("USING btree (account_id) WHERE (NOT done)", false),
+            ("USING brin (account_id)", false),
+        ] {
+            let definition = format!("CREATE INDEX i ON public.events {listed}");
+            let index = IndexInfo { definition, ..index(&["account_id"]) };
+            assert_eq!(answers(&index, &["account_id".to_owned()]), serves, "{listed}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Causes of the form "the root of the lock queue is active and does X".
 
 use crate::facts::{
-    against_before, complete, cut, is_recovering, most_waiters, sampled, unseen_blocker, who,
+    against_before, catalog_is_locked, complete, cut, is_recovering, most_waiters, sampled,
+    unseen_blocker, who,
 };
 use crate::forest;
 use pgward_model::prelude::*;
@@ -31,6 +32,12 @@ pub(crate) fn worst_root<'a>(
 pub(crate) fn no_root(case: &Case, claim: String) -> Verdict {
     if let Some(unknown) = unseen_blocker(case) {
         return unknown;
+    }
+    if catalog_is_locked(case) {
+        return Verdict::unknown(
+            "who holds a lock on a system catalog: our own looks at it end in a lock timeout, and \
+             who waits for it at its start is among no sessions",
+        );
     }
     let evidence = waiting(claim, 0, case.window.now());
     Verdict::ruled_out(against_before(evidence, case, most_waiters))

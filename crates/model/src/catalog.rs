@@ -96,6 +96,9 @@ pub struct RelationInfo {
     /// `pg_stats.null_frac` by column, from 0 to 1, of columns where ANALYZE has met a NULL.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub null_shares: BTreeMap<String, f64>,
+    /// UNLOGGED: its rows are in no WAL and in no backup.
+    #[serde(default)]
+    pub unlogged: bool,
 }
 
 impl RelationInfo {
@@ -120,6 +123,7 @@ impl RelationInfo {
             partition: None,
             inherits: Vec::new(),
             null_shares: BTreeMap::new(),
+            unlogged: false,
         }
     }
 

@@ -30,7 +30,8 @@ SELECT
         WHERE hi.inhrelid = c.oid AND NOT c.relispartition
         ORDER BY hi.inhseqno
     ),
-    coalesce(i.inhdetachpending, false)
+    coalesce(i.inhdetachpending, false),
+    c.relpersistence = 'u'
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid

@@ -254,6 +254,7 @@ fn relations(session: &Session) -> Result<Vec<RelationInfo>, Error> {
                 }),
                 inherits: named(&inherits),
                 null_shares: BTreeMap::new(),
+                unlogged: get(row, 18)?,
             })
         })
         .collect()

@@ -197,8 +197,11 @@ impl Watcher {
     /// is a new level that holds and that no cause explains any more.
     pub fn close_if_healthy(&mut self) -> Option<(Incident, Case, Event)> {
         let at = self.window.now();
+        // Nobody new was let in when it was last tried.
+        let shut = self.window.samples.iter().rev().find_map(|s| s.probe.filter(|p| p.tried > 0));
         let healthy =
-            self.last_harm.is_none_or(|l| seconds_between(l, at) >= self.options.healthy_s);
+            self.last_harm.is_none_or(|l| seconds_between(l, at) >= self.options.healthy_s)
+                && shut.is_none_or(|p| p.failed < p.tried);
         let what = if healthy {
             let quiet = format!("no harm for {} s", human(self.options.healthy_s));
             let left = detectors::left(&self.window);

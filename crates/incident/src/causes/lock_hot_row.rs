@@ -27,7 +27,9 @@ fn judge(case: &Case) -> Verdict {
         .filter_map(|s| forest::roots(s).into_iter().next().map(|r| (s.at, r.pid, r.waiters.len())))
         .collect();
     let pids: BTreeSet<Pid> = queues.iter().map(|q| q.1).collect();
-    let changing = pids.len() >= 3 && pids.len() * 2 >= queues.len();
+    let most = pids.iter().map(|pid| queues.iter().filter(|q| q.1 == *pid).count()).max();
+    // None of them was there in more than a third of the looks.
+    let changing = pids.len() >= 3 && 3 * most.unwrap_or(0) <= queues.len();
     let evidence = |words: &str| {
         Evidence::measured(
             format!("{words} at the root of the queue in {} samples", queues.len()),
@@ -45,7 +47,11 @@ fn judge(case: &Case) -> Verdict {
         })
     };
     if !changing {
-        return Verdict::ruled_out(evidence("one steady blocker, or none,"));
+        let words = match pids.len() {
+            0 | 1 => "one steady blocker, or none,",
+            _ => "one blocker in most of the looks; different ones",
+        };
+        return Verdict::ruled_out(evidence(words));
     }
     let worst = forest::worst(case.window.recent());
     let waits = worst.iter().flat_map(|r| &r.waiters);

@@ -1,7 +1,7 @@
 //! A session that does nothing holds its transaction open, and others wait for its locks.
 
 use super::Cause;
-use crate::facts::{complete, cut, sampled, who};
+use crate::facts::{catalog_is_locked, complete, cut, is_ddl, is_recovering, sampled, who};
 use crate::forest;
 use crate::roots::{behind, no_root, worst_root};
 use pgward_model::prelude::*;
@@ -28,6 +28,10 @@ fn judge(case: &Case) -> Verdict {
     match worst_root(case, |root, s| idles(s) && idle_s(s, root.at) >= forest::QUEUE_S) {
         Some((root, session)) => likely(case, &root, session),
         None => {
+            let hidden = Some(case).filter(|c| catalog_is_locked(c)).and_then(idle_after_ddl);
+            if let Some(likely) = hidden {
+                return Verdict::Likely(likely);
+            }
             let recent = case.window.recent().iter();
             let n_idle = recent.map(|s| s.sessions.iter().filter(|s| idles(s)).count()).max();
             no_root(
@@ -39,6 +43,32 @@ fn judge(case: &Case) -> Verdict {
             )
         }
     }
+}
+
+/// Nobody is seen to wait for it: sessions that start are listed once they have read the catalogs.
+fn idle_after_ddl(case: &Case) -> Option<Likely> {
+    let sample = case.window.recent().iter().rev().find(|s| !s.sessions.is_empty())?;
+    let idle = |s: &&SessionSample| {
+        s.state.starts_with("idle in transaction") && is_ddl(&s.query) && !is_recovering(s)
+    };
+    let open_s = |s: &SessionSample| s.xact_start.map_or(0.0, |t| seconds_between(t, sample.at));
+    let all = sample.sessions.iter().filter(idle);
+    let session = all.max_by(|a, b| open_s(a).total_cmp(&open_s(b)))?;
+    let says = format!(
+        "{} has held a transaction open for {} s and done nothing for {} s, after: {}. Our own looks \
+         at the system catalogs end in a lock timeout since, and who connects waits for them too",
+        who(session),
+        human(open_s(session)),
+        human(idle_s(session, sample.at)),
+        cut(&session.query, 200),
+    );
+    let age = Evidence::measured(
+        format!("age of the transaction of pid {}", session.pid),
+        open_s(session),
+        "s",
+        sampled("sessions: pg_stat_activity.xact_start"),
+    );
+    Some(Likely::new(0.75, says, age.at(sample.at)).by([session.pid]))
 }
 
 fn idle_s(session: &SessionSample, at: Timestamp) -> f64 {

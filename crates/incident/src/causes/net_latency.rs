@@ -2,7 +2,8 @@
 
 use super::Cause;
 use crate::facts::{
-    Path, at_work, count_log, is_crowd, is_reset, is_statement_error, path, round_trips, sampled,
+    Path, at_work, catalog_is_locked, count_log, is_crowd, is_reset, is_statement_error, path,
+    round_trips, sampled,
 };
 use pgward_model::prelude::*;
 
@@ -53,6 +54,13 @@ fn judge(case: &Case) -> Verdict {
             human(path.ms)
         ));
     }
+    if !broken && starts_nobody(case, &path) {
+        return Verdict::unknown(format!(
+            "whether something on the way or the server itself answers no new connection: the \
+             handshake comes through in {} ms, and our own looks at the catalogs wait for a lock",
+            human(path.ms)
+        ));
+    }
     let times = trips.or(slow.then_some((path.ms, path.ms_before)));
     let what = describe(&path, times, lossy, n_resets, resets);
     // A path that is cut or slow for everybody is a cause of its own, whatever else is wrong.
@@ -69,6 +77,20 @@ fn judge(case: &Case) -> Verdict {
         });
     }
     Verdict::Likely(Likely::new(0.6, what, evidence))
+}
+
+/// New connections that were tried last, and each failed.
+const STUCK_MIN: usize = 3;
+
+/// The handshake comes through as ever, yet nobody new is let in, and who is connected waits for
+/// locks on the system catalogs, which each start-up reads.
+fn starts_nobody(case: &Case, path: &Path) -> bool {
+    let probes = case.window.recent().iter().rev().filter_map(|s| s.probe).filter(|p| p.tried > 0);
+    let last: Vec<NetworkProbe> = probes.take(STUCK_MIN).collect();
+    let as_ever = |p: &NetworkProbe| {
+        p.failed == p.tried && p.tcp_ms.is_some_and(|ms| ms <= 3.0 * path.ms_before + JITTER_MS)
+    };
+    last.len() == STUCK_MIN && last.iter().all(as_ever) && catalog_is_locked(case)
 }
 
 /// Samples with a failed connection that tell a busy server from a path that drops some.
@@ -239,6 +261,21 @@ mod tests {
             s.probe = None;
         }
         assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_server_that_lets_nobody_in_and_answers_who_is_there_is_not_the_path() {
+        let mut samples = healthy(40);
+        for s in samples.iter_mut().skip(30) {
+            let probe = s.probe.as_mut().unwrap();
+            probe.failed = probe.tried;
+        }
+        assert!(judge(&case(samples.clone(), 30)).likely().is_some());
+        let why = "canceling statement due to lock timeout".to_owned();
+        let gap = Gap { sampler: "tables".to_owned(), why };
+        samples.iter_mut().skip(35).for_each(|s| s.gaps = vec![gap.clone()]);
+        let verdict = judge(&case(samples, 30));
+        assert!(matches!(verdict, Verdict::Unknown { .. }), "{verdict:?}");
     }
 
     #[test]

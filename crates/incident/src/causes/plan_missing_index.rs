@@ -130,6 +130,15 @@ pub(super) fn time_per_call(case: &Case, now: &StatementDelta, old: &StatementDe
         .at(case.window.now())
 }
 
+/// A block takes no longer to read than a slow disk to find it.
+const BLOCK_MS: f64 = 25.0;
+
+/// Can the blocks that it reads more take the time that it takes longer? One that waits for a lock
+/// or for its client reads a few more and takes seconds.
+fn takes_their_time((now, old): &(StatementDelta, StatementDelta)) -> bool {
+    now.ms_per_call - old.ms_per_call <= BLOCK_MS * (now.blks_per_call - old.blks_per_call)
+}
+
 /// The statement whose plan was spoiled and cost most since: many times the blocks per call.
 pub(super) fn spoiled(
     pairs: &[(StatementDelta, StatementDelta)],
@@ -138,6 +147,7 @@ pub(super) fn spoiled(
         .iter()
         .filter(|(now, old)| now.calls >= CALLS_MIN && now.ms_per_call > old.ms_per_call)
         .filter(|(now, old)| now.blks_per_call >= TIMES * old.blks_per_call.max(1.0))
+        .filter(|pair| takes_their_time(pair))
         .max_by(|a, b| added(a).total_cmp(&added(b)))
 }
 
@@ -163,6 +173,17 @@ pub(super) fn unspoiled(case: &Case, pairs: &[(StatementDelta, StatementDelta)])
             cut(&now.text, 80),
             now.calls
         ));
+    }
+    if let Some((now, old)) = pairs.iter().find(|p| grown(p) && !takes_their_time(p)) {
+        let claim = format!(
+            "blocks per call, which take no {} ms: it waits, {}",
+            human(now.ms_per_call - old.ms_per_call),
+            costs(now, old)
+        );
+        let source = sampled("statements: pg_stat_statements");
+        let blocks = Evidence::measured(claim, now.blks_per_call, "blocks/call", source);
+        let blocks = blocks.against(old.blks_per_call).at(case.window.now());
+        return Verdict::present_not_sufficient(blocks);
     }
     let dearer = |(now, old): &&(StatementDelta, StatementDelta)| {
         !is_same_work(now, old)

@@ -69,7 +69,9 @@ fn judge(case: &Case) -> Verdict {
             }
         };
     }
-    let Some(worst) = flaws.first() else { return good(case, &reach) };
+    let Some(worst) = flaws.first() else {
+        return went_with_an_index(case, &now.text).unwrap_or_else(|| good(case, &reach));
+    };
     if plan_missing_index::blame(case, &now.text).iter().any(|d| d.dropped) {
         return Verdict::present_not_sufficient(Evidence {
             claim: format!("{}; yet an index that served was dropped", worst.says),
@@ -118,6 +120,21 @@ fn bare<'a>(
         !gone(case, &reach).is_empty()
             || (!dropped(case, &reach).is_empty() && computing(case, now).is_some())
     })
+}
+
+/// An index of expressions has statistics of its own: they are gone with it, whoever scanned it.
+fn went_with_an_index(case: &Case, statement: &str) -> Option<Verdict> {
+    let of_expressions = |d: &&DdlEvent| {
+        let listed = d.old_definition.as_deref().and_then(|text| text.split_once(" USING "));
+        let keys = listed.map(|(_, keys)| keys.split(" WHERE ").next().unwrap_or(keys));
+        d.dropped && keys.is_some_and(|keys| keys.matches('(').count() > 1)
+    };
+    let dropped = plan_missing_index::blame(case, statement);
+    let index = dropped.iter().find(of_expressions)?;
+    Some(Verdict::unknown(format!(
+        "whether it was planned by the statistics of the expressions of {}, which went with it",
+        index.identity
+    )))
 }
 
 /// As the detector of slow statements has it.

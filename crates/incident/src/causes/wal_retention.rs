@@ -54,8 +54,18 @@ fn judge(case: &Case) -> Verdict {
             "whether the archiver is at work: segments wait, and since the onset none was archived \
              nor failed to be",
         ),
-        (None, None) => Verdict::ruled_out(kept_by_slots(case, &wal)),
+        (None, None) => match stood(case) {
+            Some(likely) => Verdict::Likely(likely),
+            None => Verdict::ruled_out(kept_by_slots(case, &wal)),
+        },
     }
+}
+
+/// It was so since the onset, and is over by now.
+fn stood(case: &Case) -> Option<Likely> {
+    let symptom = case.symptoms.iter().find(|s| s.detector == "archiver_failing")?;
+    let says = format!("{}; it goes on by now", symptom.title);
+    Some(Likely::new(0.85, says, symptom.evidence().first()?.clone()))
 }
 
 /// An archive_command that hangs does not fail.
@@ -95,7 +105,7 @@ fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
         Some(slots.iter().find(|x| x.name == slot.name).map_or(0.0, |x| x.retained_bytes))
     });
     let still_s = stands_for_s(case, slot);
-    let polled = !slot.active && comes_again(case, slot);
+    let polled = !slot.active && (comes_again(case, slot) || is_asked_for(case, slot));
     let state = match still_s {
         _ if polled => "is read now and then, takes nothing off".to_owned(),
         _ if !slot.active => "is inactive".to_owned(),
@@ -147,6 +157,17 @@ fn comes_again(case: &Case, slot: &SlotSample) -> bool {
         [a, b] if !a.active => b.active || a.restart_lsn != b.restart_lsn,
         _ => false,
     })
+}
+
+/// A function or a statement of a client that reads it by its name.
+fn is_asked_for(case: &Case, slot: &SlotSample) -> bool {
+    let reads = |text: &str| {
+        text.contains("pg_logical_slot_") && text.contains(&format!("'{}'", slot.name))
+    };
+    let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref());
+    let functions = catalog.iter().flat_map(|c| &c.objects).filter(|o| o.kind == "function");
+    let mut sessions = case.window.samples.iter().flat_map(|s| &s.sessions);
+    functions.into_iter().any(|o| reads(&o.definition)) || sessions.any(|s| reads(&s.query))
 }
 
 /// Consumers report every 10 s (`wal_receiver_status_interval`); one that has not moved for two
@@ -233,6 +254,18 @@ mod tests {
         assert!(told.contains("slot standby_2 (physical) is inactive"), "{told}");
         assert!(matches!(judge(&kept(50.0, 1e9)), Verdict::RuledOut { .. }));
         assert!(matches!(judge(&case(healthy(35), 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn an_archiver_that_stood_since_the_onset_is_told_though_it_goes_on() {
+        let mut over = kept(50.0, 1e9);
+        assert!(judge(&over).likely().is_none());
+        let source = sampled("wal: pg_stat_archiver");
+        let evidence = Evidence::measured("time since a segment was archived", 12.0, "s", source);
+        let title = "nothing was archived for 12 s, 6 segments wait";
+        over.symptoms =
+            vec![Symptom::new("archiver_failing", at(31), at(33), Weight::Harm, title, evidence)];
+        assert!(says(&over).unwrap().ends_with("6 segments wait; it goes on by now"));
     }
 
     #[test]

@@ -30,9 +30,25 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         &ACTION,
         format!("Bring {} back to the moment before the drop", names.join(", ")),
         "only the lost objects come back, so writes to other tables stay",
-        lossless("WAL reaches up to the drop"),
+        in_no_wal(case, &dropped).unwrap_or_else(|| lossless("WAL reaches up to the drop")),
         steps,
     ))
+}
+
+/// Rows of unlogged tables are gone for good: their columns and names come back, empty.
+fn in_no_wal(case: &Case, dropped: &[&DdlEvent]) -> Option<Loss> {
+    let before = case.window.catalog.as_ref()?;
+    let known = dropped.iter().filter_map(|d| before.relation(d.relation.as_ref()?));
+    let unlogged: Vec<&RelationInfo> = known.filter(|r| r.unlogged).collect();
+    let names: BTreeSet<String> = unlogged.iter().map(|r| r.relation.to_string()).collect();
+    let n_rows: f64 = unlogged.iter().filter_map(|r| r.n_rows).sum();
+    (!names.is_empty()).then(|| Loss {
+        n_rows: Some((n_rows as u64).max(1)),
+        explain: format!(
+            "UNLOGGED: the rows of {} are in no WAL and in no backup, and come back empty",
+            names.into_iter().collect::<Vec<_>>().join(", ")
+        ),
+    })
 }
 
 /// What each transaction dropped, the last one first: what it dropped may have depended on
