@@ -1,6 +1,7 @@
 //! The change ledger: which of the changes around an incident can be to blame, and which cannot.
 
-use crate::facts::{cut, ddl_source, is_recovery, mentions};
+use crate::facts::{cut, ddl_source, is_recovery, is_statement_error, mentions};
+use crate::reach::Reach;
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -65,8 +66,14 @@ pub fn suspect(changes: &[WeighedChange]) -> Option<&WeighedChange> {
 
 fn hit<'a>(case: &'a Case, verdicts: &'a [Judged]) -> Hit<'a> {
     let likely: Vec<&Likely> = verdicts.iter().filter_map(|j| j.verdict.likely()).collect();
-    let named = case.symptoms.iter().flat_map(|s| &s.relations);
-    let relations = named.chain(likely.iter().flat_map(|l| &l.relations)).collect();
+    // What was only noticed beside it, as a table that somebody rewrote, is hit where nothing else is.
+    let harmed = case.symptoms.iter().filter(|s| s.weight == Weight::Harm);
+    let named = harmed.flat_map(|s| &s.relations).chain(failing(case));
+    let mut relations: BTreeSet<&Relation> =
+        named.chain(likely.iter().flat_map(|l| &l.relations)).collect();
+    if relations.is_empty() {
+        relations.extend(case.symptoms.iter().flat_map(|s| &s.relations));
+    }
     let pids: BTreeSet<Pid> = case
         .symptoms
         .iter()
@@ -81,6 +88,31 @@ fn hit<'a>(case: &'a Case, verdicts: &'a [Judged]) -> Hit<'a> {
     let roles = sessions().map(|s| s.role.as_str()).collect();
     let databases = sessions().map(|s| s.database.as_str()).collect();
     Hit { onset: case.onset, relations, roles, databases }
+}
+
+/// Texts of failing statements that are looked through; the rest differ in their constants.
+const TEXTS_MAX: usize = 5;
+
+/// Relations that statements ask for which fail since the onset and did not before.
+fn failing(case: &Case) -> Vec<&Relation> {
+    let Some(catalog) = case.window.catalog.as_ref().or(case.catalog.as_ref()) else {
+        return Vec::new();
+    };
+    let errors = |samples: &'_ [Sample]| {
+        let all = samples.iter().flat_map(|s| &s.log).filter(|e| is_statement_error(e));
+        all.map(|e| (e.sqlstate.clone(), until_a_constant(&e.statement).to_owned()))
+            .collect::<BTreeSet<(String, String)>>()
+    };
+    let before = errors(case.window.baseline());
+    let fresh = errors(case.window.recent());
+    let texts = fresh.iter().filter(|e| !before.contains(*e)).map(|(_, text)| text);
+    let asked: Vec<Reach> = texts.take(TEXTS_MAX).map(|text| Reach::of(case, text)).collect();
+    let all = catalog.relations.iter().map(|r| &r.relation);
+    all.filter(|r| asked.iter().any(|a| a.touches(r))).collect()
+}
+
+fn until_a_constant(text: &str) -> &str {
+    text.split(|c: char| c == '\'' || c.is_ascii_digit()).next().unwrap_or(text)
 }
 
 fn of_ddl(event: &DdlEvent, hit: &Hit<'_>) -> WeighedChange {
@@ -333,6 +365,34 @@ mod tests {
         let changes = weigh(&Case { ddl, ..trouble() }, &[]);
         assert_eq!(changes.len(), CHANGES_MAX);
         assert_eq!(suspect(&changes).unwrap().what, "DROP INDEX public.orders");
+    }
+
+    #[test]
+    fn what_failing_statements_ask_for_is_hit_and_what_was_only_noticed_is_not() {
+        let mut case = trouble();
+        let mut catalog = Catalog::new(case.onset, 150_018, "shop");
+        catalog.relations = ["orders", "dogs"]
+            .map(|name| RelationInfo::new(1, Relation::new("public", name), 'r'))
+            .to_vec();
+        case.window.catalog = Some(catalog);
+        for symptom in &mut case.symptoms {
+            symptom.weight = Weight::Notice;
+        }
+        let mut line =
+            crate::testing::log(61, "ERROR", "42501", "permission denied for table dogs");
+        line.statement = "SELECT name FROM dogs WHERE chip = 7".to_owned();
+        case.window.samples = vec![Sample { log: vec![line], ..crate::testing::sample(61, 0) }];
+        case.ddl = vec![
+            ddl(54, "ALTER TABLE", "table", "orders"),
+            ddl(55, "ALTER TABLE", "table", "dogs"),
+        ];
+        check(
+            &case,
+            &[
+                ("decoy ALTER TABLE public.orders", "hit is dogs"),
+                ("suspect ALTER TABLE public.dogs", "touches"),
+            ],
+        );
     }
 
     #[test]
