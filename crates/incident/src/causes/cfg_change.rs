@@ -207,6 +207,9 @@ fn makes_fail(case: &Case, changes: &[&ConfigChange], evidence: &Evidence) -> Op
     Some(Likely::new(0.85, says, evidence.clone()).and(failed))
 }
 
+/// Settings that are named.
+const TRIED_MAX: usize = 5;
+
 /// A server that does not come back, with a setting that the restart was the first to try.
 fn untried(case: &Case) -> Option<Likely> {
     case.symptoms.iter().find(|s| s.detector == "server_unreachable")?;
@@ -215,20 +218,30 @@ fn untried(case: &Case) -> Option<Likely> {
     // Before it came back: by then somebody has taken the setting back.
     let before = case.window.samples.iter().filter(|s| s.at <= down.at);
     let pending = before.rev().find_map(|s| s.pending.as_ref().filter(|all| !all.is_empty()))?;
-    let setting = pending.iter().max_by_key(|c| c.at)?;
+    // With what the server has come back since cannot have kept it from that.
+    let since = case.window.samples.iter().filter(|s| s.at > down.at).flat_map(|s| &s.changes);
+    let works =
+        |c: &&&ConfigChange| since.clone().any(|now| now.name == c.name && now.after == c.after);
+    let (_, mut tried): (Vec<&ConfigChange>, Vec<&ConfigChange>) =
+        pending.iter().partition(|c| works(&c));
+    if tried.is_empty() {
+        tried = pending.iter().collect();
+    }
+    tried.sort_by_key(|c| std::cmp::Reverse(c.at));
+    let setting = *tried.first()?;
+    let each = |c: &&ConfigChange| format!("{} = {} (before: {})", c.name, c.after, c.before);
+    let all = tried.iter().take(TRIED_MAX).map(each).collect::<Vec<_>>().join(", ");
     let memory = newest(&case.window.samples, |s| s.host?.memory_total_bytes);
     let room = memory.map(|bytes| format!("; the host has {} of memory", human_bytes(bytes)));
+    let last = if tried.len() == 1 { "" } else { "the last of them " };
     let says = format!(
-        "the server does not come back after a restart that was the first to try {} = {} (before: \
-         {}), written down {} before the trouble{}",
-        setting.name,
-        setting.after,
-        setting.before,
+        "the server does not come back after a restart that was the first to try {all}, {last}\
+         written down {} before the trouble{}",
         human_duration(seconds_between(setting.at, down.at).max(0.0)),
         room.unwrap_or_default()
     );
     let evidence = Evidence::measured(
-        format!("settings that waited for this restart: {}", setting.name),
+        "settings that waited for this restart",
         pending.len() as f64,
         "settings",
         sampled("config: pg_settings.pending_restart, postgresql.auto.conf"),
@@ -271,6 +284,29 @@ mod tests {
         let changed = change("setting", "work_mem", "4MB", "64kB");
         samples.get_mut(12).unwrap().changes = vec![changed];
         assert!(judge(&case(samples, 30)).likely().unwrap().says.contains("work_mem"));
+    }
+
+    #[test]
+    fn all_that_a_restart_tried_is_told_but_what_the_server_came_back_with() {
+        let mut samples = healthy(40);
+        let pages = ConfigChange { at: at(14), ..change("setting", "huge_pages", "try", "on") };
+        let more = change("setting", "max_connections", "100", "140");
+        samples.get_mut(20).unwrap().pending = Some(vec![more.clone(), pages]);
+        samples.get_mut(31).unwrap().probe.as_mut().unwrap().closed = true;
+        let told = |samples: Vec<Sample>| {
+            let mut case = case(samples, 30);
+            let source = Source::new(SourceKind::Sample, "");
+            let evidence = Evidence::measured("x", 1.0, "probes", source);
+            let (at, weight) = (at(31), Weight::Harm);
+            case.symptoms = vec![Symptom::new("server_unreachable", at, at, weight, "x", evidence)];
+            judge(&case).likely().unwrap().says.clone()
+        };
+        let says = told(samples.clone());
+        let both = "huge_pages = on (before: try), max_connections = 140 (before: 100)";
+        assert!(says.contains(both), "{says}");
+        samples.last_mut().unwrap().changes = vec![more];
+        let says = told(samples);
+        assert!(says.contains("huge_pages") && !says.contains("max_connections"), "{says}");
     }
 
     #[test]
