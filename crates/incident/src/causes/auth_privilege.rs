@@ -110,8 +110,16 @@ pub fn rights_taken(case: &Case) -> Vec<&ConfigChange> {
         let named = keys.keys().any(|(_, message)| mentions(message, object));
         // A view reads with the rights of its owner: refused is the table beneath it.
         let asks = || lines.iter().any(|e| mentions(&e.statement, object));
-        if before.owner != after.owner && asks() {
-            return true;
+        // It has its owner of before again.
+        let is_back = || {
+            let earlier =
+                changes_near(case, "privilege").filter(|e| e.name == c.name && e.at < c.at);
+            earlier.into_iter().any(|e| Rights::read(&e.before).owner == after.owner)
+        };
+        match before.owner != after.owner {
+            true if is_back() => return false,
+            true if asks() => return true,
+            _ => {}
         }
         let by_all = |grantee: &str| grantee.is_empty() && !c.name.starts_with("function ");
         lost.iter().any(|(grantee, _)| named || by_all(grantee) || is_refused(grantee))
@@ -337,6 +345,24 @@ mod tests {
             says.contains("table public.orders and 1 more: owner platform now, site before"),
             "{says}"
         );
+    }
+
+    #[test]
+    fn an_owner_that_is_back_was_not_taken() {
+        let mut samples = taken_at(34);
+        let change = |s: i64, before: &str, after: &str| ConfigChange {
+            at: at(s),
+            kind: "privilege".into(),
+            name: "table public.orders".into(),
+            before: before.into(),
+            after: after.into(),
+        };
+        let last = samples.last_mut().unwrap();
+        last.log.iter_mut().for_each(|e| e.statement = "SELECT 1 FROM orders".to_owned());
+        let (old, new) = ("site {site=arwd/site}", "bot {bot=arwd/bot}");
+        last.changes = vec![change(32, old, new), change(34, new, old)];
+        let says = judge(&case(samples, 30)).likely().unwrap().says.clone();
+        assert!(says.contains("owner bot now") && !says.contains("owner site now"), "{says}");
     }
 
     #[test]

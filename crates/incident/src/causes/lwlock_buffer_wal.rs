@@ -1,6 +1,7 @@
 //! Everybody wants the same page or the same place in the WAL.
 
-use super::Cause;
+use super::{Cause, plan_missing_index};
+use crate::facts::regressions;
 use crate::waits::{Waits, waits};
 use pgward_model::prelude::*;
 
@@ -24,7 +25,20 @@ const WAITS: Waits = Waits {
 };
 
 fn judge(case: &Case) -> Verdict {
-    waits(case, &WAITS, 0.75)
+    let verdict = waits(case, &WAITS, 0.75);
+    let Some(likely) = verdict.likely() else { return verdict };
+    let pairs = regressions(&case.window);
+    let Some((now, old)) = plan_missing_index::spoiled(&pairs) else { return verdict };
+    let claim = format!(
+        "{}; yet one statement reads many times the blocks per call, and the waits are its \
+         consequence: {}",
+        likely.says,
+        plan_missing_index::costs(now, old)
+    );
+    match likely.evidence().first() {
+        Some(waits) => Verdict::present_not_sufficient(Evidence { claim, ..waits.clone() }),
+        None => verdict,
+    }
 }
 
 #[cfg(test)]

@@ -417,6 +417,31 @@ fn writes(case: &Case) -> Vec<&Symptom> {
     of("rows_missing").chain(of("mass_write")).collect()
 }
 
+/// All that is felt are statements that fail, and each for what no row can bring.
+fn fails_otherwise(case: &Case, symptom: &Symptom) -> Option<String> {
+    let mut harm = case.symptoms.iter().filter(|s| s.weight == Weight::Harm).peekable();
+    harm.peek()?;
+    let failed: Vec<&LogEntry> = case
+        .window
+        .recent()
+        .iter()
+        .flat_map(|s| &s.log)
+        .filter(|e| is_statement_error(e))
+        .collect();
+    let first = failed.first()?;
+    let otherwise = harm.all(|s| s.detector == "error_burst")
+        && failed.iter().all(|e| is_chance(&e.sqlstate) && e.sqlstate != "23505");
+    otherwise.then(|| {
+        format!(
+            "{}; yet all {} statements that fail are refused for what no row brings: {} ({})",
+            symptom.title,
+            failed.len(),
+            cut(&first.message, 80),
+            first.sqlstate
+        )
+    })
+}
+
 /// The change is blamed only where a session that harmed others did it: rows that a batch
 /// of daily life writes hurt nobody and are left alone.
 fn rewritten(case: &Case, symptom: &Symptom) -> Verdict {
@@ -436,6 +461,9 @@ fn rewritten(case: &Case, symptom: &Symptom) -> Verdict {
             s.holds.iter().any(|h| symptom.relations.iter().any(|r| r.same_as(&h.relation)))
         });
     let Some(session) = culprit else {
+        if let Some(claim) = fails_otherwise(case, symptom) {
+            return Verdict::present_not_sufficient(Evidence { claim, ..evidence });
+        }
         return Verdict::unknown(format!(
             "whether it was meant: {}; no session that harms others is known to have done it",
             symptom.title
@@ -488,6 +516,26 @@ mod tests {
         };
         assert!(blocked_by("deploy").likely().is_some());
         assert!(matches!(blocked_by(""), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn rows_that_were_written_bring_no_refusal() {
+        for (state, ruled_out) in [("42501", true), ("P0001", false)] {
+            let mut samples = healthy(40);
+            samples.last_mut().unwrap().log = vec![log(39, "ERROR", state, "no"); 4];
+            let mut case = case(samples, 30);
+            let symptom = |detector: &str, weight| {
+                let source = Source::new(SourceKind::Sample, "");
+                let evidence = Evidence::measured("x", 900.0, "rows", source);
+                Symptom::new(detector, at(33), at(39), weight, "x", evidence)
+                    .on([Relation::new("public", "orders")])
+            };
+            case.symptoms =
+                vec![symptom("error_burst", Weight::Harm), symptom("mass_write", Weight::Notice)];
+            let verdict = judge(&case);
+            let out = matches!(verdict, Verdict::RuledOut { present: true, .. });
+            assert_eq!(out, ruled_out, "{state}: {verdict:?}");
+        }
     }
 
     #[test]

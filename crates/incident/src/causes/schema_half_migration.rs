@@ -127,7 +127,11 @@ fn likely(case: &Case, stopped: &Stopped<'_>) -> Verdict {
     let known = known_file(case, stopped);
     let steps = match &known {
         Some((path, n_total)) => format!("{n_done} of {n_total} steps applied of {path}"),
-        None => format!("{n_done} steps applied; how many were to follow is not known"),
+        None => format!(
+            "{n_done} {} applied, the last of them {}; how many were to follow is not known",
+            if n_done == 1 { "step" } else { "steps" },
+            stopped.done.last().map_or(String::new(), |d| format!("`{}`", cut(&d.statement, 120)))
+        ),
     };
     let who = format!(
         "role {}{}",
@@ -226,7 +230,7 @@ mod tests {
         let mut stopped = case(samples.clone(), 32);
         stopped.ddl = vec![ddl(31, "ALTER TABLE", "table column", "users")];
         let verdict = judge(&stopped);
-        assert!(verdict.likely().unwrap().says.contains("1 steps applied"), "{verdict:?}");
+        assert!(verdict.likely().unwrap().says.contains("1 step applied"), "{verdict:?}");
         assert!(verdict.likely().unwrap().perhaps_meant);
         samples.last_mut().unwrap().gaps.push(Gap { sampler: "log".into(), why: "x".into() });
         assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));
