@@ -41,7 +41,7 @@ pub(crate) fn judge(case: &Case) -> Option<Verdict> {
     let columns = bare.columns.join(", ");
     let parent = bare.key.references.clone().unwrap_or_default();
     let says = format!(
-        "{} changes rows of {parent} since {} s, and reads all of {child} for each, since no index \
+        "{} changes rows of {parent} since {} s, and reads all of {child} for each, since no index of all its rows \
          begins with {columns}, which refers to it ({}); {} sessions wait behind it. It runs: {}",
         who(session),
         human(session.runs_s(root.at)),
@@ -51,7 +51,7 @@ pub(crate) fn judge(case: &Case) -> Option<Verdict> {
     );
     let read = Evidence::measured(
         format!(
-            "rows of {child} read for each row that is deleted: no index begins with {columns}"
+            "rows of {child} read for each row that is deleted: no index of all its rows begins with {columns}"
         ),
         n_rows,
         "rows",

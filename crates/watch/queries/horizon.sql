@@ -1,5 +1,6 @@
 -- Who keeps row versions of this database from removal, the oldest first: sessions, slots,
--- prepared transactions, standbys. A vacuum keeps nobody's rows, a walsender its standby's.
+-- prepared transactions, standbys. A vacuum keeps nobody's rows, a walsender its standby's; a
+-- logical slot keeps rows of the system catalogs, those of every database.
 -- Since: 14
 SELECT h.kind, h.name, h.pid, h.role, h.age_xids, h.since, h.state
 FROM (
@@ -40,7 +41,7 @@ FROM (
         NULL,
         CASE WHEN s.active THEN 'active' ELSE 'inactive' END
     FROM pg_catalog.pg_replication_slots s
-    WHERE s.catalog_xmin IS NOT NULL AND s.database = pg_catalog.current_database()
+    WHERE s.catalog_xmin IS NOT NULL
     UNION ALL
     SELECT 'prepared', p.gid, 0, p.owner::text, pg_catalog.age(p.transaction)::bigint, p.prepared, ''
     FROM pg_catalog.pg_prepared_xacts p

@@ -114,7 +114,7 @@ fn aside_symptom(
 /// Does it give a table or a schema another name, or a table another schema?
 pub fn gives_a_name(event: &DdlEvent) -> bool {
     let text = event.statement.to_ascii_uppercase();
-    event.command.starts_with("ALTER ")
+    ["ALTER TABLE", "ALTER SCHEMA"].contains(&event.command.as_str())
         && ([" RENAME TO ", " SET SCHEMA "].iter().any(|words| text.contains(words)))
 }
 
