@@ -284,8 +284,11 @@ pub(crate) fn path(case: &Case) -> Option<Path> {
 pub(crate) fn catalog_is_locked(case: &Case) -> bool {
     let timed_out = |g: &Gap| g.why.contains("lock timeout");
     let late = |s: &&Sample| seconds_between(s.at, case.window.now()) <= LOCKED_S;
-    let last = case.window.recent().iter().rev().take_while(late);
-    last.flat_map(|s| &s.gaps).filter(|g| timed_out(g)).count() >= 2
+    let last = || case.window.recent().iter().rev().take_while(late);
+    let shut_out = last().find_map(|s| s.probe.filter(|p| p.tried > 0));
+    // A locked table of a user's ends our looks too, and lets everybody in.
+    shut_out.is_some_and(|p| p.failed == p.tried)
+        && last().flat_map(|s| &s.gaps).filter(|g| timed_out(g)).count() >= 2
 }
 
 /// Samplers that meet the lock are asked again after some seconds.

@@ -29,7 +29,9 @@ pub(crate) fn judge(case: &Case) -> Option<Verdict> {
     let (root, session) = worst_root(case, works)?;
     let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref())?;
     let changed = changed_tables(catalog, &session.query).collect();
-    let bare = and_cascades(catalog, changed)
+    let deletes = verb(&session.query) != "UPDATE";
+    let changed = if deletes { and_cascades(catalog, changed) } else { changed };
+    let bare = changed
         .into_iter()
         .flat_map(|table| bare(catalog, table))
         .max_by(|a, b| rows(case, a.child).total_cmp(&rows(case, b.child)))?;

@@ -20,6 +20,34 @@ pub(crate) fn worst_slot(wal: &WalCounters) -> Option<&SlotSample> {
         .filter(|s| s.retained_bytes > wal_bytes_max(wal))
 }
 
+/// Is an inactive slot read by somebody all the same, who connects for a moment each time?
+pub(crate) fn is_polled(case: &Case, slot: &str) -> bool {
+    comes_again(case, slot) || is_asked_for(case, slot)
+}
+
+/// A consumer that polls by SQL is connected for a moment each time: it comes again, or its slot
+/// has moved between two looks at which nobody was connected. It is alive.
+fn comes_again(case: &Case, slot: &str) -> bool {
+    let seen = case.window.samples.iter().filter_map(|s| s.wal.as_ref());
+    let looks: Vec<&SlotSample> = seen.flat_map(|w| &w.slots).filter(|x| x.name == slot).collect();
+    looks.windows(2).any(|pair| match pair {
+        [a, b] if !a.active => {
+            b.active || (b.restart_lsn.is_some() && a.restart_lsn != b.restart_lsn)
+        }
+        _ => false,
+    })
+}
+
+/// A function or a statement of a client that reads it by its name.
+fn is_asked_for(case: &Case, slot: &str) -> bool {
+    let reads =
+        |text: &str| text.contains("pg_logical_slot_") && text.contains(&format!("'{slot}'"));
+    let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref());
+    let functions = catalog.iter().flat_map(|c| &c.objects).filter(|o| o.kind == "function");
+    let mut sessions = case.window.samples.iter().flat_map(|s| &s.sessions);
+    functions.into_iter().any(|o| reads(&o.definition)) || sessions.any(|s| reads(&s.query))
+}
+
 /// Is the archiver failing as far as these samples say: has it failed, and not succeeded since?
 pub(crate) fn is_failing(wal: &WalCounters) -> bool {
     let waits = wal.archive_waiting.is_none_or(|n| n > 0);

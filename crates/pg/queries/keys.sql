@@ -1,7 +1,7 @@
 -- Columns that take values from a sequence, and the columns of foreign keys that refer to them
 -- and hold less; not those that a partition has from its table. The $1 nearest to their limit come
 -- first; then the $1 keys furthest behind the rows of their table: they have given fewer numbers.
--- One that begins anew (CYCLE) before its column is full has no limit to be near to.
+-- One that begins anew (CYCLE) before its column is full is told from the others.
 -- The last value is NULL without the right to see it. The planner is not shown how many: it would
 -- plan this each time anew, at many times the cost of running it. Since: 14
 WITH fed AS (
@@ -69,7 +69,6 @@ ranked AS (
         l.*,
         l.seqcycle AND l.seqmax <= l.type_limit AS begins_anew,
         CASE
-            WHEN l.seqcycle AND l.seqmax <= l.type_limit THEN 0
             WHEN l.refers_to IS NULL THEN l.last_value::float8 / least(l.seqmax, l.type_limit)
             ELSE l.last_value::float8 / l.type_limit
         END AS used,

@@ -32,16 +32,20 @@ FROM (
     FROM pg_catalog.pg_replication_slots s
     WHERE s.xmin IS NOT NULL
     UNION ALL
-    SELECT
-        'catalog_slot',
-        s.slot_name::text,
-        coalesce(s.active_pid, 0),
-        '',
-        pg_catalog.age(s.catalog_xmin)::bigint,
-        NULL,
-        CASE WHEN s.active THEN 'active' ELSE 'inactive' END
-    FROM pg_catalog.pg_replication_slots s
-    WHERE s.catalog_xmin IS NOT NULL
+    (
+        SELECT
+            'catalog_slot',
+            s.slot_name::text,
+            coalesce(s.active_pid, 0),
+            '',
+            pg_catalog.age(s.catalog_xmin)::bigint,
+            NULL,
+            CASE WHEN s.active THEN 'active' ELSE 'inactive' END
+        FROM pg_catalog.pg_replication_slots s
+        WHERE s.catalog_xmin IS NOT NULL
+        ORDER BY 5 DESC
+        LIMIT 5
+    )
     UNION ALL
     SELECT 'prepared', p.gid, 0, p.owner::text, pg_catalog.age(p.transaction)::bigint, p.prepared, ''
     FROM pg_catalog.pg_prepared_xacts p

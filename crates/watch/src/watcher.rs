@@ -55,6 +55,8 @@ pub struct Watcher {
 const BASELINE_KEPT_S: f64 = 120.0;
 /// A new level holds for minutes before it is accepted; each look copies the whole case.
 const LEVELS_EVERY_S: f64 = 15.0;
+/// New connections are tried every four seconds, and fail within some.
+const PROBED_S: f64 = 15.0;
 /// DDL is remembered this long.
 const DDL_KEPT_S: f64 = 6.0 * 3600.0;
 
@@ -197,11 +199,9 @@ impl Watcher {
     /// is a new level that holds and that no cause explains any more.
     pub fn close_if_healthy(&mut self) -> Option<(Incident, Case, Event)> {
         let at = self.window.now();
-        // Nobody new was let in when it was last tried.
-        let shut = self.window.samples.iter().rev().find_map(|s| s.probe.filter(|p| p.tried > 0));
         let healthy =
             self.last_harm.is_none_or(|l| seconds_between(l, at) >= self.options.healthy_s)
-                && shut.is_none_or(|p| p.failed < p.tried);
+                && !self.lets_nobody_in();
         let what = if healthy {
             let quiet = format!("no harm for {} s", human(self.options.healthy_s));
             let left = detectors::left(&self.window);
@@ -218,6 +218,16 @@ impl Watcher {
         self.hole = None;
         self.last_harm = None;
         Some((incident, case, event))
+    }
+
+    /// Did the last new connection that was tried fail, where they came up before?
+    fn lets_nobody_in(&self) -> bool {
+        let tried = |s: &Sample| s.probe.filter(|p| p.tried > 0);
+        let (at, came_up) = (self.window.now(), |p: NetworkProbe| p.failed < p.tried);
+        let late = |s: &&Sample| seconds_between(s.at, at) <= PROBED_S;
+        let last = self.window.samples.iter().rev().take_while(late).find_map(tried);
+        let before = self.window.baseline().iter().filter_map(tried).any(came_up);
+        before && last.is_some_and(|p| !came_up(p))
     }
 
     /// What is slow and will stay so, once it is to be taken for the usual.

@@ -2,6 +2,7 @@
 
 use super::Cause;
 use crate::counted::{Fresh, fresh, role_and_message};
+use crate::detectors::gives_a_name;
 use crate::facts::{
     changes_near, complete, cut, ddl_source, is_statement_error, logged, mentions, no_baseline,
     sampled, words,
@@ -242,8 +243,14 @@ fn change<'a>(case: &'a Case, lines: &[&LogEntry], first: Timestamp) -> Option<&
     let last = all.clone().next_back();
     // A GRANT takes nothing; the REVOKE beside it does.
     let taker = all.rfind(|d| d.command != "GRANT");
-    let anew =
-        || case.ddl.iter().filter(near).rfind(|d| of_object(d) && d.command.contains(" TABLE"));
+    // Rights on a table go with it, and those on a column with the column.
+    let made_anew = |d: &DdlEvent| {
+        let text = d.statement.to_ascii_uppercase();
+        gives_a_name(d)
+            || d.command.starts_with("CREATE TABLE")
+            || ["DROP COLUMN", "RENAME COLUMN"].iter().any(|words| text.contains(words))
+    };
+    let anew = || case.ddl.iter().filter(near).rfind(|d| of_object(d) && made_anew(d));
     taker.or_else(anew).or(last)
 }
 

@@ -4,7 +4,7 @@ use super::Cause;
 use crate::counted::log_lines;
 use crate::facts::{cut, sampled};
 use crate::forecast::newest;
-use crate::retained::{is_failing, standstill, worst_slot};
+use crate::retained::{is_failing, standstill, wal_bytes_max, worst_slot};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -60,8 +60,11 @@ fn judge(case: &Case) -> Verdict {
 const KEPT: f64 = 0.5;
 
 fn is_kept(window: &Window) -> bool {
-    let seen = || window.recent().iter().filter_map(|s| s.wal.as_ref());
-    seen().any(|w| worst_slot(w).is_some() || is_failing(w)) || standstill(window).is_some()
+    let mut seen = window.recent().iter().filter_map(|s| s.wal.as_ref());
+    // An archiver that fails for the same want of space has kept little.
+    let much = |w: &WalCounters| w.wal_bytes.is_some_and(|bytes| bytes > wal_bytes_max(w));
+    let stands = standstill(window).is_some();
+    seen.any(|w| worst_slot(w).is_some() || (much(w) && (is_failing(w) || stands)))
 }
 
 fn evidence(case: &Case, free: f64, before: Option<f64>) -> Evidence {

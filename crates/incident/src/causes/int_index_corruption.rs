@@ -22,8 +22,9 @@ pub(super) static CAUSE: Cause = Cause {
 fn judge(case: &Case) -> Verdict {
     let recent = case.window.recent();
     let damaged = recent.iter().flat_map(|s| &s.damage).filter(|d| d.index_of.is_some());
-    if let Some(block) = damaged.clone().next() {
-        return Verdict::Likely(unreadable(case, block, damaged.map(|d| d.block).collect()));
+    if let Some(last) = damaged.clone().next_back() {
+        let same = damaged.filter(|d| d.relation == last.relation);
+        return Verdict::Likely(unreadable(case, last, same.map(|d| d.block).collect()));
     }
     let broken = |e: &LogEntry| e.sqlstate == "XX002" || is_index_error(e);
     let what = "statements that met a damaged index (XX002)";
@@ -48,11 +49,15 @@ fn unreadable(case: &Case, first: &DamagedBlock, blocks: BTreeSet<u32>) -> Likel
         1 => String::new(),
         n => format!(" and {} more", n - 1),
     };
+    let recent = case.window.recent();
+    // An index is built from its table.
+    let table_too =
+        recent.iter().flat_map(|s| &s.damage).any(|d| Some(&d.relation) == first.index_of.as_ref());
+    let whole = if table_too { ", and its table is damaged too" } else { "" };
     let says = format!(
         "block {block}{more} of index {relation}{table} ({path}) is damaged on disk; statements \
-         that look there fail, and its table is whole as far as it was read",
+         that look there fail{whole}",
     );
-    let recent = case.window.recent();
     let mut met = recent.iter().flat_map(|s| &s.log).filter(|e| e.message == first.message);
     let n = met.clone().count();
     let source = met.next_back().map_or_else(
@@ -61,7 +66,11 @@ fn unreadable(case: &Case, first: &DamagedBlock, blocks: BTreeSet<u32>) -> Likel
     );
     let errors = Evidence::measured("statements that met it", n as f64, "errors XX001", source);
     let errors = errors.against(0.0).at(case.window.now());
-    Likely::new(0.97, says, errors).on([relation.clone()]).act(CAUSE.actions)
+    Likely::new(0.97, says, errors).on([relation.clone()]).act(if table_too {
+        &[]
+    } else {
+        CAUSE.actions
+    })
 }
 
 fn is_index_error(entry: &LogEntry) -> bool {

@@ -46,10 +46,19 @@ fn judge(case: &Case) -> Verdict {
             before.len() as f64
         })
     };
+    if !changing && pids.len() >= 3 && 2 * most.unwrap_or(0) <= queues.len() {
+        return Verdict::unknown(format!(
+            "whether sessions take turns: {} different ones were at the root of the queue in {} \
+             samples, one of them in {}",
+            pids.len(),
+            queues.len(),
+            most.unwrap_or(0)
+        ));
+    }
     if !changing {
         let words = match pids.len() {
             0 | 1 => "one steady blocker, or none,",
-            _ => "one blocker in most of the looks; different ones",
+            _ => "one blocker in half of the looks or more; different ones",
         };
         return Verdict::ruled_out(evidence(words));
     }

@@ -174,6 +174,14 @@ pub(super) fn unspoiled(case: &Case, pairs: &[(StatementDelta, StatementDelta)])
             now.calls
         ));
     }
+    let dearer = |(now, old): &&(StatementDelta, StatementDelta)| {
+        !is_same_work(now, old)
+            && now.ms_per_call >= DEARER * old.ms_per_call.max(0.02)
+            && computing(case, now).is_some()
+    };
+    if let Some((now, old)) = pairs.iter().find(dearer) {
+        return Verdict::unknown(format!("whether its plan changed: {}", costs(now, old)));
+    }
     if let Some((now, old)) = pairs.iter().find(|p| grown(p) && !takes_their_time(p)) {
         let claim = format!(
             "blocks per call, which take no {} ms: it waits, {}",
@@ -184,14 +192,6 @@ pub(super) fn unspoiled(case: &Case, pairs: &[(StatementDelta, StatementDelta)])
         let blocks = Evidence::measured(claim, now.blks_per_call, "blocks/call", source);
         let blocks = blocks.against(old.blks_per_call).at(case.window.now());
         return Verdict::present_not_sufficient(blocks);
-    }
-    let dearer = |(now, old): &&(StatementDelta, StatementDelta)| {
-        !is_same_work(now, old)
-            && now.ms_per_call >= DEARER * old.ms_per_call.max(0.02)
-            && computing(case, now).is_some()
-    };
-    if let Some((now, old)) = pairs.iter().find(dearer) {
-        return Verdict::unknown(format!("whether its plan changed: {}", costs(now, old)));
     }
     Verdict::ruled_out(
         Evidence::measured(

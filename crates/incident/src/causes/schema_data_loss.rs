@@ -17,7 +17,7 @@ pub(super) static CAUSE: Cause = Cause {
     name: "Mass DELETE, UPDATE, TRUNCATE or DROP by a script",
     necessary: "a table in use was dropped or emptied, or a large share of its rows was written at once",
     explains: &["relation_vanished", "mass_write", "rows_missing", "error_burst"],
-    actions: &["restore_table", "refill_table", "undo_rows", "undo_migration"],
+    actions: &["restore_table", "refill_table", "undo_rows"],
     prevention: &[
         "Send changes through `pgward apply`: it refuses drops of live tables and undeclared bulk changes",
         "Take the right to drop tables from deploy roles",
@@ -74,15 +74,21 @@ fn judge(case: &Case) -> Verdict {
     )
 }
 
-/// The rows are all there, under another name: whoever gave it to them took them away.
+/// The rows are all there, under another name: whoever gave it to them took them away. The way back
+/// is for a person: what is in their place may have taken rows since.
 fn put_aside(case: &Case) -> Option<Likely> {
+    case.symptoms.iter().find(|s| s.weight == Weight::Harm)?;
     let symptom = case
         .symptoms
         .iter()
         .find(|s| s.detector == "relation_vanished" && s.relations.len() == 2)?;
     let first = symptom.evidence().first()?.clone();
     let near = |d: &&DdlEvent| seconds_between(d.at, symptom.since).abs() <= FOLLOWS_S;
-    let names = |d: &&DdlEvent| gives_a_name(d);
+    // Of one of the two, or of a schema, which is no relation.
+    let names = |d: &&DdlEvent| {
+        let one = |r: &Relation| symptom.relations.iter().any(|x| x.same_as(r));
+        gives_a_name(d) && d.relation.as_ref().is_none_or(one)
+    };
     let last = case.ddl.iter().filter(near).rfind(names);
     let by = last.map_or(String::new(), |d| {
         let application = match d.application.as_str() {
@@ -105,14 +111,8 @@ fn put_aside(case: &Case) -> Option<Likely> {
     );
     let mut likely = Likely::new(0.95, says, first).on(symptom.relations.iter().cloned());
     if let Some(last) = last {
-        let with_it = |d: &&DdlEvent| d.pid == last.pid && (d.xid == last.xid || d.at == last.at);
-        let together = case.ddl.iter().filter(near).filter(names).filter(with_it);
-        likely = likely
-            .by([last.pid])
-            .and(Evidence::stated(cut(&last.statement, 160), ddl_source(last)).at(last.at))
-            .blaming(together.cloned())
-            .act(&["undo_migration"]);
-        likely.perhaps_meant = true;
+        let told = Evidence::stated(cut(&last.statement, 160), ddl_source(last)).at(last.at);
+        likely = likely.by([last.pid]).and(told).blaming([last.clone()]);
     }
     Some(likely)
 }
@@ -303,8 +303,8 @@ fn at_work(case: &Case) -> Option<Likely> {
         }
         let n = log().filter(same).count();
         let says = format!(
-            "role {} ({}, pid {}) writes {table} since {}: {}. Since then {n} statements on it \
-             fail: {} ({})",
+            "role {} ({}, pid {}) runs what writes rows and reaches {table}, since {}: {}. Since then \
+             {n} statements on it fail: {} ({})",
             session.role,
             session.application,
             session.pid,
@@ -566,7 +566,7 @@ mod tests {
             judge(&case)
         };
         let told = verdict(35, "lease");
-        assert!(told.likely().unwrap().says.contains("pid 9) writes shop.lease"), "{told:?}");
+        assert!(told.likely().unwrap().says.contains("reaches shop.lease"), "{told:?}");
         assert!(verdict(45, "lease").likely().is_none()); // who came after it repairs
         assert!(verdict(35, "offer").likely().is_none());
     }

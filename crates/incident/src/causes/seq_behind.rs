@@ -69,9 +69,11 @@ fn likely(case: &Case, taken: &Taken<'_>, first: &LogEntry, refused: Evidence) -
         _ => None,
     });
     let at = |at: Timestamp| at.strftime("%H:%M:%S UTC").to_string();
-    let anew = taken.key.begins_anew;
+    // That it came to its end first is told with it, and is the cause of both.
+    let anew = seq_overflow::begun_anew(&case.window)
+        .is_some_and(|(_, key, _)| key.sequence == taken.key.sequence);
     let mut told = match anew {
-        true => format!(": it begins anew at {} (CYCLE)", human(taken.key.limit as f64)),
+        true => format!(": it began anew at {} (CYCLE)", human(taken.key.limit as f64)),
         false => String::new(),
     };
     if let Some(((then, high), (now, low))) = back {
@@ -85,10 +87,7 @@ fn likely(case: &Case, taken: &Taken<'_>, first: &LogEntry, refused: Evidence) -
         first.role,
         cut(&first.statement, 120)
     );
-    // That it came to its end first is told with it, and is the cause of both.
-    let ended = seq_overflow::begun_anew(&case.window)
-        .is_some_and(|(_, key, _)| key.sequence == taken.key.sequence);
-    let mut likely = Likely::new(if ended { 0.6 } else { 0.95 }, says, refused);
+    let mut likely = Likely::new(if anew { 0.6 } else { 0.95 }, says, refused);
     if let (Some((_, before)), Some((seen, last))) = (sights.first(), sights.last()) {
         let before = back.map_or(*before, |((_, high), _)| high);
         let claim = format!("last number that {sequence} has given");
@@ -351,7 +350,7 @@ mod tests {
         }
         let likely = judge(&case).likely().cloned().unwrap();
         assert!(
-            likely.says.contains("begins anew at 99,999 (CYCLE), and it stood"),
+            likely.says.contains("began anew at 99,999 (CYCLE), and it stood"),
             "{}",
             likely.says
         );

@@ -6,6 +6,7 @@ use crate::forecast::newest;
 use crate::horizon::{HELD_S, Held, held, most_dead, tolerated};
 use crate::reach::Reach;
 use pgward_model::prelude::*;
+use std::collections::HashMap;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "vac_bloat",
@@ -45,11 +46,8 @@ fn judge(case: &Case) -> Verdict {
     )
     .against(dead.before as f64)
     .at(case.window.now());
-    if let Some(likely) = no_more_visible(case) {
-        return Verdict::Likely(likely);
-    }
     if dead.over() < 1.0 {
-        return Verdict::ruled_out(evidence);
+        return no_more_visible(case).map_or(Verdict::ruled_out(evidence), Verdict::Likely);
     }
     // What lay there before that snapshot, a vacuum could have removed.
     let keeps = |h: &Held| h.seconds >= HELD_S && (h.all_along || dead.has_grown());
@@ -99,15 +97,19 @@ fn no_more_visible(case: &Case) -> Option<Likely> {
     let before = case.window.baseline().iter().rev().find_map(|s| s.tables.as_ref())?;
     let first = case.window.samples.iter().find_map(|s| s.tables.as_ref())?;
     let now = newest(case.window.recent(), |s| s.tables.clone())?;
-    let of = |all: &'_ [TableCounters], oid: u32| all.iter().find(|t| t.oid == oid).cloned();
+    let by_oid = |all: &'_ [TableCounters]| -> HashMap<u32, (i64, i64, i64)> {
+        let counts = |t: &TableCounters| (t.updated + t.deleted, t.vacuums, t.seq_rows);
+        all.iter().map(|t| (t.oid, counts(t))).collect()
+    };
+    let (first, before) = (by_oid(first), by_oid(before));
     let wrote = |t: &TableCounters| t.updated + t.deleted;
     let written = |t: &&TableCounters| {
-        let (Some(old), Some(then)) = (of(first, t.oid), of(before, t.oid)) else { return false };
-        let n = wrote(t) - wrote(&old);
+        let (Some(old), Some(then)) = (first.get(&t.oid), before.get(&t.oid)) else { return false };
+        let n = wrote(t) - old.0;
         n >= WRITTEN_MIN
             && n as f64 >= WRITTEN_SHARE * t.rows() as f64
-            && t.vacuums == old.vacuums
-            && t.seq_rows - then.seq_rows <= t.rows() // no plan has changed to read it whole
+            && t.vacuums == old.1
+            && t.seq_rows - then.2 <= t.rows() // no plan has changed to read it whole
     };
     let tables: Vec<&TableCounters> = now.iter().filter(written).collect();
     let pairs = regressions(&case.window);
@@ -117,7 +119,7 @@ fn no_more_visible(case: &Case) -> Option<Likely> {
     grown.into_iter().find_map(|(now, old)| {
         let reach = Reach::of(case, &now.text);
         let table = *tables.iter().find(|t| reach.touches(&t.relation))?;
-        let n = wrote(table) - of(first, table.oid).map_or(0, |t| wrote(&t));
+        let n = wrote(table) - first.get(&table.oid).map_or(0, |t| t.0);
         let says = format!(
             "{} of {} rows of {} were written and not vacuumed since: their pages are not \
              all-visible any more, and who read an index alone looks into the table too, as {} \

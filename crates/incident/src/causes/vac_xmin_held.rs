@@ -7,6 +7,7 @@ use crate::horizon::{
     Dead, HELD_S, Held, held, held_catalogs, most_dead, most_grown, most_grown_catalog,
 };
 use crate::reach::Reach;
+use crate::retained::is_polled;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -143,7 +144,7 @@ fn keeps_ids(case: &Case, holder: &XminHolder) -> Option<Likely> {
     );
     let ids = ids.against(horizon.freeze_max_age as f64).at(case.window.now());
     let pid = (holder.pid != 0).then_some(holder.pid);
-    Some(Likely::new(0.8, says, ids).by(pid).act(actions(holder)))
+    Some(Likely::new(0.8, says, ids).by(pid).act(actions(case, holder)))
 }
 
 /// Each table that is made and dropped leaves dead rows in the system catalogs, and those a
@@ -160,10 +161,14 @@ fn keeps_catalogs(case: &Case) -> Option<Likely> {
 }
 
 /// A session can be ended, and a slot that nobody reads dropped.
-fn actions(holder: &XminHolder) -> &'static [&'static str] {
+fn actions(case: &Case, holder: &XminHolder) -> &'static [&'static str] {
     match holder.kind {
         HolderKind::Session => &["end_xmin_holder"],
-        HolderKind::Slot | HolderKind::CatalogSlot if holder.pid == 0 => &["drop_slot"],
+        HolderKind::Slot | HolderKind::CatalogSlot
+            if holder.pid == 0 && !is_polled(case, &holder.name) =>
+        {
+            &["drop_slot"]
+        }
         _ => &[],
     }
 }
@@ -243,7 +248,7 @@ fn likely(
     likely
         .on([table.relation.clone()])
         .by((holder.pid != 0).then_some(holder.pid))
-        .act(if is_stuck(case, holder) { &[] } else { actions(holder) })
+        .act(if is_stuck(case, holder) { &[] } else { actions(case, holder) })
 }
 
 /// A session that waits for another's lock holds its snapshot for as long as that one likes.

@@ -3,7 +3,7 @@
 use super::Cause;
 use crate::facts::{complete, cut, logged, sampled};
 use crate::forecast::newest;
-use crate::retained::{Standstill, is_failing, standstill, wal_bytes_max, worst_slot};
+use crate::retained::{Standstill, is_failing, is_polled, standstill, wal_bytes_max, worst_slot};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -105,9 +105,9 @@ fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
         Some(slots.iter().find(|x| x.name == slot.name).map_or(0.0, |x| x.retained_bytes))
     });
     let still_s = stands_for_s(case, slot);
-    let polled = !slot.active && (comes_again(case, slot) || is_asked_for(case, slot));
+    let polled = !slot.active && is_polled(case, &slot.name);
     let state = match still_s {
-        _ if polled => "is read now and then, takes nothing off".to_owned(),
+        _ if polled => "is read now and then".to_owned(),
         _ if !slot.active => "is inactive".to_owned(),
         Some(s) => format!("is in use, has not moved for {}", human_duration(s)),
         None => "is in use, comes after too late".to_owned(),
@@ -145,29 +145,6 @@ fn by_slot(case: &Case, wal: &WalCounters, slot: &SlotSample) -> Likely {
         likely = likely.and(size.against(wal_bytes_max(wal)).at(case.window.now()));
     }
     likely
-}
-
-/// A consumer that polls by SQL is connected for a moment each time: it comes again, or its slot
-/// has moved between two looks at which nobody was connected. It is alive.
-fn comes_again(case: &Case, slot: &SlotSample) -> bool {
-    let seen = case.window.samples.iter().filter_map(|s| s.wal.as_ref());
-    let looks: Vec<&SlotSample> =
-        seen.flat_map(|w| &w.slots).filter(|x| x.name == slot.name).collect();
-    looks.windows(2).any(|pair| match pair {
-        [a, b] if !a.active => b.active || a.restart_lsn != b.restart_lsn,
-        _ => false,
-    })
-}
-
-/// A function or a statement of a client that reads it by its name.
-fn is_asked_for(case: &Case, slot: &SlotSample) -> bool {
-    let reads = |text: &str| {
-        text.contains("pg_logical_slot_") && text.contains(&format!("'{}'", slot.name))
-    };
-    let catalog = case.catalog.as_ref().or(case.window.catalog.as_ref());
-    let functions = catalog.iter().flat_map(|c| &c.objects).filter(|o| o.kind == "function");
-    let mut sessions = case.window.samples.iter().flat_map(|s| &s.sessions);
-    functions.into_iter().any(|o| reads(&o.definition)) || sessions.any(|s| reads(&s.query))
 }
 
 /// Consumers report every 10 s (`wal_receiver_status_interval`); one that has not moved for two

@@ -10,9 +10,10 @@ pub(super) static DETECTOR: Detector = Detector {
     id: "relation_vanished",
     title: "A table in use has been dropped, emptied or put aside",
     rule: "DROP TABLE or TRUNCATE since the baseline, of a table that had rows; or another table \
-           with less than half of its rows has its name, and it has another. Harm when it was \
-           read or written in the baseline, or when statements fail for want of it, whoever did \
-           it; else, and for what went through pgward with its reason, a notice",
+           with less than half of its rows has its name, and it has another: a notice. Harm when \
+           one that is gone was read or written in the baseline, or when statements fail for \
+           want of it, whoever did it; else, and for what went through pgward with its reason, a \
+           notice",
     detect,
 };
 
@@ -62,7 +63,8 @@ fn detect(window: &Window) -> Vec<Symptom> {
 }
 
 /// Tables in use whose name another table has since: a swap that is daily life brings as many rows.
-/// On the name, and on the one that the table with the rows has now.
+/// On the name, and on the one that the table with the rows has now. A notice: a table of a month is
+/// put aside for an empty one each month.
 fn put_aside(window: &Window) -> Vec<Symptom> {
     let names = |s: &Sample| s.ddl.iter().any(gives_a_name);
     if !window.recent().iter().any(names) {
@@ -75,9 +77,11 @@ fn put_aside(window: &Window) -> Vec<Symptom> {
         return Vec::new();
     };
     let by_oid: HashMap<u32, &TableCounters> = now.iter().map(|t| (t.oid, t)).collect();
+    let by_name: HashMap<(&str, &str), &TableCounters> =
+        now.iter().map(|t| ((&*t.relation.schema, &*t.relation.name), t)).collect();
     let moved = before.iter().filter_map(|old| {
         let aside = by_oid.get(&old.oid).filter(|t| !t.relation.same_as(&old.relation))?;
-        let instead = now.iter().find(|t| t.relation.same_as(&old.relation))?;
+        let instead = *by_name.get(&(&*old.relation.schema, &*old.relation.name))?;
         let since = first_seen(window, instead)?;
         // What was just written into it is counted some seconds later, but for ANALYZE.
         let is_counted = instead.planner_rows >= 0.0 || seconds_between(since, at) >= LATE_S;
@@ -107,13 +111,14 @@ fn aside_symptom(
         sampled("tables: pg_stat_user_tables by OID and name"),
     );
     let evidence = evidence.against(old.rows() as f64).at(window.now());
-    Symptom::new(DETECTOR.id, since, window.now(), Weight::Harm, title, evidence)
+    Symptom::new(DETECTOR.id, since, window.now(), Weight::Notice, title, evidence)
         .on([old.relation.clone(), aside.relation.clone()])
 }
 
 /// Does it give a table or a schema another name, or a table another schema?
 pub fn gives_a_name(event: &DdlEvent) -> bool {
-    let text = event.statement.to_ascii_uppercase();
+    let words: Vec<&str> = event.statement.split_whitespace().collect();
+    let text = words.join(" ").to_ascii_uppercase();
     ["ALTER TABLE", "ALTER SCHEMA"].contains(&event.command.as_str())
         && ([" RENAME TO ", " SET SCHEMA "].iter().any(|words| text.contains(words)))
 }

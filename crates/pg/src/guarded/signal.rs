@@ -43,6 +43,13 @@ pub(super) fn cancel_then_end(
         let (n_waiters, _) = waiters_behind(session, meant.pid, &meant.own)?;
         Ok::<_, Error>((n_waiters == 0).then_some(()))
     })?;
+    // It may have taken a little longer.
+    let works_on = |b: Backend| {
+        b.backend_start == Some(meant.backend_start)
+            && b.state == "active"
+            && meant.still.query_start.is_none_or(|start| b.query_start == Some(start))
+    };
+    let is_over = is_over || !backend(session, meant.pid)?.is_some_and(works_on);
     if is_over && freed.is_some() {
         return Ok(cancelled);
     }

@@ -8,16 +8,15 @@ use pgward_pg::session::get;
 pub(super) static ACTION: Action = Action {
     id: "reindex",
     title: "Build a damaged index anew",
-    price: "time and disk for one index; the table is read once, and must be whole",
+    price: "time and disk for one index; the table is read once, and must be whole. A build that fails \
+            leaves an invalid index named ..._ccnew, which is told as such",
     plan,
 };
 
 const INDEX: &str = "
-SELECT c.relfilenode, n.nspname IN ('pg_catalog', 'pg_toast')
-       OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
-                  WHERE k.conindid = c.oid AND k.contype = 'x')
+SELECT c.relfilenode, i.indisexclusion OR i.indrelid < 16384
 FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
 WHERE c.oid = pg_catalog.to_regclass($1) AND c.relkind = 'i'";
 
 fn plan(cx: &Cx<'_>, likely: &Likely, _: &Case) -> Result<Runbook, Error> {

@@ -161,8 +161,15 @@ fn went_with_its_table(likely: &Likely, case: &Case) -> bool {
                 && (gives_a_name(d) || d.command.starts_with("CREATE TABLE"))
         })
     };
+    // Whoever took one by name may have meant it, whatever became of the table.
+    let revoked = |c: &&ConfigChange| {
+        case.ddl.iter().any(|d| {
+            let name = c.name.rsplit('.').next().unwrap_or(&c.name).trim_matches('"');
+            d.command == "REVOKE" && d.statement.contains(name)
+        })
+    };
     let taken = causes::rights_taken(case);
-    !taken.is_empty() && taken.iter().all(anew)
+    !taken.is_empty() && taken.iter().all(anew) && !taken.iter().any(revoked)
 }
 
 /// The file that has the statement to blame, among those pgward knows.

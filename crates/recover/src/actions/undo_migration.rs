@@ -58,10 +58,11 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let loss = match likely.perhaps_meant {
         true => Loss {
             n_rows: None,
-            explain:
-                "which file it was, and what was to follow, is not known: what is done may be \
-                      what was meant"
-                    .to_owned(),
+            explain: format!(
+                "which file it was, and what was to follow, is not known: what is done may be what \
+                 was meant; {}",
+                loss_of_all(&lost).explain
+            ),
         },
         false => loss_of_all(&lost),
     };
