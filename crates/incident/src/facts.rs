@@ -279,20 +279,15 @@ pub(crate) fn path(case: &Case) -> Option<Path> {
     })
 }
 
-/// Looks of our own that ended in a lock timeout, in the last samples that took any: somebody holds
-/// a strong lock on a system catalog, which every start-up and most statements read.
-pub(crate) fn catalog_is_locked(case: &Case) -> bool {
-    let timed_out = |g: &Gap| g.why.contains("lock timeout");
-    let late = |s: &&Sample| seconds_between(s.at, case.window.now()) <= LOCKED_S;
-    let last = || case.window.recent().iter().rev().take_while(late);
-    let shut_out = last().find_map(|s| s.probe.filter(|p| p.tried > 0));
-    // A locked table of a user's ends our looks too, and lets everybody in.
-    shut_out.is_some_and(|p| p.failed == p.tried)
-        && last().flat_map(|s| &s.gaps).filter(|g| timed_out(g)).count() >= 2
+/// Looks of our own ended in a lock timeout since the onset, and nobody new was let in meanwhile:
+/// somebody held a strong lock on a system catalog, which every start-up and most statements read.
+/// A locked table of a user's ends our looks too, and lets everybody in.
+pub(crate) fn catalog_was_locked(case: &Case) -> bool {
+    let recent = case.window.recent();
+    let gaps = recent.iter().flat_map(|s| &s.gaps).filter(|g| g.why.contains("lock timeout"));
+    let shut = recent.iter().filter_map(|s| s.probe).filter(|p| p.tried > 0 && p.failed == p.tried);
+    gaps.count() >= 2 && shut.count() >= 2
 }
-
-/// Samplers that meet the lock are asked again after some seconds.
-const LOCKED_S: f64 = 15.0;
 
 /// The round trip of `SELECT 1` over the standing connection in ms, median: since the onset, and
 /// before it.

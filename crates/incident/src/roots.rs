@@ -1,7 +1,7 @@
 //! Causes of the form "the root of the lock queue is active and does X".
 
 use crate::facts::{
-    against_before, catalog_is_locked, complete, cut, is_recovering, most_waiters, sampled,
+    against_before, catalog_was_locked, complete, cut, is_recovering, most_waiters, sampled,
     unseen_blocker, who,
 };
 use crate::forest;
@@ -33,9 +33,9 @@ pub(crate) fn no_root(case: &Case, claim: String) -> Verdict {
     if let Some(unknown) = unseen_blocker(case) {
         return unknown;
     }
-    if catalog_is_locked(case) {
+    if catalog_was_locked(case) {
         return Verdict::unknown(
-            "who holds a lock on a system catalog: our own looks at it end in a lock timeout, and \
+            "who holds a lock on a system catalog: our own looks at it ended in a lock timeout, and \
              who waits for it at its start is among no sessions",
         );
     }

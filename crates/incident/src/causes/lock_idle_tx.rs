@@ -1,7 +1,7 @@
 //! A session that does nothing holds its transaction open, and others wait for its locks.
 
 use super::Cause;
-use crate::facts::{catalog_is_locked, complete, cut, is_ddl, is_recovering, sampled, who};
+use crate::facts::{catalog_was_locked, complete, cut, is_ddl, is_recovering, sampled, who};
 use crate::forest;
 use crate::roots::{behind, no_root, worst_root};
 use pgward_model::prelude::*;
@@ -10,7 +10,13 @@ pub(super) static CAUSE: Cause = Cause {
     id: "lock_idle_tx",
     name: "Idle-in-transaction session holds locks",
     necessary: "the session at the root of the lock queue is idle in transaction",
-    explains: &["lock_queue", "throughput_drop", "statement_slow", "error_burst"],
+    explains: &[
+        "lock_queue",
+        "throughput_drop",
+        "statement_slow",
+        "error_burst",
+        "server_unreachable",
+    ],
     actions: &["terminate_blocker"],
     prevention: &[
         "Set idle_in_transaction_session_timeout for the role that ran the script",
@@ -28,7 +34,7 @@ fn judge(case: &Case) -> Verdict {
     match worst_root(case, |root, s| idles(s) && idle_s(s, root.at) >= forest::QUEUE_S) {
         Some((root, session)) => likely(case, &root, session),
         None => {
-            let hidden = Some(case).filter(|c| catalog_is_locked(c)).and_then(idle_after_ddl);
+            let hidden = Some(case).filter(|c| catalog_was_locked(c)).and_then(idle_after_ddl);
             if let Some(likely) = hidden {
                 return Verdict::Likely(likely);
             }

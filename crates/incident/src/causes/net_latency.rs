@@ -2,7 +2,7 @@
 
 use super::Cause;
 use crate::facts::{
-    Path, at_work, catalog_is_locked, count_log, is_crowd, is_reset, is_statement_error, path,
+    Path, at_work, catalog_was_locked, count_log, is_crowd, is_reset, is_statement_error, path,
     round_trips, sampled,
 };
 use pgward_model::prelude::*;
@@ -56,8 +56,9 @@ fn judge(case: &Case) -> Verdict {
     }
     if !broken && starts_nobody(case, &path) {
         return Verdict::unknown(format!(
-            "whether something on the way or the server itself answers no new connection: the \
-             handshake comes through in {} ms, and our own looks at the catalogs wait for a lock",
+            "whether something on the way or the server itself answered no new connection: the \
+             handshake came through in {} ms each time, and our own looks at the catalogs waited \
+             for a lock",
             human(path.ms)
         ));
     }
@@ -79,18 +80,14 @@ fn judge(case: &Case) -> Verdict {
     Verdict::Likely(Likely::new(0.6, what, evidence))
 }
 
-/// New connections that were tried last, and each failed.
-const STUCK_MIN: usize = 3;
-
-/// The handshake comes through as ever, yet nobody new is let in, and who is connected waits for
-/// locks on the system catalogs, which each start-up reads.
+/// The handshake came through as ever each time, yet nobody new was let in, and our own looks waited
+/// for locks on the system catalogs, which each start-up reads.
 fn starts_nobody(case: &Case, path: &Path) -> bool {
-    let probes = case.window.recent().iter().rev().filter_map(|s| s.probe).filter(|p| p.tried > 0);
-    let last: Vec<NetworkProbe> = probes.take(STUCK_MIN).collect();
-    let as_ever = |p: &NetworkProbe| {
-        p.failed == p.tried && p.tcp_ms.is_some_and(|ms| ms <= 3.0 * path.ms_before + JITTER_MS)
-    };
-    last.len() == STUCK_MIN && last.iter().all(as_ever) && catalog_is_locked(case)
+    let probes = case.window.recent().iter().filter_map(|s| s.probe);
+    let mut failing = probes.filter(|p| p.failed > 0);
+    let usual = path.ms_before;
+    let as_ever = |p: NetworkProbe| p.tcp_ms.is_some_and(|ms| ms <= 3.0 * usual + JITTER_MS);
+    failing.all(as_ever) && catalog_was_locked(case)
 }
 
 /// Samples with a failed connection that tell a busy server from a path that drops some.

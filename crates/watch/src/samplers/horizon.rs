@@ -4,7 +4,7 @@ use super::Sampler;
 use crate::error::Error;
 use crate::eyes::Eyes;
 use pgward_model::prelude::*;
-use pgward_pg::session::get;
+use pgward_pg::session::{Session, get};
 
 pub(super) static SAMPLER: Sampler =
     Sampler { id: "horizon", period_s: 2.0, rights: "pg_monitor", take };
@@ -35,15 +35,28 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
             state: get(&row, 6)?,
         });
     }
-    for row in session.query(include_str!("../../queries/catalogs.sql"), &[])? {
-        let relation = Relation::new("pg_catalog", get::<String>(&row, 1)?);
-        horizon.catalogs.push(TableCounters {
-            n_live: get(&row, 2)?,
-            n_dead: get(&row, 3)?,
-            vacuums: get(&row, 4)?,
-            ..TableCounters::new(get(&row, 0)?, relation)
-        });
+    // They may be locked: what else was read counts all the same.
+    match catalogs(session) {
+        Ok(catalogs) => horizon.catalogs = catalogs,
+        Err(error) => {
+            let why = format!("dead rows of the system catalogs: {}", error.message());
+            sample.gaps.push(Gap { sampler: "catalogs".to_owned(), why });
+        }
     }
     sample.horizon = Some(horizon);
     Ok(())
+}
+
+fn catalogs(session: &Session) -> Result<Vec<TableCounters>, pgward_pg::error::Error> {
+    let rows = session.query(include_str!("../../queries/catalogs.sql"), &[])?;
+    let counters = |row| {
+        let relation = Relation::new("pg_catalog", get::<String>(row, 1)?);
+        Ok(TableCounters {
+            n_live: get(row, 2)?,
+            n_dead: get(row, 3)?,
+            vacuums: get(row, 4)?,
+            ..TableCounters::new(get(row, 0)?, relation)
+        })
+    };
+    rows.iter().map(counters).collect()
 }
