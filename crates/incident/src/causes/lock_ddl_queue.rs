@@ -48,13 +48,25 @@ fn judge(case: &Case) -> Verdict {
     };
     let root =
         forest::roots(sample).into_iter().find(|r| r.waiters.iter().any(|w| w.pid == waiter.pid));
+    // Who it waits for may wait for another in turn.
+    let direct = sample.sessions.iter().find(|s| {
+        waiter.blocked_by.contains(&s.pid)
+            && !s.blocked_by.is_empty()
+            && root.as_ref().is_some_and(|r| r.pid != s.pid)
+    });
+    let between = direct.map_or(String::new(), |s| {
+        format!(", itself behind {}, which runs {} and waits", who(s), cut(&s.query, 80))
+    });
     let holder = root
         .and_then(|r| r.session)
-        .map(|s| format!(", itself behind {} ({})", who(s), s.state))
+        .map(|s| {
+            let behind = if direct.is_some() { " for" } else { ", itself behind" };
+            format!("{behind} {} ({})", who(s), s.state)
+        })
         .unwrap_or_default();
     let relation = waiter.waits_for.as_ref().and_then(|w| w.relation.clone());
     let says = format!(
-        "{} waits for {}{holder}; {n} sessions queue behind its request. It runs: {}",
+        "{} waits for {}{between}{holder}; {n} sessions queue behind its request. It runs: {}",
         who(waiter),
         waiter.waits_for.as_ref().map(forest::describe_wait).unwrap_or_default(),
         cut(&waiter.query, 200),
@@ -114,6 +126,18 @@ mod tests {
             vec![session(1, "idle in transaction", &[]), ddl, session(3, "active", &[2])];
         samples.push(last);
         assert_eq!(judge(&case(samples.clone(), 30)).likely().unwrap().pids, [2]);
+
+        // Another stands between the request and who holds all up.
+        let mut chain = samples.clone();
+        let sessions = &mut chain.last_mut().unwrap().sessions;
+        let mut build = session(4, "active", &[1]);
+        build.query = "CREATE INDEX CONCURRENTLY i ON orders (id)".to_owned();
+        sessions.get_mut(1).unwrap().blocked_by = vec![4];
+        sessions.push(build);
+        let says = judge(&case(chain, 30)).likely().unwrap().says.clone();
+        assert!(says.contains("itself behind pid 4 of"), "{says}");
+        assert!(says.contains("runs CREATE INDEX CONCURRENTLY"), "{says}");
+        assert!(says.contains("and waits for pid 1 of"), "{says}");
 
         samples.last_mut().unwrap().sessions.pop();
         assert!(matches!(judge(&case(samples.clone(), 30)), Verdict::RuledOut { .. }));
