@@ -3,7 +3,7 @@
 use crate::facts::{cut, ddl_source, is_recovery, is_statement_error, mentions};
 use crate::reach::Reach;
 use pgward_model::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// Changes told of one incident; a migration tool can make hundreds.
 const CHANGES_MAX: usize = 50;
@@ -35,10 +35,22 @@ pub fn weigh(case: &Case, verdicts: &[Judged]) -> Vec<WeighedChange> {
         }
         last = Some(event);
     }
-    all.extend(case.events.iter().map(|event| of_event(event, case, &hit)));
+    all.extend(last_of_each(case).map(|event| of_event(event, case, &hit)));
     all.sort_by_key(|c| c.at);
     thin_out(&mut all);
     all
+}
+
+/// Of what happens again and again, as an ANALYZE of autovacuum, the last before the trouble and the
+/// last since.
+fn last_of_each(case: &Case) -> impl Iterator<Item = &Event> {
+    let same = |e: &Event| (e.what.clone(), e.actor.clone(), e.at <= case.onset);
+    let mut last: HashMap<(String, String, bool), Timestamp> = HashMap::new();
+    for event in &case.events {
+        let at = last.entry(same(event)).or_insert(event.at);
+        *at = event.at.max(*at);
+    }
+    case.events.iter().filter(move |e| last.get(&same(e)) == Some(&e.at))
 }
 
 /// Those that are not to blame go first, the oldest first: what came long before the trouble may
@@ -351,6 +363,19 @@ mod tests {
                 ("suspect cron job 3: VACUUM orders", "touches orders"),
                 ("unknown cron job 4: SELECT nightly()", "not said"),
                 ("decoy server restarted", "after the trouble began"),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_happens_again_and_again_is_told_once_before_and_once_since() {
+        let analyze = |at: i64| event(at, "relation public.orders", "ANALYZE orders");
+        let events = [2, 12, 22, 32, 62, 64].map(analyze).to_vec();
+        check(
+            &Case { events, ..trouble() },
+            &[
+                ("suspect ANALYZE orders", "28 s before"),
+                ("decoy ANALYZE orders", "after the trouble"),
             ],
         );
     }
