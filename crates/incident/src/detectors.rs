@@ -13,7 +13,7 @@ mod disk_filling;
 mod error_burst;
 pub(crate) mod ids_run_out;
 mod invalid_index;
-mod key_overflow;
+pub(crate) mod key_overflow;
 mod lock_queue;
 mod login_failures;
 mod mass_write;

@@ -284,7 +284,7 @@ pub(crate) fn path(case: &Case) -> Option<Path> {
 /// A locked table of a user's ends our looks too, and lets everybody in.
 pub(crate) fn catalog_was_locked(case: &Case) -> bool {
     let recent = case.window.recent();
-    let gaps = recent.iter().flat_map(|s| &s.gaps).filter(|g| g.why.contains("lock timeout"));
+    let gaps = recent.iter().flat_map(|s| &s.gaps).filter(|g| g.why.contains("55P03"));
     let shut = recent.iter().filter_map(|s| s.probe).filter(|p| p.tried > 0 && p.failed == p.tried);
     gaps.count() >= 2 && shut.count() >= 2
 }
@@ -318,6 +318,16 @@ pub(crate) fn is_recovery(event: &DdlEvent) -> bool {
 /// outage's.
 pub(crate) fn is_recovering(session: &SessionSample) -> bool {
     session.application.starts_with(RECOVERY)
+}
+
+/// `role deploy (psql) ran at 03:04:05 UTC: DROP INDEX ...`.
+pub(crate) fn ran(event: &DdlEvent) -> String {
+    let application = match event.application.as_str() {
+        "" => String::new(),
+        application => format!(" ({application})"),
+    };
+    let (at, statement) = (event.at.strftime("%H:%M:%S UTC"), cut(&event.statement, 160));
+    format!("role {}{application} ran at {at}: {statement}", event.role)
 }
 
 /// First word of a statement in capitals, comments in front left out.
@@ -468,6 +478,11 @@ pub(crate) fn host(client: &str) -> &str {
 pub(crate) fn words(sql: &str) -> impl Iterator<Item = &str> {
     let words = sql.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
     words.filter(|word| !word.is_empty())
+}
+
+/// A failing statement up to its first constant: what fails by the thousand is few texts so far.
+pub(crate) fn until_a_constant(sql: &str) -> &str {
+    sql.split(|c: char| c == '\'' || c.is_ascii_digit()).next().unwrap_or(sql)
 }
 
 /// Does `sql` name the relation as a word?

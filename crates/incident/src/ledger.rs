@@ -1,6 +1,6 @@
 //! The change ledger: which of the changes around an incident can be to blame, and which cannot.
 
-use crate::facts::{cut, ddl_source, is_recovery, is_statement_error, mentions};
+use crate::facts::{cut, ddl_source, is_recovery, is_statement_error, mentions, until_a_constant};
 use crate::reach::Reach;
 use pgward_model::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -121,10 +121,6 @@ fn failing(case: &Case) -> Vec<&Relation> {
     let asked: Vec<Reach> = texts.take(TEXTS_MAX).map(|text| Reach::of(case, text)).collect();
     let all = catalog.relations.iter().map(|r| &r.relation);
     all.filter(|r| asked.iter().any(|a| a.touches(r))).collect()
-}
-
-fn until_a_constant(text: &str) -> &str {
-    text.split(|c: char| c == '\'' || c.is_ascii_digit()).next().unwrap_or(text)
 }
 
 fn of_ddl(event: &DdlEvent, hit: &Hit<'_>) -> WeighedChange {

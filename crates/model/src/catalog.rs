@@ -167,6 +167,22 @@ pub struct ColumnInfo {
     pub generated: Option<char>,
 }
 
+/// Has an index of that definition keys that are no plain columns? `pg_get_indexdef` writes each of
+/// them in parentheses of its own.
+pub fn has_expressions(definition: &str) -> bool {
+    let Some((_, listed)) = definition.split_once(" USING ") else { return false };
+    let mut depth = 0_usize;
+    for c in listed.chars() {
+        match c {
+            '(' if depth > 0 => return true,
+            '(' => depth += 1,
+            ')' => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IndexInfo {
     pub name: String,

@@ -5,7 +5,7 @@ use crate::counted::{Fresh, fresh, role_and_message};
 use crate::detectors::gives_a_name;
 use crate::facts::{
     changes_near, complete, cut, ddl_source, is_statement_error, logged, mentions, no_baseline,
-    sampled, words,
+    ran, sampled, words,
 };
 use pgward_model::prelude::*;
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ fn judge(case: &Case) -> Verdict {
     for loss in losses(&taken).iter().take(PAIRS_MAX) {
         says.push_str(&format!("; {loss}"));
     }
-    says.extend(change.map(ran));
+    says.extend(change.map(|event| format!("; {}", ran(event))));
     let claim = format!("statements refused for {} new pairs of role and object", keys.len());
     let sum = |of: fn(&(f64, f64)) -> f64| keys.values().map(of).sum();
     let total = (sum(|r| r.0), sum(|r| r.1));
@@ -137,15 +137,6 @@ pub fn groups_left(change: &ConfigChange) -> Vec<String> {
     }
     let (before, after) = (RoleRights::read(&change.before), RoleRights::read(&change.after));
     before.groups.difference(&after.groups).cloned().collect()
-}
-
-fn ran(event: &DdlEvent) -> String {
-    let application = match event.application.as_str() {
-        "" => String::new(),
-        application => format!(" ({application})"),
-    };
-    let (at, statement) = (event.at.strftime("%H:%M:%S UTC"), cut(&event.statement, 160));
-    format!("; role {}{application} ran at {at}: {statement}", event.role)
 }
 
 /// What was lost, each loss once with all that it befell, and since when it was seen.

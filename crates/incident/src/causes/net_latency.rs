@@ -268,7 +268,7 @@ mod tests {
             probe.failed = probe.tried;
         }
         assert!(judge(&case(samples.clone(), 30)).likely().is_some());
-        let why = "canceling statement due to lock timeout".to_owned();
+        let why = "canceling statement due to lock timeout (55P03)".to_owned();
         let gap = Gap { sampler: "tables".to_owned(), why };
         samples.iter_mut().skip(35).for_each(|s| s.gaps = vec![gap.clone()]);
         let verdict = judge(&case(samples, 30));

@@ -124,11 +124,8 @@ fn bare<'a>(
 
 /// An index of expressions has statistics of its own: they are gone with it, whoever scanned it.
 fn went_with_an_index(case: &Case, statement: &str) -> Option<Verdict> {
-    let of_expressions = |d: &&DdlEvent| {
-        let listed = d.old_definition.as_deref().and_then(|text| text.split_once(" USING "));
-        let keys = listed.map(|(_, keys)| keys.split(" WHERE ").next().unwrap_or(keys));
-        d.dropped && keys.is_some_and(|keys| keys.matches('(').count() > 1)
-    };
+    let of_expressions =
+        |d: &&DdlEvent| d.dropped && d.old_definition.as_deref().is_some_and(has_expressions);
     let dropped = plan_missing_index::blame(case, statement);
     let index = dropped.iter().find(of_expressions)?;
     Some(Verdict::unknown(format!(

@@ -3,8 +3,8 @@
 use super::Cause;
 use crate::detectors::gives_a_name;
 use crate::facts::{
-    complete, cut, ddl_source, errors_by_state, is_statement_error, logged, mentions, sampled,
-    seconds_of, verb,
+    complete, cut, ddl_source, errors_by_state, is_statement_error, logged, mentions, ran, sampled,
+    seconds_of, until_a_constant, verb,
 };
 use crate::forest;
 use crate::reach::Reach;
@@ -90,18 +90,7 @@ fn put_aside(case: &Case) -> Option<Likely> {
         gives_a_name(d) && d.relation.as_ref().is_none_or(one)
     };
     let last = case.ddl.iter().filter(near).rfind(names);
-    let by = last.map_or(String::new(), |d| {
-        let application = match d.application.as_str() {
-            "" => String::new(),
-            application => format!(" ({application})"),
-        };
-        format!(
-            ": role {}{application} ran at {}: {}",
-            d.role,
-            d.at.strftime("%H:%M:%S UTC"),
-            cut(&d.statement, 160)
-        )
-    });
+    let by = last.map_or(String::new(), |d| format!(": {}", ran(d)));
     let rows = |n: Option<f64>| n.map_or("?".to_owned(), human);
     let says = format!(
         "{}: {} rows instead of {}{by}",
@@ -399,8 +388,7 @@ fn names<'a>(case: &'a Case, relation: &'a Relation) -> impl FnMut(&LogEntry) ->
         if mentions(&entry.statement, &relation.name) {
             return true;
         }
-        let text = entry.statement.split(|c: char| c == '\'' || c.is_ascii_digit()).next();
-        let text = text.unwrap_or("");
+        let text = until_a_constant(&entry.statement);
         if !known.contains_key(text) && known.len() < TEXTS_MAX {
             known.insert(text.to_owned(), Reach::of(case, text).touches(relation));
         }

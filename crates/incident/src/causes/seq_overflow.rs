@@ -1,6 +1,7 @@
 //! A key, or a column that refers to it, has come to the end of its type.
 
 use super::Cause;
+use crate::detectors::key_overflow::USED;
 use crate::facts::{complete, count_log, cut, logged, mentions, risen, sampled};
 use crate::forecast::newest;
 use pgward_model::prelude::*;
@@ -82,17 +83,14 @@ pub(super) fn begun_anew(window: &Window) -> Option<(&KeyLimit, &KeyLimit, Times
         let [(_, before), (at, after)] = pair else { return None };
         let of_same = |k: &KeyLimit| {
             let same = |x: &&KeyLimit| (&x.sequence, &x.relation) == (&k.sequence, &k.relation);
-            let at_end = |old: &&KeyLimit| old.last_value as f64 >= NEAR * old.limit as f64;
+            // One that was set back was not near its end when it was last seen.
+            let at_end = |old: &&KeyLimit| old.last_value as f64 >= USED * old.limit as f64;
             before.iter().find(same).filter(|old| old.last_value > k.last_value).filter(at_end)
         };
         let anew = after.iter().filter(|k| k.begins_anew);
         anew.filter_map(|k| Some((of_same(k)?, k, *at))).next()
     })
 }
-
-/// Of its numbers, so many were given when it was last seen before its end; one that was set back
-/// was not there.
-const NEAR: f64 = 0.8;
 
 /// Numbers that it gives since then are taken.
 fn cycled(case: &Case) -> Option<Likely> {

@@ -13,7 +13,7 @@ pub(super) static DETECTOR: Detector = Detector {
     detect,
 };
 
-const USED: f64 = 0.8;
+pub(crate) const USED: f64 = 0.8;
 const SOON_S: f64 = 3600.0;
 
 fn detect(window: &Window) -> Vec<Symptom> {

@@ -133,21 +133,6 @@ pub(super) fn build(cx: &Cx<'_>, likely: &Likely) -> Result<Vec<Step>, Error> {
     Ok(vec![build, analyze(&relation), prove])
 }
 
-/// `pg_get_indexdef` writes what is no plain column in parentheses of its own.
-fn has_expressions(definition: &str) -> bool {
-    let Some((_, listed)) = definition.split_once(" USING ") else { return false };
-    let mut depth = 0_usize;
-    for c in listed.chars() {
-        match c {
-            '(' if depth > 0 => return true,
-            '(' => depth += 1,
-            ')' => return false,
-            _ => {}
-        }
-    }
-    false
-}
-
 /// A new index has no statistics of its expressions until its table is analyzed.
 fn analyze(table: &Relation) -> Step {
     let act =

@@ -39,7 +39,7 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     match catalogs(session) {
         Ok(catalogs) => horizon.catalogs = catalogs,
         Err(error) => {
-            let why = format!("dead rows of the system catalogs: {}", error.message());
+            let why = pgward_pg::error::links(&error).join(": ");
             sample.gaps.push(Gap { sampler: "catalogs".to_owned(), why });
         }
     }
