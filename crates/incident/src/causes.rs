@@ -73,6 +73,7 @@ mod vac_xmin_held;
 mod wal_retention;
 
 pub use auth_privilege::{groups_left, rights_taken};
+pub use plan_invalid_index::refused_by_rows;
 
 /// One cause.
 #[derive(Debug)]

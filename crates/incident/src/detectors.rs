@@ -29,6 +29,7 @@ mod throughput_drop;
 mod wal_kept;
 mod xmin_held;
 
+pub use damaged_block::met_and_not_found;
 pub use relation_vanished::gives_a_name;
 
 /// One detector.

@@ -79,6 +79,19 @@ pub(crate) fn is_statement_error(entry: &LogEntry) -> bool {
     entry.severity == "ERROR"
 }
 
+/// A statement met data that are not what was written: XX001, XX002.
+pub(crate) fn is_damage(entry: &LogEntry) -> bool {
+    is_statement_error(entry) && matches!(entry.sqlstate.as_str(), "XX001" | "XX002")
+}
+
+/// The table whose long values lie in the TOAST table that a message names, whatever its language:
+/// `missing chunk number 0 for toast value 24437 in pg_toast_16430`.
+pub(crate) fn toasted<'a>(catalog: Option<&'a Catalog>, message: &str) -> Option<&'a Relation> {
+    let (_, rest) = message.split_once("pg_toast_")?;
+    let oid: u32 = rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    catalog?.relations.iter().find(|r| r.oid == oid).map(|r| &r.relation)
+}
+
 /// A login that failed: FATAL, class 28.
 pub(crate) fn is_login_failure(entry: &LogEntry) -> bool {
     entry.severity == "FATAL" && entry.sqlstate.starts_with("28")

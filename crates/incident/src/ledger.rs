@@ -97,7 +97,9 @@ fn hit<'a>(case: &'a Case, verdicts: &'a [Judged]) -> Hit<'a> {
         let all = case.window.recent().iter().flat_map(|s| &s.sessions);
         all.filter(|s| pids.contains(&s.pid))
     };
-    let roles = sessions().map(|s| s.role.as_str()).collect();
+    let refused = fresh_errors(&case.window).into_iter().map(|e| e.role.as_str());
+    let roles = sessions().map(|s| s.role.as_str()).chain(refused).filter(|r| !r.is_empty());
+    let roles = roles.collect();
     let databases = sessions().map(|s| s.database.as_str()).collect();
     Hit { onset: case.onset, relations, roles, databases }
 }
@@ -110,17 +112,24 @@ fn failing(case: &Case) -> Vec<&Relation> {
     let Some(catalog) = case.window.catalog.as_ref().or(case.catalog.as_ref()) else {
         return Vec::new();
     };
-    let errors = |samples: &'_ [Sample]| {
-        let all = samples.iter().flat_map(|s| &s.log).filter(|e| is_statement_error(e));
-        all.map(|e| (e.sqlstate.clone(), until_a_constant(&e.statement).to_owned()))
-            .collect::<BTreeSet<(String, String)>>()
-    };
-    let before = errors(case.window.baseline());
-    let fresh = errors(case.window.recent());
-    let texts = fresh.iter().filter(|e| !before.contains(*e)).map(|(_, text)| text);
-    let asked: Vec<Reach> = texts.take(TEXTS_MAX).map(|text| Reach::of(case, text)).collect();
+    let texts: BTreeSet<&str> =
+        fresh_errors(&case.window).into_iter().map(|e| until_a_constant(&e.statement)).collect();
+    let asked: Vec<Reach> =
+        texts.into_iter().take(TEXTS_MAX).map(|text| Reach::of(case, text)).collect();
     let all = catalog.relations.iter().map(|r| &r.relation);
     all.filter(|r| asked.iter().any(|a| a.touches(r))).collect()
+}
+
+/// Statements that failed since the onset in a way, and with a text, that none did before.
+fn fresh_errors(window: &Window) -> Vec<&LogEntry> {
+    fn errors(samples: &[Sample]) -> impl Iterator<Item = &LogEntry> {
+        samples.iter().flat_map(|s| &s.log).filter(|e| is_statement_error(e))
+    }
+    fn key(entry: &LogEntry) -> (&str, &str) {
+        (&entry.sqlstate, until_a_constant(&entry.statement))
+    }
+    let before: BTreeSet<(&str, &str)> = errors(window.baseline()).map(key).collect();
+    errors(window.recent()).filter(|e| !before.contains(&key(e))).collect()
 }
 
 fn of_ddl(event: &DdlEvent, hit: &Hit<'_>) -> WeighedChange {

@@ -10,7 +10,7 @@ mod forecast;
 pub mod forest;
 mod horizon;
 pub mod ledger;
-mod newcomers;
+pub mod newcomers;
 pub mod postmortem;
 pub mod reach;
 pub mod recording;

@@ -1,6 +1,6 @@
 //! Statements that nobody asked before, and that keep a processor busy for as long as they run.
 
-use crate::facts::is_recovering;
+use crate::facts::{is_recovering, verb, words};
 use pgward_model::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +47,7 @@ pub(crate) fn newcomers(case: &Case) -> Vec<Newcomer<'_>> {
         recent.iter().flat_map(|s| &s.sessions).flat_map(|s| &s.blocked_by).copied().collect();
     let is_new = |s: &SessionSample| {
         begun(s)
-            && s.xid.is_none()
+            && (s.xid.is_none() || makes_its_own(s))
             && !asked.contains(&s.query_id)
             && !usual.contains(&(s.role.as_str(), s.application.as_str()))
             && !blockers.contains(&s.pid)
@@ -72,6 +72,29 @@ pub(crate) fn newcomers(case: &Case) -> Vec<Newcomer<'_>> {
     all.sort_by(|a, b| b.session.runs_s(b.at).total_cmp(&a.session.runs_s(a.at)));
     all
 }
+
+/// Does it write nothing but a relation that its statement makes, and is that all of its transaction?
+/// `CREATE TABLE ... AS` and `REFRESH` on their own: nobody else has seen what is written.
+pub fn makes_its_own(session: &SessionSample) -> bool {
+    let is_alone = session
+        .xact_start
+        .zip(session.query_start)
+        .is_some_and(|(xact, query)| seconds_between(xact, query).abs() < ALONE_S);
+    let words: Vec<String> =
+        words(&session.query).take(HEAD_WORDS).map(str::to_ascii_uppercase).collect();
+    let has = |word: &str| words.iter().any(|w| w == word);
+    is_alone
+        && match verb(&session.query).as_str() {
+            "REFRESH" => true,
+            "CREATE" => (has("TABLE") || has("MATERIALIZED")) && has("AS"),
+            _ => false,
+        }
+}
+
+/// A transaction begins with its statement, but for a BEGIN sent on its own.
+const ALONE_S: f64 = 0.05;
+/// Words in which the head of `CREATE TABLE ... AS` is looked for: it may name its columns.
+const HEAD_WORDS: usize = 60;
 
 /// Newcomers of one application that run the same statement, each begun at another time: runs of one
 /// job that overlap.

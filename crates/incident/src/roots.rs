@@ -1,8 +1,8 @@
 //! Causes of the form "the root of the lock queue is active and does X".
 
 use crate::facts::{
-    against_before, catalog_was_locked, complete, cut, is_recovering, most_waiters, sampled,
-    unseen_blocker, who,
+    against_before, catalog_was_locked, complete, cut, is_ddl, is_recovering, most_waiters,
+    sampled, unseen_blocker, who,
 };
 use crate::forest;
 use pgward_model::prelude::*;
@@ -61,18 +61,32 @@ fn waiting(claim: String, n: usize, at: Timestamp) -> Evidence {
     Evidence::measured(claim, n as f64, "sessions", source).at(at)
 }
 
-/// A transaction that is older than its statement may have taken its locks with another one.
-fn earlier(session: &SessionSample, at: Timestamp) -> String {
+/// A transaction that is older than its statement may have taken its locks with another one: which
+/// one, where it was seen at work.
+fn earlier(case: &Case, session: &SessionSample, at: Timestamp) -> String {
     let runs_s = session.runs_s(at);
     let open_s = session.xact_start.map_or(runs_s, |t| seconds_between(t, at));
     if open_s < runs_s + EARLIER_S {
         return format!(" since {} s", human(runs_s));
     }
-    format!(
-        " since {} s, in a transaction of {} s whose earlier statements may have locked it",
-        human(runs_s),
-        human(open_s)
-    )
+    let since = format!(" since {} s, in a transaction of {} s", human(runs_s), human(open_s));
+    let same_transaction = |s: &&SessionSample| {
+        (s.pid, s.xact_start) == (session.pid, session.xact_start) && s.query != session.query
+    };
+    let mut looks = case.window.samples.iter().flat_map(|s| &s.sessions).filter(same_transaction);
+    match looks.find(|s| is_ddl(&s.query) && blocks_writes(s)) {
+        Some(locked) => {
+            format!("{since} that had locked it before with: {}", cut(&locked.query, 120))
+        }
+        None => format!("{since} whose earlier statements may have locked it"),
+    }
+}
+
+/// Does it hold a table in a mode that makes writers wait? DDL hides in blocks, in functions and
+/// behind a BEGIN sent together with it.
+pub(crate) fn blocks_writes(session: &SessionSample) -> bool {
+    let mode = |l: &HeldLock| LockMode::from_pg_name(&l.mode);
+    session.holds.iter().filter_map(mode).any(LockMode::blocks_writes)
 }
 
 /// A BEGIN that is sent on its own comes a round trip before the statement.
@@ -134,7 +148,7 @@ pub(crate) fn active_root(
     let says = format!(
         "{} {does}{holds}, and {n} sessions wait behind it. It runs{}: {}",
         who(session),
-        earlier(session, root.at),
+        earlier(case, session, root.at),
         cut(&session.query, 200),
     );
     let relations = root.waiters.iter().filter_map(|w| w.waits_for.as_ref()?.relation.clone());

@@ -37,6 +37,9 @@ pub enum Weight {
     Harm,
 }
 
+/// The detector of keys that run out within the hour: all is well until they have.
+const FORESEES: &str = "key_overflow";
+
 impl Symptom {
     pub fn new(
         detector: impl Into<String>,
@@ -56,6 +59,11 @@ impl Symptom {
             pids: Vec::new(),
             evidence: vec![evidence],
         }
+    }
+
+    /// Is it harm that users feel, and not one that only comes?
+    pub fn is_felt(self: &&Self) -> bool {
+        self.weight == Weight::Harm && self.detector != FORESEES
     }
 
     /// Was it seen within the last two samples before `at`? They are a second apart.
@@ -252,12 +260,16 @@ impl Incident {
         self.verdicts.iter().find_map(|j| j.verdict.likely().map(|l| (j.cause.as_str(), l)))
     }
 
-    /// When the first harm began; a notice before it may be another matter.
+    /// When the first harm began that anybody felt, else the first that was foreseen; a notice
+    /// before it may be another matter.
     pub fn onset(&self) -> Timestamp {
         let first = |is_it: fn(&&Symptom) -> bool| {
             self.symptoms.iter().filter(is_it).map(|s| s.since).min()
         };
-        first(|s| s.weight == Weight::Harm).or_else(|| first(|_| true)).unwrap_or(self.opened)
+        first(Symptom::is_felt)
+            .or_else(|| first(|s| s.weight == Weight::Harm))
+            .or_else(|| first(|_| true))
+            .unwrap_or(self.opened)
     }
 }
 

@@ -13,5 +13,6 @@ pub mod rights;
 mod samplers;
 mod steady;
 pub mod watcher;
+mod written_down;
 
 pub use samplers::{SAMPLERS, Sampler};

@@ -57,6 +57,8 @@ const BASELINE_KEPT_S: f64 = 120.0;
 const LEVELS_EVERY_S: f64 = 15.0;
 /// New connections are tried every four seconds, and fail within some.
 const PROBED_S: f64 = 15.0;
+/// Damage does not heal: a value that few ask for is met again after minutes.
+const DAMAGE_QUIET_S: f64 = 600.0;
 /// DDL is remembered this long.
 const DDL_KEPT_S: f64 = 6.0 * 3600.0;
 
@@ -199,13 +201,23 @@ impl Watcher {
     /// is a new level that holds and that no cause explains any more.
     pub fn close_if_healthy(&mut self) -> Option<(Incident, Case, Event)> {
         let at = self.window.now();
-        let healthy =
-            self.last_harm.is_none_or(|l| seconds_between(l, at) >= self.options.healthy_s)
-                && !self.lets_nobody_in();
+        let met = detectors::met_and_not_found(&self.window);
+        let healthy_s = match met {
+            Some(_) => self.options.healthy_s.max(DAMAGE_QUIET_S),
+            None => self.options.healthy_s,
+        };
+        let healthy = self.last_harm.is_none_or(|l| seconds_between(l, at) >= healthy_s)
+            && !self.lets_nobody_in();
         let what = if healthy {
-            let quiet = format!("no harm for {} s", human(self.options.healthy_s));
+            let quiet = format!("no harm for {} s", human(healthy_s));
             let left = detectors::left(&self.window);
-            if left.is_empty() { quiet } else { format!("taken for meant: {}", left.join("; ")) }
+            match met {
+                Some(met) => {
+                    format!("{quiet}; what was met is not proven to be whole again: {met}")
+                }
+                None if left.is_empty() => quiet,
+                None => format!("taken for meant: {}", left.join("; ")),
+            }
         } else {
             self.accepted()?
         };
@@ -339,6 +351,9 @@ impl Watcher {
 
     fn note_symptoms(&mut self, symptoms: &[Symptom]) -> Vec<Event> {
         let mut events = Vec::new();
+        let is_felt = |i: &Incident| i.symptoms.iter().any(|s| Symptom::is_felt(&s));
+        let foreseen =
+            self.incident.as_ref().is_some_and(|i| !i.symptoms.is_empty() && !is_felt(i));
         for new in symptoms {
             let Some(incident) = &mut self.incident else { break };
             if course::note(&mut incident.symptoms, new.clone()) {
@@ -351,6 +366,10 @@ impl Watcher {
                     source.unwrap_or_else(|| sampled("detectors")),
                 ));
             }
+        }
+        // What was foreseen has come: until then all was well, and that is what to compare with.
+        if let Some(incident) = self.incident.as_ref().filter(|i| foreseen && is_felt(i)) {
+            self.window.baseline_until = self.window.baseline_until.max(incident.onset());
         }
         events
     }

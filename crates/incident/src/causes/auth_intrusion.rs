@@ -1,7 +1,7 @@
 //! Someone got in who should not be in.
 
 use super::Cause;
-use crate::facts::{complete, no_baseline, not_read_yet, sampled};
+use crate::facts::{changes_near, complete, no_baseline, not_read_yet, sampled};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ fn judge(case: &Case) -> Verdict {
     }
     let recent = case.window.recent();
     let changes: Vec<&ConfigChange> =
-        recent.iter().flat_map(|s| &s.changes).filter(|c| gives(c, recent)).collect();
+        recent.iter().flat_map(|s| &s.changes).filter(|c| gives(c, case)).collect();
     let known: BTreeSet<(&str, &str)> = case
         .window
         .baseline()
@@ -68,18 +68,18 @@ fn judge(case: &Case) -> Verdict {
     Verdict::Likely(Likely::new(0.5, format!("intrusion is not ruled out: {what}"), evidence))
 }
 
-/// Who breaks in gains something; rights that were only taken away, or were given back after
-/// that, are another cause.
-fn gives(change: &ConfigChange, recent: &[Sample]) -> bool {
+/// Who breaks in gains something; what was only taken away, or given back after that, is another
+/// cause.
+fn gives(change: &ConfigChange, case: &Case) -> bool {
+    let near = |kind| changes_near(case, kind).find(|c| c.name == change.name);
+    let before = |kind| near(kind).map_or(&*change.before, |first| &first.before);
     match change.kind.as_str() {
         "setting" => false,
         "privilege" => {
-            let mut same = recent.iter().flat_map(|s| &s.changes).filter(|c| c.name == change.name);
-            let before = same.next().map_or(&change.before, |first| &first.before);
-            let (before, after) = (Rights::read(before), Rights::read(&change.after));
+            let (before, after) = (Rights::read(before("privilege")), Rights::read(&change.after));
             before.owner != after.owner || !after.beyond(&before).is_empty()
         }
-        _ => RoleRights::read(&change.after).is_beyond(&RoleRights::read(&change.before)),
+        _ => RoleRights::read(&change.after).is_beyond(&RoleRights::read(before("role"))),
     }
 }
 

@@ -57,6 +57,10 @@ fn judge(case: &Case) -> Verdict {
     for loss in losses(&taken).iter().take(PAIRS_MAX) {
         says.push_str(&format!("; {loss}"));
     }
+    let asked = taken.iter().find_map(|lost| asked_for(case, lost));
+    if let Some((role, text)) = asked.filter(|_| change.is_none()) {
+        says.push_str(&format!("; role {role} ran: {}", cut(text, 160)));
+    }
     says.extend(change.map(|event| format!("; {}", ran(event))));
     let claim = format!("statements refused for {} new pairs of role and object", keys.len());
     let sum = |of: fn(&(f64, f64)) -> f64| keys.values().map(of).sum();
@@ -186,6 +190,32 @@ fn lost(change: &ConfigChange) -> Vec<(String, String)> {
     };
     by_grantee.into_iter().map(phrase).collect()
 }
+
+/// Who asked for a change of roles, which no trigger sees, and in what words: a session that still
+/// has them as its last statement, or a statement that was counted for the first time then.
+fn asked_for<'a>(case: &'a Case, lost: &ConfigChange) -> Option<(&'a str, &'a str)> {
+    let near = |s: &&Sample| seconds_between(lost.at, s.at).abs() <= ASKED_S;
+    let speaks = |text: &str| {
+        let verb = words(text).next().unwrap_or("").to_ascii_uppercase();
+        ["REVOKE", "ALTER", "DROP"].contains(&verb.as_str()) && mentions(text, &lost.name)
+    };
+    let samples = &case.window.samples;
+    let mut sessions = samples.iter().filter(near).flat_map(|s| &s.sessions);
+    if let Some(session) = sessions.find(|s| speaks(&s.query)) {
+        return Some((&session.role, &session.query));
+    }
+    let counted = |s: &'a Sample| s.statements.iter().flatten();
+    let known = |id: i64| {
+        let before = samples.iter().filter(|s| seconds_between(s.at, lost.at) > ASKED_S);
+        before.flat_map(counted).any(|s| s.query_id == id)
+    };
+    let mut fresh = samples.iter().filter(near).flat_map(counted);
+    let statement = fresh.find(|s| speaks(&s.text) && !known(s.query_id))?;
+    Some((&statement.role, &statement.text))
+}
+
+/// Statements are counted, and rights looked at, every ten seconds.
+const ASKED_S: f64 = 15.0;
 
 fn told(lost: &ConfigChange) -> String {
     match lost.kind.as_str() {

@@ -5,7 +5,7 @@ use crate::counted::{Fresh, fresh};
 use crate::detectors::connections_near_limit::NEAR_LIMIT_PERCENT;
 use crate::facts::{complete, full, logged, sampled};
 use pgward_model::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "conn_exhausted",
@@ -48,7 +48,7 @@ fn judge(case: &Case) -> Verdict {
         let words = "whether a role or database has as many connections as it may: the log";
         return complete(case, "log", words).unwrap_or(Verdict::ruled_out(evidence));
     }
-    owners("connection slots ran out", worst, |_| true, evidence)
+    owners(case, "connection slots ran out", worst, |_| true, evidence)
 }
 
 /// One stray line is no cause.
@@ -73,12 +73,14 @@ fn own_limit(case: &Case) -> Option<Verdict> {
         .at(case.window.now());
     let ran_out =
         format!("{whose} has as many connections as it may, {} were seen", n_held(&worst));
-    Some(owners(&ran_out, worst, |s| whose.holds(s), refused))
+    Some(owners(case, &ran_out, worst, |s| whose.holds(s), refused))
 }
 
-/// Who holds the slots of a limit: the role, application and state with most sessions; where those
-/// are idle, they are a leak that may be ended.
+/// Who holds the slots of a limit: those of one kind that have become most more than they ever were
+/// in the baseline; where those are idle, they are a leak that may be ended. A large pool that is as
+/// large as ever is at work, though its connections are idle at most moments.
 fn owners(
+    case: &Case,
     ran_out: &str,
     worst: &Sample,
     counts: impl Fn(&SessionSample) -> bool,
@@ -95,31 +97,97 @@ fn owners(
             ..evidence
         });
     }
-    let mut groups: BTreeMap<(String, &str), Vec<&SessionSample>> = BTreeMap::new();
-    for s in all {
-        groups.entry((s.called(), s.state.as_str())).or_default().push(s);
-    }
-    let Some(((owner, state), held)) = groups.into_iter().max_by_key(|(_, all)| all.len()) else {
+    let before = case.window.baseline();
+    let usual = |kind: &Kind<'_>| {
+        before
+            .iter()
+            .map(|s| s.sessions.iter().filter(|s| kind.holds(s)).count())
+            .max()
+            .unwrap_or(0)
+    };
+    let more = |kind: &Kind<'_>| {
+        let n = all.iter().filter(|s| kind.holds(s)).count();
+        (n.saturating_sub(usual(kind)), n)
+    };
+    let kinds: BTreeSet<Kind<'_>> = all.iter().map(|s| Kind::of(s)).collect();
+    let Some(kind) = kinds.iter().max_by_key(|kind| more(kind)) else {
         return Verdict::Likely(Likely::new(0.8, ran_out, evidence));
     };
+    // Each of its sessions may have a name of its own.
+    let of_role = of_role_with_most(&kinds, more);
+    let kind = if more(&of_role).0 > 2 * more(kind).0 { &of_role } else { kind };
+    let held: Vec<&&SessionSample> = all.iter().filter(|s| kind.holds(s)).collect();
     let idle_s = held.iter().filter_map(|s| Some(seconds_between(s.state_change?, worst.at)));
     let oldest = idle_s.fold(0.0, f64::max);
+    let owner = kind.called(&held);
     let says = format!(
-        "{ran_out}: {owner} has {} sessions {state}, the longest for {}",
+        "{ran_out}: {owner} has {} sessions {}, {} at most before, the longest for {}",
         held.len(),
+        kind.state,
+        usual(kind),
         human_duration(oldest)
     );
-    let share = Evidence::measured(
-        format!("sessions of {owner} that are {state}"),
-        held.len() as f64,
-        "sessions",
-        sampled("sessions: pg_stat_activity"),
-    );
+    let claim = format!("sessions of {owner} that are {}", kind.state);
+    let source = sampled("sessions: pg_stat_activity");
+    let share = Evidence::measured(claim, held.len() as f64, "sessions", source);
+    let share = if before.is_empty() { share } else { share.against(usual(kind) as f64) };
     let likely = Likely::new(0.85, says, evidence).and(share.at(worst.at));
-    Verdict::Likely(match state {
+    Verdict::Likely(match kind.state {
         "idle" => likely.by(held.iter().map(|s| s.pid)).act(CAUSE.actions),
         _ => likely,
     })
+}
+
+/// Sessions of one role and state, and of applications whose names differ in their numbers alone;
+/// `None`: of whatever application.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind<'a> {
+    role: &'a str,
+    application: Option<String>,
+    state: &'a str,
+}
+
+impl<'a> Kind<'a> {
+    fn of(session: &'a SessionSample) -> Kind<'a> {
+        let application = Some(family(&session.application));
+        Kind { role: &session.role, application, state: &session.state }
+    }
+
+    fn holds(&self, session: &SessionSample) -> bool {
+        let same = |a: &String| *a == family(&session.application);
+        (self.role, self.state) == (&session.role, &session.state)
+            && self.application.as_ref().is_none_or(same)
+    }
+
+    fn called(&self, held: &[&&SessionSample]) -> String {
+        let names: BTreeSet<&str> = held.iter().map(|s| s.application.as_str()).collect();
+        match (names.len(), held.first()) {
+            (0 | 1, Some(session)) => session.called(),
+            (n, Some(session)) => {
+                format!("role {} ({} and {} more names)", self.role, session.application, n - 1)
+            }
+            (_, None) => format!("role {}", self.role),
+        }
+    }
+}
+
+/// The kind whose role has grown most, whatever its applications are called.
+fn of_role_with_most<'a>(
+    kinds: &BTreeSet<Kind<'a>>,
+    more: impl Fn(&Kind<'_>) -> (usize, usize),
+) -> Kind<'a> {
+    let of_role = |kind: &Kind<'a>| Kind { application: None, ..kind.clone() };
+    let none = Kind { role: "", application: None, state: "" };
+    kinds.iter().map(of_role).max_by_key(|kind| more(kind)).unwrap_or(none)
+}
+
+/// `lap-fn-4711` and `lap-fn-12` are of one family: what has a digit in it is a number of its own.
+fn family(application: &str) -> String {
+    let part = |part: &str| match part.contains(|c: char| c.is_ascii_digit()) {
+        true => "#".to_owned(),
+        false => part.to_owned(),
+    };
+    application.split(|c: char| !c.is_alphanumeric()).map(part).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -194,6 +262,36 @@ mod tests {
             let told = format!("role site (shop) has 80 sessions {state}");
             assert!(likely.says.contains(&told), "{}", likely.says);
             assert_eq!(likely.pids.len(), n_pids);
+        }
+    }
+
+    #[test]
+    fn a_large_pool_that_is_as_large_as_ever_is_not_to_blame_for_those_that_came() {
+        for application in ["lap-fn-", "lap"] {
+            let pool = |n: i32| (0..n).map(|pid| session(pid, "idle", &[]));
+            let mut samples = healthy(35);
+            samples.iter_mut().for_each(|s| s.sessions = pool(46).collect());
+            let last = samples.last_mut().unwrap();
+            last.database.as_mut().unwrap().n_backends = 98;
+            last.sessions.extend((100..128).map(|pid| {
+                let mut function = session(pid, "idle", &[]);
+                function.role = "lap_fn".to_owned();
+                let letter = char::from(b'a' + u8::try_from(pid - 100).unwrap() % 26);
+                function.application = match application {
+                    "lap" => format!("{application} {letter}"),
+                    _ => format!("{application}{pid}"),
+                };
+                function
+            }));
+            let verdict = judge(&case(samples, 30));
+            let likely = verdict.likely().unwrap();
+            assert!(likely.says.contains("role lap_fn ("), "{}", likely.says);
+            assert!(
+                likely.says.contains("has 28 sessions idle, 0 at most before"),
+                "{}",
+                likely.says
+            );
+            assert_eq!(likely.pids.len(), 28);
         }
     }
 }

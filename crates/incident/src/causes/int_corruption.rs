@@ -1,7 +1,7 @@
 //! Pages of a table are damaged.
 
 use super::Cause;
-use crate::facts::{complete, cut, logged, sampled};
+use crate::facts::{complete, cut, is_damage, logged, sampled, toasted};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -25,7 +25,7 @@ fn judge(case: &Case) -> Verdict {
     let errors: Vec<&LogEntry> = recent
         .iter()
         .flat_map(|s| &s.log)
-        .filter(|e| matches!(e.sqlstate.as_str(), "XX001" | "XX002") && e.severity == "ERROR")
+        .filter(|e| is_damage(e))
         .filter(|e| !of_index(e))
         .collect();
     let failures = |s: &Sample| s.database.and_then(|d| d.checksum_failures);
@@ -38,20 +38,13 @@ fn judge(case: &Case) -> Verdict {
             return verdict;
         }
     }
-    let relations: std::collections::BTreeSet<Relation> =
-        blocks.iter().map(|b| b.relation.clone()).collect();
-    let says = match blocks.first() {
-        Some(block) => format!(
-            "block {} of {} ({}) is damaged on disk; statements that touch its rows fail, all others work",
-            block.block, block.relation, block.path
-        ),
-        None => format!(
-            "pages are damaged: {}",
-            errors
-                .first()
-                .map_or("checksum failures were counted".into(), |e| cut(&e.message, 150))
-        ),
+    let catalog = case.window.catalog.as_ref().or(case.catalog.as_ref());
+    let toasted = |e: &&LogEntry| toasted(catalog, &e.message);
+    let relations: std::collections::BTreeSet<Relation> = match blocks.is_empty() {
+        true => errors.iter().filter_map(toasted).cloned().collect(),
+        false => blocks.iter().map(|b| b.relation.clone()).collect(),
     };
+    let says = told(blocks.first().copied(), errors.first().copied(), relations.first());
     let counted = Evidence::measured(
         "pages that failed verification since the onset",
         grown.unwrap_or(0) as f64,
@@ -87,6 +80,20 @@ fn judge(case: &Case) -> Verdict {
         ));
     }
     Verdict::Likely(if grown.is_some() { likely.and(counted) } else { likely })
+}
+
+fn told(block: Option<&DamagedBlock>, met: Option<&LogEntry>, table: Option<&Relation>) -> String {
+    if let Some(DamagedBlock { relation, block, path, .. }) = block {
+        return format!(
+            "block {block} of {relation} ({path}) is damaged on disk; statements that touch its rows \
+             fail, all others work"
+        );
+    }
+    let of = table.map_or(String::new(), |table| {
+        format!(" in which long values of {table} lie, and statements that read those fail")
+    });
+    let met = met.map_or("checksum failures were counted".into(), |e| cut(&e.message, 150));
+    format!("pages are damaged{of}: {met}")
 }
 
 /// Neither a block of a table nor a statement that met one is known: what failed its checksum may
@@ -148,5 +155,20 @@ mod tests {
         samples.last_mut().unwrap().log =
             vec![log(34, "ERROR", "XX001", "invalid page in block 7 of relation base/5/16384")];
         assert!(judge(&case(samples, 30)).likely().is_some());
+    }
+
+    #[test]
+    fn the_table_is_named_whose_long_value_lacks_a_piece() {
+        let mut samples = healthy(35);
+        let message = "missing chunk number 0 for toast value 24437 in pg_toast_16430";
+        samples.last_mut().unwrap().log = vec![log(34, "ERROR", "XX001", message)];
+        let mut case = case(samples, 30);
+        let sheet = RelationInfo::new(16_430, Relation::new("herbarium", "sheet"), 'r');
+        let catalog = Catalog::new(crate::testing::at(0), 150_000, "shop");
+        case.catalog = Some(Catalog { relations: vec![sheet], ..catalog });
+        let verdict = judge(&case);
+        let likely = verdict.likely().unwrap();
+        assert!(likely.says.contains("long values of herbarium.sheet lie"), "{}", likely.says);
+        assert_eq!(likely.relations, [Relation::new("herbarium", "sheet")]);
     }
 }

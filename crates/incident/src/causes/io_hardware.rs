@@ -2,7 +2,7 @@
 
 use super::Cause;
 use crate::counted::log_lines;
-use crate::facts::sampled;
+use crate::facts::{is_damage, sampled};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -39,7 +39,12 @@ fn judge(case: &Case) -> Verdict {
             )
             .against(0.0)
             .at(case.window.now());
-            if after > before {
+            if after == before && case.window.recent().iter().any(|s| s.log.iter().any(is_damage)) {
+                Verdict::unknown(
+                    "data are damaged on pages that pass their checksum; a write that the storage \
+                     lost leaves no error, and a page of zeros has no checksum",
+                )
+            } else if after > before {
                 Verdict::unknown(
                     "pages failed their checksum; whether hardware did it is in the host's kernel log, which is not read",
                 )

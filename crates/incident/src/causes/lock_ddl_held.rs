@@ -3,7 +3,7 @@
 use super::Cause;
 use crate::facts::{complete, is_ddl, sampled};
 use crate::forest;
-use crate::roots::{active_root, behind};
+use crate::roots::{active_root, behind, blocks_writes};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -29,7 +29,7 @@ fn judge(case: &Case) -> Verdict {
         return Verdict::Likely(likely);
     }
     let does = "runs DDL or holds a table locked";
-    active_root(case, does, |_, s| is_ddl(&s.query) || holds_table(s), 0.9, &["cancel_blocker"])
+    active_root(case, does, |_, s| is_ddl(&s.query) || blocks_writes(s), 0.9, &["cancel_blocker"])
 }
 
 /// Samples in which somebody waits for it that make a stall which comes again.
@@ -80,13 +80,6 @@ fn held_exclusively(session: &SessionSample) -> Option<&Relation> {
     let is_exclusive =
         |l: &&HeldLock| LockMode::from_pg_name(&l.mode) == Some(LockMode::AccessExclusive);
     session.holds.iter().find(is_exclusive).map(|l| &l.relation)
-}
-
-/// Does it hold a table in a mode that makes writers wait? DDL hides in blocks, in functions and
-/// behind a BEGIN sent together with it.
-fn holds_table(session: &SessionSample) -> bool {
-    let mode = |l: &HeldLock| LockMode::from_pg_name(&l.mode);
-    session.holds.iter().filter_map(mode).any(LockMode::blocks_writes)
 }
 
 #[cfg(test)]

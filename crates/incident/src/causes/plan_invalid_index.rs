@@ -77,7 +77,7 @@ fn likely(
     if index.ready {
         says.push_str(": every write keeps it up, and no statement may use it");
     }
-    if let Some(failure) = failed_build(case, index) {
+    if let Some(failure) = failed_build(case, &index.index) {
         says.push_str(&format!(
             ". Role {}{} failed at {} to build it: {} ({})",
             failure.role,
@@ -118,12 +118,25 @@ fn likely(
     Verdict::Likely(likely.blaming(blamed))
 }
 
-/// The last statement that failed to build it, where the log still has it.
-fn failed_build<'a>(case: &'a Case, index: &InvalidIndex) -> Option<&'a LogEntry> {
+/// The last statement of others that failed to build it, where the log still has it.
+fn failed_build<'a>(case: &'a Case, index: &Relation) -> Option<&'a LogEntry> {
     let mut lines = case.window.samples.iter().flat_map(|s| &s.log);
     lines.rfind(|e| {
-        e.severity == "ERROR" && is_ddl(&e.statement) && mentions(&e.statement, &index.index.name)
+        e.severity == "ERROR"
+            && is_ddl(&e.statement)
+            && mentions(&e.statement, &index.name)
+            && !e.application.starts_with(RECOVERY)
     })
+}
+
+/// Why no build of it can end: a value that it cannot hold, or cannot compute, whoever builds it.
+/// Two rows of one key are not among them: they may have gone.
+pub fn refused_by_rows(case: &Case, index: &Relation) -> Option<String> {
+    let failure = failed_build(case, index)?;
+    ["22", "54"]
+        .iter()
+        .any(|class| failure.sqlstate.starts_with(class))
+        .then(|| format!("{} ({})", failure.message, failure.sqlstate))
 }
 
 #[cfg(test)]

@@ -226,7 +226,11 @@ pub(super) fn blame(case: &Case, statement: &str) -> Vec<DdlEvent> {
     let reach = Reach::of(case, statement);
     let touches = |d: &&&DdlEvent| d.relation.as_ref().is_some_and(|r| reach.touches(r));
     let may_serve = |d: &&&DdlEvent| !d.dropped || may_serve(d, &reach);
-    near.iter().filter(touches).filter(may_serve).map(|d| (*d).clone()).collect()
+    let all: Vec<&&DdlEvent> = near.iter().filter(touches).filter(may_serve).collect();
+    // Who took an index away made what was to replace it; what others built beside it did not.
+    let droppers: Vec<&str> = all.iter().filter(|d| d.dropped).map(|d| d.role.as_str()).collect();
+    let by_dropper = |d: &&&&DdlEvent| droppers.is_empty() || droppers.contains(&d.role.as_str());
+    all.iter().filter(by_dropper).map(|d| (**d).clone()).collect()
 }
 
 /// Can an index have served the statement? One that it names no column of, though it names the
@@ -243,7 +247,11 @@ fn may_serve(event: &DdlEvent, reach: &Reach) -> bool {
 }
 
 pub(super) fn describe(event: &DdlEvent) -> String {
-    let verb = if event.dropped { "dropped" } else { "created" };
+    let verb = match event.command.as_str() {
+        _ if event.dropped => "dropped",
+        command if command.starts_with("ALTER") => "altered",
+        _ => "created",
+    };
     let on = event.relation.as_ref().map(|r| format!(" on {r}")).unwrap_or_default();
     format!(
         "role {} {verb} index {}{on} at {}",

@@ -64,6 +64,9 @@ fn judge(case: &Case) -> Verdict {
             cut(&line.message, 100)
         ));
     }
+    if let Some(soon) = case.symptoms.iter().find(|s| is_foreseen(s)) {
+        return Verdict::Likely(at_end_soon(case, soon));
+    }
     let Some(worst) = keys.iter().max_by(|a, b| a.used().total_cmp(&b.used())) else {
         return Verdict::ruled_out(used(case, 0.0, "no key takes its values from a sequence"));
     };
@@ -73,6 +76,18 @@ fn judge(case: &Case) -> Verdict {
     }
     let claim = format!("{claim}, yet no statement fails for it");
     Verdict::present_not_sufficient(used(case, 100.0 * worst.used(), &claim))
+}
+
+/// Its numbers go within the hour, though no statement fails yet.
+fn is_foreseen(symptom: &Symptom) -> bool {
+    symptom.detector == "key_overflow" && symptom.weight == Weight::Harm
+}
+
+fn at_end_soon(case: &Case, soon: &Symptom) -> Likely {
+    let says = format!("no statement fails yet, and the numbers of a key go: {}", soon.title);
+    let share = soon.evidence().first().cloned();
+    let evidence = share.unwrap_or_else(|| used(case, 100.0, "used of its numbers"));
+    Likely::new(0.8, says, evidence).on(soon.relations.iter().cloned()).act(CAUSE.actions)
 }
 
 /// The sequence of a key has come to its end and begun anew (CYCLE): it was seen high, then low.

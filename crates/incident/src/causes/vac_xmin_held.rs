@@ -16,10 +16,10 @@ pub(super) static CAUSE: Cause = Cause {
     necessary: "one snapshot, slot or prepared transaction has stood still, and dead rows are more \
                 than autovacuum tolerates or ids run out",
     explains: &["statement_slow", "throughput_drop", "xmin_held", "ids_run_out", "sessions_hang"],
-    actions: &["end_xmin_holder", "drop_slot"],
+    actions: &["end_xmin_holder", "drop_slot", "roll_back_prepared"],
     prevention: &[
         "Set idle_in_transaction_session_timeout for people and reports; transaction_timeout from 17 on",
-        "Alarm on the age of the oldest snapshot and of slots, not on dead rows",
+        "Alarm on the age of the oldest snapshot, of slots and of prepared transactions, not on dead rows",
         "Send long reports to a standby without hot_standby_feedback, or to a copy",
     ],
     judge,
@@ -160,10 +160,12 @@ fn keeps_catalogs(case: &Case) -> Option<Likely> {
     Some(likely(case, &holder, seconds, &dead, Some(slower)))
 }
 
-/// A session can be ended, and a slot that nobody reads dropped.
+/// A session can be ended, a slot that nobody reads dropped, and a prepared transaction rolled back,
+/// if its manager does not mean to commit it.
 fn actions(case: &Case, holder: &XminHolder) -> &'static [&'static str] {
     match holder.kind {
         HolderKind::Session => &["end_xmin_holder"],
+        HolderKind::Prepared => &["roll_back_prepared"],
         HolderKind::Slot | HolderKind::CatalogSlot
             if holder.pid == 0 && !is_polled(case, &holder.name) =>
         {

@@ -1,7 +1,7 @@
 //! A block does not read.
 
 use super::Detector;
-use crate::facts::{cut, logged, sampled};
+use crate::facts::{cut, is_damage, logged, sampled, toasted};
 use pgward_model::prelude::*;
 use std::collections::BTreeMap;
 
@@ -49,12 +49,11 @@ fn unreadable((since, last_seen, d): &(Timestamp, Timestamp, &DamagedBlock)) -> 
 }
 
 fn from_log(window: &Window) -> Option<Symptom> {
-    let damage =
-        |e: &&LogEntry| matches!(e.sqlstate.as_str(), "XX001" | "XX002") && e.severity == "ERROR";
-    let mut entries = window.recent().iter().flat_map(|s| &s.log).filter(damage);
+    let mut entries = window.recent().iter().flat_map(|s| &s.log).filter(|e| is_damage(e));
     let first = entries.next()?;
     let (n, last) = entries.fold((1, first), |(n, _), e| (n + 1, e));
-    Some(Symptom::new(
+    let table = toasted(window.catalog.as_ref(), &first.message);
+    let symptom = Symptom::new(
         DETECTOR.id,
         first.at,
         last.at,
@@ -68,7 +67,18 @@ fn from_log(window: &Window) -> Option<Symptom> {
         )
         .against(0.0)
         .at(first.at),
-    ))
+    );
+    Some(symptom.on(table.cloned()))
+}
+
+/// What statements met and no block explains, so that nobody can look whether it reads again: a
+/// value with a piece missing. The first message of it.
+pub fn met_and_not_found(window: &Window) -> Option<&str> {
+    let recent = window.recent();
+    let found =
+        |e: &LogEntry| recent.iter().any(|s| s.damage.iter().any(|d| d.message == e.message));
+    let mut met = recent.iter().flat_map(|s| &s.log).filter(|e| is_damage(e));
+    met.find(|e| !found(e)).map(|e| e.message.as_str())
 }
 
 fn from_counter(window: &Window) -> Option<Symptom> {

@@ -1,7 +1,8 @@
 //! A large share of a table's rows changed at once.
 
 use super::Detector;
-use crate::facts::sampled;
+use crate::facts::{mentions, sampled};
+use crate::written::{LATE_S, changes, first_run, until, wrote};
 use pgward_model::prelude::*;
 use std::collections::{HashMap, HashSet};
 
@@ -68,8 +69,24 @@ pub(super) fn after(window: &Window, until: Timestamp) -> Vec<(Write<'_>, i64)> 
         .filter(|(usual, w)| w.n > 20 * (*usual).max(1))
         // A few rows that everybody writes: all of them at once is what each interval brings.
         .filter(|(usual, w)| w.share_of(*usual) < SHARE)
+        .filter(|(_, w)| !was_undone(window, w))
         .map(|(usual, w)| (w, usual))
         .collect()
+}
+
+/// Rows are counted whether their transaction commits or not. Was a statement that wrote to the table
+/// cancelled or ended just then, and none that ended by itself counted as many rows?
+fn was_undone(window: &Window, write: &Write<'_>) -> bool {
+    let table = &write.table.relation;
+    let near = |e: &&LogEntry| {
+        (0.0..=LATE_S).contains(&seconds_between(e.at, write.at)) || e.at >= write.since
+    };
+    let ended = |e: &&LogEntry| matches!(e.sqlstate.as_str(), "57014" | "57P01");
+    let mut log = window.samples.iter().flat_map(|s| &s.log).filter(near).filter(ended);
+    log.any(|e| changes(&e.statement) && mentions(&e.statement, &table.name))
+        && !first_run(window, write.since, until(write.since))
+            .iter()
+            .any(|s| wrote(s, write.n as f64) && mentions(&s.text, &table.name))
 }
 
 /// Rows written in the busiest interval of the baseline, for the tables in question only:

@@ -4,6 +4,7 @@ use super::{Action, Cx, droppable, index_of, lossless, plan as refuse, runbook, 
 use crate::error::Error;
 use pgward_model::prelude::*;
 use pgward_sql::action::Action as Change;
+use std::collections::BTreeSet;
 
 pub(super) static ACTION: Action = Action {
     id: "rebuild_index",
@@ -15,7 +16,7 @@ pub(super) static ACTION: Action = Action {
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let dropped = dropped(likely)?;
     let mut steps = build(cx, likely)?;
-    steps.extend(newcomers(cx, case, dropped)?.iter().map(drop_step));
+    steps.extend(newcomers(cx, case, dropped, likely)?.iter().map(drop_step));
     let relation = dropped.relation.clone().unwrap_or_default();
     Ok(runbook(
         &ACTION,
@@ -223,31 +224,48 @@ fn renamed(definition: &str, old: &Relation, name: &Relation, how: &str) -> Resu
     Ok(format!("{head} INDEX {how}{}{rest}", quote_ident(&name.name)))
 }
 
-/// Indexes of the table that were not there before the trouble. The change may still be at
-/// work, so the present catalog is asked; dropping CONCURRENTLY waits for a build to end.
+/// Indexes of the table that came in the place of the dropped one: that bear its name, or that who
+/// dropped it made with a column of its, and were not there before the trouble. What others built
+/// beside it stays. The change may still be at work, so the present catalog is asked; dropping
+/// CONCURRENTLY waits for a build to end.
 fn newcomers(
     cx: &Cx<'_>,
     case: &Case,
     dropped: &DdlEvent,
+    likely: &Likely,
 ) -> Result<Vec<(Relation, String)>, Error> {
     let (Some(before), Some(table)) = (&case.window.catalog, &dropped.relation) else {
         return Ok(Vec::new());
     };
     let now = pgward_pg::catalog::schema(cx.session)?;
-    let old: Vec<&str> = before
-        .relation(table)
-        .map(|r| r.indexes.iter().map(|i| i.name.as_str()).collect())
-        .unwrap_or_default();
+    let old = |name: &str| before.relation(table).and_then(|r| r.index(name));
+    let by_dropper = |name: &Relation| {
+        let made = likely.ddl.iter().filter(|d| !d.dropped && d.role == dropped.role);
+        made.into_iter().any(|d| index_of(d).is_some_and(|made| made.same_as(name)))
+    };
+    let replaces = |name: &Relation, definition: &str| {
+        let has_its_name = index_of(dropped).is_some_and(|old| old.same_as(name));
+        let old_definition = dropped.old_definition.as_deref().unwrap_or_default();
+        has_its_name || (by_dropper(name) && share_a_column(definition, old_definition))
+    };
     let indexes = now.relation(table).map(|r| r.indexes.as_slice()).unwrap_or_default();
-    Ok(indexes
-        .iter()
-        .filter(|i| !old.contains(&i.name.as_str()))
-        .filter_map(|i| {
-            let name = Relation::new(table.schema.clone(), i.name.clone());
-            let info = droppable(&now, &name, Some(table)).ok()?;
-            Some((name, info.definition))
-        })
-        .collect())
+    let found = indexes.iter().filter_map(|i| {
+        let name = Relation::new(table.schema.clone(), i.name.clone());
+        let is_new = old(&i.name).is_none_or(|old| old.definition != i.definition);
+        let info = droppable(&now, &name, Some(table)).ok()?;
+        (is_new && replaces(&name, &i.definition)).then_some((name, info.definition))
+    });
+    Ok(found.collect())
+}
+
+/// Do two definitions of indexes of one table name a word in common behind their names?
+fn share_a_column(a: &str, b: &str) -> bool {
+    let words = |definition: &str| -> BTreeSet<String> {
+        let columns = definition.split_once('(').map_or("", |(_, columns)| columns);
+        let words = columns.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        words.filter(|w| !w.is_empty()).map(str::to_lowercase).collect()
+    };
+    !words(a).is_disjoint(&words(b))
 }
 
 fn drop_step((name, definition): &(Relation, String)) -> Step {

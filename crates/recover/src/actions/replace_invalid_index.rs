@@ -3,6 +3,7 @@
 use super::rebuild_index;
 use super::{Action, Cx, bounded_count, lossless, plan as refuse, runbook, step};
 use crate::error::Error;
+use pgward_incident::causes::refused_by_rows;
 use pgward_model::prelude::*;
 use pgward_pg::session::get;
 
@@ -41,7 +42,7 @@ WHERE i.indrelid = pg_catalog.to_regclass($1)
                   WHERE p.relid = i.indrelid)
 ORDER BY c.relname";
 
-fn plan(cx: &Cx<'_>, likely: &Likely, _: &Case) -> Result<Runbook, Error> {
+fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let table = likely.relations.first().ok_or_else(|| refuse(&ACTION, "no table is named"))?;
     let left = leftovers(cx, table)?;
     let Some(first) = left.first() else {
@@ -57,6 +58,11 @@ fn plan(cx: &Cx<'_>, likely: &Likely, _: &Case) -> Result<Runbook, Error> {
     }
     let mut why = "an invalid index costs every write and serves no statement".to_owned();
     for leftover in &left {
+        if let Some(refusal) = refused_by_rows(case, &leftover.index) {
+            steps.push(drop_it(&leftover.index));
+            why = format!("{} cannot be built: {refusal}", leftover.index);
+            continue;
+        }
         let n = if leftover.unique { duplicates(cx, table, leftover) } else { Some(0) };
         match n {
             Some(0) => steps.push(build_again(&leftover.index)),

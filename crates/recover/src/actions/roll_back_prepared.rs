@@ -13,12 +13,7 @@ pub(super) static ACTION: Action = Action {
 };
 
 fn plan(_: &Cx<'_>, _: &Likely, case: &Case) -> Result<Runbook, Error> {
-    let seen = case.window.recent().iter().rev().flat_map(|s| &s.sessions);
-    let prepared = seen
-        .into_iter()
-        .find(|s| s.pid == 0 && s.state == "prepared")
-        .ok_or_else(|| refuse(&ACTION, "its gid is not known"))?;
-    let gid = &prepared.application;
+    let (gid, role) = forgotten(case).ok_or_else(|| refuse(&ACTION, "its gid is not known"))?;
     let literal = quote_literal(gid);
     let mut roll_back = step(
         format!("roll back prepared transaction {literal}"),
@@ -37,8 +32,8 @@ fn plan(_: &Cx<'_>, _: &Likely, case: &Case) -> Result<Runbook, Error> {
     }];
     Ok(runbook(
         &ACTION,
-        format!("Roll back prepared transaction {literal} of role {}", prepared.role),
-        "it holds its locks until somebody finishes it, also across a restart",
+        format!("Roll back prepared transaction {literal} of role {}", role),
+        "it holds its locks and its snapshot until somebody finishes it, also across a restart",
         Loss {
             n_rows: None,
             explain: format!(
@@ -48,4 +43,20 @@ fn plan(_: &Cx<'_>, _: &Likely, case: &Case) -> Result<Runbook, Error> {
         },
         vec![roll_back],
     ))
+}
+
+/// Its gid and role: of one behind which sessions wait, else of the oldest that keeps dead rows.
+fn forgotten(case: &Case) -> Option<(&str, &str)> {
+    let newest = case.window.recent().iter().rev();
+    let mut sessions = newest.clone().flat_map(|s| &s.sessions);
+    let waited_for = sessions
+        .find(|s| s.pid == 0 && s.state == "prepared")
+        .map(|s| (s.application.as_str(), s.role.as_str()));
+    let horizon = newest.clone().find_map(|s| s.horizon.as_ref());
+    let holders = horizon.map_or(&[][..], |h| h.holders.as_slice()).iter();
+    let oldest = holders
+        .filter(|h| h.kind == HolderKind::Prepared)
+        .max_by_key(|h| h.age_xids)
+        .map(|h| (h.name.as_str(), h.role.as_str()));
+    waited_for.or(oldest)
 }

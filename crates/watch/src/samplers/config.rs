@@ -3,6 +3,7 @@
 use super::Sampler;
 use crate::error::Error;
 use crate::eyes::Eyes;
+use crate::written_down::{self, InForce};
 use pgward_model::prelude::*;
 use pgward_pg::session::{Session, get};
 use std::collections::BTreeMap;
@@ -14,12 +15,17 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let session = eyes.session()?;
     let roles = pairs(session, include_str!("../../queries/roles.sql"))?;
     let (mut settings, mut waiting) = (BTreeMap::new(), BTreeMap::new());
+    let mut in_force = BTreeMap::new();
     for row in session.query(include_str!("../../queries/settings.sql"), &[])? {
         let name: String = get(&row, 0)?;
         if let Some(value) = get::<Option<String>>(&row, 2)? {
             waiting.insert(name.clone(), value);
         }
         if let Some(value) = get::<Option<String>>(&row, 1)? {
+            let unit = get(&row, 3)?;
+            if let Some(shown) = get::<Option<String>>(&row, 4)? {
+                in_force.insert(name.clone(), InForce { value: value.clone(), unit, shown });
+            }
             settings.insert(name, value);
         }
     }
@@ -32,27 +38,32 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
         }
         *known = Some(new);
     }
-    sample.pending = Some(pending(eyes, waiting, sample.at)?);
+    sample.pending = Some(pending(eyes, waiting, &in_force, sample.at)?);
     Ok(())
 }
 
-/// Where ALTER SYSTEM writes; read as far as anybody's settings reach.
-const AUTO_CONF: &str = "SELECT pg_catalog.pg_read_file('postgresql.auto.conf', 0, 1048576, true)";
+/// Where ALTER SYSTEM writes; read as far as anybody's settings reach, where we may.
+const AUTO_CONF: &str = "\
+SELECT CASE
+    WHEN pg_catalog.has_function_privilege('pg_catalog.pg_read_file(text,bigint,bigint,boolean)',
+                                           'EXECUTE')
+    THEN pg_catalog.pg_read_file('postgresql.auto.conf', 0, 1048576, true)
+END";
 
-/// What a restart would change (names and present values), with the time we first saw it. Without
-/// the right to read the file that ALTER SYSTEM writes, the new value is not told.
+/// What a restart would change (names and present values), with the time we first saw it: what the
+/// server says waits for one, and what was written down without telling it. Without the right to
+/// read the file that ALTER SYSTEM writes, the latter is not seen and no new value is told.
 fn pending(
     eyes: &mut Eyes,
-    waiting: BTreeMap<String, String>,
+    mut waiting: BTreeMap<String, String>,
+    in_force: &BTreeMap<String, InForce>,
     at: Timestamp,
 ) -> Result<Vec<ConfigChange>, Error> {
-    let session = eyes.session()?;
-    let written = if waiting.is_empty() {
-        BTreeMap::new()
-    } else {
-        let file = session.query_one::<Option<String>>(AUTO_CONF, &[]);
-        written(&file.ok().flatten().unwrap_or_default())
-    };
+    let file = eyes.session()?.query_one::<Option<String>>(AUTO_CONF, &[])?;
+    let written = written_down::lines(&file.unwrap_or_default());
+    for (name, shown) in written_down::untried(&written, in_force) {
+        waiting.entry(name.to_owned()).or_insert_with(|| shown.to_owned());
+    }
     let unknown = || "another value".to_owned();
     eyes.pending.retain(|name, _| waiting.contains_key(name));
     for (name, before) in waiting {
@@ -63,17 +74,6 @@ fn pending(
         known.after = new.after;
     }
     Ok(eyes.pending.values().cloned().collect())
-}
-
-/// Names and values of `name = 'value'` lines; the last line of a name wins, as in the server.
-fn written(file: &str) -> BTreeMap<String, String> {
-    let line = |line: &str| {
-        let (name, value) = line.split_once('=')?;
-        let value = value.trim();
-        let bare = value.strip_prefix('\'').and_then(|v| v.strip_suffix('\'')).unwrap_or(value);
-        Some((name.trim().to_owned(), bare.replace("''", "'")))
-    };
-    file.lines().filter(|l| !l.trim_start().starts_with('#')).filter_map(line).collect()
 }
 
 pub(super) fn pairs(session: &Session, sql: &str) -> Result<BTreeMap<String, String>, Error> {
@@ -105,15 +105,6 @@ pub(super) fn differences(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn settings_are_read_as_alter_system_writes_them() {
-        let file = "# Do not edit\nshared_buffers = '64GB'\nx = 'it''s'\nshared_buffers = '1GB'\n";
-        let found = written(file);
-        assert_eq!(found.get("shared_buffers").map(String::as_str), Some("1GB"));
-        assert_eq!(found.get("x").map(String::as_str), Some("it's"));
-        assert_eq!(found.len(), 2);
-    }
 
     #[test]
     fn what_came_changed_and_went_is_told() {
