@@ -81,8 +81,11 @@ fn hit<'a>(case: &'a Case, verdicts: &'a [Judged]) -> Hit<'a> {
     // What was only noticed beside it, as a table that somebody rewrote, is hit where nothing else is.
     let harmed = case.symptoms.iter().filter(|s| s.weight == Weight::Harm);
     let named = harmed.flat_map(|s| &s.relations).chain(failing(case));
+    // What the first cause says was changed is hit: a view through which a table is refused.
+    let blamed =
+        likely.first().into_iter().flat_map(|l| &l.ddl).filter_map(|d| d.relation.as_ref());
     let mut relations: BTreeSet<&Relation> =
-        named.chain(likely.iter().flat_map(|l| &l.relations)).collect();
+        named.chain(likely.iter().flat_map(|l| &l.relations)).chain(blamed).collect();
     if relations.is_empty() {
         relations.extend(case.symptoms.iter().flat_map(|s| &s.relations));
     }

@@ -73,6 +73,14 @@ fn judge(case: &Case) -> Verdict {
             evidence.claim
         ));
     }
+    if let Some(line) = failed_writer(case).filter(|_| newest_trigger(case).is_none()) {
+        return Verdict::unknown(format!(
+            "whether triggers wrote them or statements that failed, whose rows are counted all the \
+             same ({}): {}",
+            cut(&line.statement, 60),
+            evidence.claim
+        ));
+    }
     let says = format!(
         "{} rows are written for each that a statement asks for, {} before: triggers or cascades do it",
         human(now),
@@ -84,13 +92,23 @@ fn judge(case: &Case) -> Verdict {
 /// A trigger made so shortly before is the one.
 const MADE_S: f64 = 300.0;
 
-/// The same with the trigger that was made last before the onset.
-fn with_trigger(case: &Case, mut likely: Likely) -> Likely {
-    let made = case.ddl.iter().rfind(|d| {
+/// The trigger that was made last before the onset.
+fn newest_trigger(case: &Case) -> Option<&DdlEvent> {
+    case.ddl.iter().rfind(|d| {
         d.command == "CREATE TRIGGER"
             && (-MADE_S..30.0).contains(&seconds_between(case.onset, d.at))
-    });
-    let Some(made) = made else { return likely };
+    })
+}
+
+/// A statement that wrote rows, as tables count them, and was rolled back, as no statement is.
+fn failed_writer(case: &Case) -> Option<&LogEntry> {
+    let mut failed = case.window.recent().iter().flat_map(|s| &s.log);
+    failed.find(|e| is_statement_error(e) && is_dml(&e.statement))
+}
+
+/// The same with the trigger that was made last before the onset.
+fn with_trigger(case: &Case, mut likely: Likely) -> Likely {
+    let Some(made) = newest_trigger(case) else { return likely };
     let what = format!(
         "role {} made trigger {} at {}",
         made.role,

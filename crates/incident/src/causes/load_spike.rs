@@ -37,7 +37,7 @@ fn judge(case: &Case) -> Verdict {
     )
     .against(before)
     .at(case.window.now());
-    if let Some(likely) = stampede(case) {
+    if let Some(likely) = stampede(case).or_else(|| crowd_of_one(case)) {
         return Verdict::Likely(likely.and(rate));
     }
     if let Some((sent, usual)) = attempts(case)
@@ -124,6 +124,46 @@ fn stampede(case: &Case) -> Option<Likely> {
     Some(Likely::new(score, says, calls.against(old.calls_per_s).at(case.window.now())))
 }
 
+/// One statement that many more clients ask at once than before, at the same work each. Who gives up
+/// before the answer is counted nowhere, so its calls need not have grown.
+fn crowd_of_one(case: &Case) -> Option<Likely> {
+    let (recent, baseline) = (case.window.recent(), case.window.baseline());
+    let pairs = regressions(&case.window);
+    let seen = |samples: &[Sample], d: &StatementDelta, is_it: fn(&SessionSample) -> bool| {
+        let all = samples.iter().flat_map(|s| &s.sessions);
+        let n = all.filter(|s| s.query_id == d.query_id && s.role == d.role && is_it(s)).count();
+        n as f64 / (samples.len() as f64).max(1.0)
+    };
+    let works = |s: &SessionSample| s.state == "active" && s.blocked_by.is_empty();
+    let at_work = |d: &StatementDelta| (seen(recent, d, works), seen(baseline, d, works));
+    let asking = |d: &StatementDelta| (seen(recent, d, |_| true), seen(baseline, d, |_| true));
+    let (now, _) = pairs
+        .iter()
+        .filter(|(now, old)| is_same_work(now, old))
+        .filter(|(now, _)| matches!(at_work(now), (now, before) if is_crowd(now, before)))
+        .filter(|(now, _)| matches!(asking(now), (now, before) if now >= OFTEN * before.max(1.0)))
+        .max_by(|a, b| at_work(&a.0).0.total_cmp(&at_work(&b.0).0))?;
+    let ((n, n_before), (asks, asked)) = (at_work(now), asking(now));
+    let says = format!(
+        "{} sessions of role {} ask one statement, {} before, and {} of them are at it at any moment, \
+         {} before, at the same work each ({} blocks per call): {}",
+        human(asks),
+        now.role,
+        human(asked),
+        human(n),
+        human(n_before),
+        human(now.blks_per_call),
+        cut(&now.text, 120)
+    );
+    let crowd = Evidence::measured(
+        format!("sessions at work on {}", cut(&now.text, 60)),
+        n,
+        "sessions",
+        sampled("sessions: pg_stat_activity.query_id"),
+    );
+    Some(Likely::new(0.75, says, crowd.against(n_before).at(case.window.now())))
+}
+
 /// Between two looks at statements a spike shows only in part.
 const SENT: f64 = 1.25;
 
@@ -151,7 +191,7 @@ fn crowded(case: &Case) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{case, healthy, sample};
+    use crate::testing::{case, healthy, sample, session};
 
     #[test]
     fn a_stampede_is_told_though_the_sum_has_not_grown_and_a_worse_plan_is_none() {
@@ -179,6 +219,32 @@ mod tests {
                 vec![Symptom::new("statement_slow", at, at, Weight::Harm, "x", evidence)];
             let says = judge(&case).likely().map(|l| l.says.clone());
             assert_eq!(says.is_some_and(|s| s.contains("FROM articles")), likely);
+        }
+    }
+
+    #[test]
+    fn clients_that_ask_the_same_and_give_up_are_a_spike_though_few_calls_are_counted() {
+        for (n_clients, blocks, likely) in [(40, 100, true), (40, 1000, false), (2, 100, false)] {
+            let mut samples = healthy(44);
+            for (i, s) in (0..).zip(&mut samples) {
+                let after: i64 = (i - 31).max(0);
+                s.statements = Some(vec![StatementCounters {
+                    query_id: 7,
+                    role: "site".into(),
+                    text: "SELECT avg(grains) FROM counts".into(),
+                    calls: i,
+                    total_ms: i as f64 * 300.0,
+                    rows: i,
+                    blks: i * 100 + after * (blocks - 100),
+                    blks_read: 0,
+                    squares_ms2: 0.0,
+                }]);
+                let n = if after > 0 { n_clients } else { 1 };
+                s.sessions = (0..n).map(|pid| session(pid, "active", &[])).collect();
+                s.sessions.iter_mut().for_each(|x| x.query_id = 7);
+            }
+            let says = judge(&case(samples, 32)).likely().map(|l| l.says.clone());
+            assert_eq!(says.is_some_and(|s| s.contains("FROM counts")), likely, "{n_clients}");
         }
     }
 

@@ -1,9 +1,12 @@
 //! A session that does nothing holds its transaction open, and others wait for its locks.
 
 use super::Cause;
-use crate::facts::{catalog_was_locked, complete, cut, is_ddl, is_recovering, sampled, who};
+use crate::facts::{
+    catalog_was_locked, complete, cut, is_ddl, is_recovering, mentions, sampled, who,
+};
 use crate::forest;
 use crate::roots::{behind, no_root, worst_root};
+use crate::written::{changes, first_run, until};
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -96,12 +99,13 @@ fn likely(case: &Case, root: &forest::Root<'_>, session: &SessionSample) -> Verd
     let n = root.waiters.len();
     let says = format!(
         "{} has held a transaction open for {} s and done nothing for {} s; {n} sessions wait \
-         behind it{}. Its last statement: {}",
+         behind it{}. Its last statement: {}{}",
         who(session),
         human(open_s),
         human(idle_s),
         relations.first().map(|r| format!(" on {r}")).unwrap_or_default(),
         cut(&session.query, 200),
+        wrote_before(case, session, &relations).unwrap_or_default(),
     );
     // A queue that starts at a waiting DDL is that DDL's: nobody else waits for what an idle reader
     // holds. It contributes, and is not ended for that.
@@ -130,6 +134,27 @@ fn likely(case: &Case, root: &forest::Root<'_>, session: &SessionSample) -> Verd
             .on(relations)
             .act(CAUSE.actions),
     )
+}
+
+/// The statement that took the locks, where the last one cannot have: the one that its session was
+/// seen to run before it in the transaction, else the one that its role has run since, by its count.
+fn wrote_before(case: &Case, session: &SessionSample, relations: &[Relation]) -> Option<String> {
+    let wrote = |text: &str| {
+        (changes(text) || is_ddl(text)) && relations.iter().any(|r| mentions(text, &r.name))
+    };
+    if relations.is_empty() || wrote(&session.query) {
+        return None;
+    }
+    let same = |s: &&SessionSample| {
+        (s.pid, s.xact_start) == (session.pid, session.xact_start) && wrote(&s.query)
+    };
+    let mut looks = case.window.samples.iter().flat_map(|s| &s.sessions);
+    let seen = looks.find(same).map(|s| s.query.as_str());
+    let begun = session.xact_start?;
+    let new = first_run(&case.window, begun, until(begun));
+    let counted = new.iter().find(|s| s.role == session.role && wrote(&s.text));
+    let text = seen.or(counted.map(|s| &*s.text))?;
+    Some(format!(". What it wrote before: {}", cut(text, 160)))
 }
 
 fn is_strong(lock: &WaitedLock) -> bool {

@@ -1,7 +1,7 @@
 //! Sorts and hashes spill to disk.
 
 use super::Cause;
-use crate::facts::{complete, cut, no_baseline, sampled, who};
+use crate::facts::{complete, cut, is_crowd, no_baseline, sampled, who};
 use crate::newcomers::{newcomers, spills_not};
 use pgward_model::prelude::*;
 
@@ -68,6 +68,16 @@ fn judge(case: &Case) -> Verdict {
             format!("{} bytes went to temporary files, {} before", human(now), human(before));
         return Verdict::Likely(Likely::new(0.5, says, evidence));
     };
+    if let Some(n) = one_of_many(case, sample, session) {
+        return Verdict::present_not_sufficient(Evidence {
+            claim: format!(
+                "{}, yet {n} sessions run the same statement at once, which was run before: it is \
+                 asked more often",
+                evidence.claim
+            ),
+            ..evidence
+        });
+    }
     let runs_s = session.runs_s(sample.at);
     let says = format!(
         "{} has run one statement for {} s and holds {} MB of temporary files: {}",
@@ -85,6 +95,18 @@ fn judge(case: &Case) -> Verdict {
     .against(0.0)
     .at(sample.at);
     Verdict::Likely(Likely::new(0.75, says, own).and(evidence).by([session.pid]).act(CAUSE.actions))
+}
+
+/// Sessions that run its statement at the same moment, where many do and where it was run before.
+fn one_of_many(case: &Case, sample: &Sample, session: &SessionSample) -> Option<usize> {
+    let same = |s: &&SessionSample| s.state == "active" && s.query_id == session.query_id;
+    let n_in = |s: &Sample| s.sessions.iter().filter(same).count();
+    let n = n_in(sample);
+    let before = case.window.baseline();
+    let asked = statement_deltas(before).iter().any(|d| d.query_id == session.query_id)
+        || before.iter().any(|s| n_in(s) > 0);
+    let usual = before.iter().map(n_in).max().unwrap_or(0);
+    (session.query_id != 0 && asked && is_crowd(n as f64, usual as f64)).then_some(n)
 }
 
 /// Bytes of files that were closed in these samples.

@@ -1,8 +1,11 @@
 //! The planner takes another plan, since its statistics are old or gone.
 
 use super::{Cause, plan_missing_index, vac_xmin_held};
-use crate::facts::{complete, computing, cut, ddl_source, regressions, sampled};
+use crate::facts::{
+    complete, computing, cut, ddl_source, mentions, regressions, sampled, verb, who,
+};
 use crate::reach::Reach;
+use crate::written::changes;
 use pgward_model::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -316,6 +319,23 @@ fn new(case: &Case, reach: &Reach) -> Option<Flaw> {
     })
 }
 
+/// A session that has been at a statement for long that may write to a table which the slow one reads:
+/// a block or a procedure may have committed many rows that are not counted before it ends.
+fn still_writes<'a>(case: &'a Case, reach: &Reach) -> Option<&'a SessionSample> {
+    let newest = case.window.recent().iter().rev().find(|s| !s.sessions.is_empty())?;
+    let read = counted(case, reach);
+    let may_write = |s: &&SessionSample| match verb(&s.query).as_str() {
+        "CALL" | "DO" => true,
+        _ => changes(&s.query) && read.iter().any(|(t, _)| mentions(&s.query, &t.relation.name)),
+    };
+    let mut at_work =
+        newest.sessions.iter().filter(|s| s.state == "active" && s.wait_type != "Lock");
+    at_work.find(|s| s.runs_s(newest.at) >= TELLS_LATE_S && may_write(s))
+}
+
+/// Counters come with the end of a statement: one that takes a tick is no matter.
+const TELLS_LATE_S: f64 = 2.0;
+
 /// The statistics are there and nearly as good as when they were made.
 fn good(case: &Case, reach: &Reach) -> Verdict {
     if let Some(unknown) = complete(case, "planner", "statistics of tables were not looked at") {
@@ -326,6 +346,12 @@ fn good(case: &Case, reach: &Reach) -> Verdict {
             "how many rows were written since ANALYZE: a session that has just written reports it \
              up to 10 s later",
         );
+    }
+    if let Some(session) = still_writes(case, reach) {
+        return Verdict::unknown(format!(
+            "how many rows were written since ANALYZE: {} tells when its statement ends",
+            who(session)
+        ));
     }
     let seen = planner(case.window.recent());
     let hidden = seen.and_then(|p| p.hidden.iter().find(|r| reach.touches(r)));
@@ -408,6 +434,22 @@ mod tests {
             assert_eq!(likely.is_some(), is_told, "{verdict:?}");
             assert!(likely.is_none_or(|l| l.actions.is_empty() != knows), "{verdict:?}");
         }
+    }
+
+    #[test]
+    fn rows_that_a_procedure_commits_are_not_counted_before_it_ends() {
+        let judged = |query: &str| {
+            let mut samples = samples(20);
+            for s in samples.iter_mut().skip(30) {
+                let mut worker = crate::testing::session(9, "active", &[]);
+                (worker.query, worker.query_start) = (query.to_owned(), Some(at(20)));
+                s.sessions = vec![worker];
+            }
+            judge(&case(samples, 30))
+        };
+        assert!(matches!(judged("CALL finish_jobs()"), Verdict::Unknown { .. }));
+        assert!(matches!(judged("UPDATE jobs SET status = 'done'"), Verdict::Unknown { .. }));
+        assert!(matches!(judged("UPDATE other SET a = 1"), Verdict::RuledOut { .. }));
     }
 
     #[test]

@@ -445,6 +445,7 @@ fn rewritten(case: &Case, symptom: &Symptom) -> Verdict {
         .max_by_key(|r| r.waiters.len())
         .and_then(|r| r.session)
         .filter(|s| !s.role.is_empty()) // a worker of the server's own writes no rows
+        .filter(|s| !["VACUUM", "ANALYZE", "REINDEX"].contains(&verb(&s.query).as_str()))
         .filter(|s| {
             s.holds.iter().any(|h| symptom.relations.iter().any(|r| r.same_as(&h.relation)))
         });

@@ -83,7 +83,13 @@ fn was_undone(window: &Window, write: &Write<'_>) -> bool {
     };
     let ended = |e: &&LogEntry| matches!(e.sqlstate.as_str(), "57014" | "57P01");
     let mut log = window.samples.iter().flat_map(|s| &s.log).filter(near).filter(ended);
-    log.any(|e| changes(&e.statement) && mentions(&e.statement, &table.name))
+    let wrote_it = |text: &str| changes(text) && mentions(text, &table.name);
+    // Who was idle in its transaction had run it before.
+    let had_run = |pid: Pid| {
+        let mut of_it = window.samples.iter().flat_map(|s| &s.sessions).filter(|s| s.pid == pid);
+        of_it.any(|s| s.xid.is_some() && wrote_it(&s.query))
+    };
+    log.any(|e| wrote_it(&e.statement) || had_run(e.pid))
         && !first_run(window, write.since, until(write.since))
             .iter()
             .any(|s| wrote(s, write.n as f64) && mentions(&s.text, &table.name))

@@ -14,6 +14,10 @@ pub(super) static ACTION: Action = Action {
 /// What is slow reads a handful of tables; a statement that names more is not analyzed blindly.
 const TABLES_MAX: usize = 20;
 
+/// Whoever builds an index CONCURRENTLY on the table waits for all that began before, us among them,
+/// and we for them: we give up before `deadlock_timeout` (1 s) makes the server choose one.
+const LIMITS: Limits = Limits { lock_timeout_ms: 800, ..Limits::PATIENT };
+
 fn plan(_: &Cx<'_>, likely: &Likely, _: &Case) -> Result<Runbook, Error> {
     if likely.relations.is_empty() {
         return Err(refuse(&ACTION, "no table is named"));
@@ -33,7 +37,7 @@ pub(super) fn analyze(table: &Relation) -> Step {
     let mut analyze = step(
         format!("analyze {table}"),
         Act::Sql { statements: vec![format!("ANALYZE {}", table.quoted())], transaction: false },
-        Limits::PATIENT,
+        LIMITS,
     );
     analyze.expectations = vec![Expectation {
         claim: format!("the statistics of {table} are as young as this recovery"),

@@ -68,9 +68,9 @@ pub fn block(
     // Until the end no VACUUM, no rewrite; readers and writers go on.
     let lock = format!(
         "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; \
-         SET LOCAL lock_timeout = {}; LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE",
+         SET LOCAL lock_timeout = {}; {}",
         lock_timeout_ms(limits),
-        relation.quoted()
+        lock(&here, relation)?
     );
     here.simple(&lock)?;
     let mut reader = Session::connect(production, Purpose::Inspect)?;
@@ -106,11 +106,31 @@ pub fn block(
     let restored = read_rows(&reader, relation, block)
         .map_err(|e| wrong(format!("written, but production says: {}", e.message())))?;
     compare(&rows, &restored, &mut report);
-    here.simple("COMMIT")?;
+    here.simple("ROLLBACK")?; // it was there for its lock alone
     report.objects.push(format!("block {block} of {relation}"));
     report.seconds = tools::seconds_since(start);
     Ok(report)
 }
+
+/// What takes SHARE UPDATE EXCLUSIVE on the relation until the transaction is rolled back. LOCK knows
+/// no TOAST table: an option for it takes that lock on its table and on itself.
+///
+/// Source: `src/backend/commands/tablecmds.c`, `ATExecSetRelOptions`.
+fn lock(session: &Session, relation: &Relation) -> Result<String, Error> {
+    let rows = session.query(TOAST_OWNER, &[&relation.quoted()])?;
+    let Some(row) = rows.first() else {
+        return Ok(format!("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE", relation.quoted()));
+    };
+    let owner = Relation::new(get::<String>(row, 0)?, get::<String>(row, 1)?);
+    Ok(format!("ALTER TABLE {} SET (toast.autovacuum_enabled = off)", owner.quoted()))
+}
+
+/// The table whose long values lie in a TOAST table.
+const TOAST_OWNER: &str = "\
+SELECT n.nspname::text, c.relname::text
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.reltoastrelid = pg_catalog.to_regclass($1)";
 
 /// The postmaster writes its file before it notes its own start; a start takes seconds at most.
 const START_SLACK_S: i64 = 5;
