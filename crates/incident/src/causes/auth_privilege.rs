@@ -197,7 +197,9 @@ fn asked_for<'a>(case: &'a Case, lost: &ConfigChange) -> Option<(&'a str, &'a st
     let near = |s: &&Sample| seconds_between(lost.at, s.at).abs() <= ASKED_S;
     let speaks = |text: &str| {
         let verb = words(text).next().unwrap_or("").to_ascii_uppercase();
-        ["REVOKE", "ALTER", "DROP"].contains(&verb.as_str()) && mentions(text, &lost.name)
+        ["REVOKE", "ALTER", "DROP"].contains(&verb.as_str())
+            && mentions(text, &lost.name)
+            && groups_left(lost).iter().any(|group| mentions(text, group))
     };
     let samples = &case.window.samples;
     let mut sessions = samples.iter().filter(near).flat_map(|s| &s.sessions);

@@ -1,7 +1,9 @@
 //! A migration stopped half-way and left the schema between two versions.
 
 use super::Cause;
-use crate::facts::{complete, cut, ddl_source, is_ddl, is_statement_error, logged, mentions};
+use crate::facts::{
+    complete, cut, ddl_source, is_ddl, is_statement_error, logged, mentions, words,
+};
 use pgward_model::prelude::*;
 use std::collections::BTreeSet;
 
@@ -166,7 +168,9 @@ fn likely(case: &Case, stopped: &Stopped<'_>) -> Verdict {
     // A file that is known proves what was meant; without it a person should look first.
     let score = if is_known { 0.95 } else { 0.85 };
     let mut likely = Likely::new(score, says, evidence).act(CAUSE.actions).by([failure.pid]);
-    likely.perhaps_meant = !is_known;
+    // What others fail by, and nobody has come to use, was not meant to stay so.
+    let only_harms = harmed(case, stopped).is_some() && !is_used(case, stopped);
+    likely.perhaps_meant = !is_known && !only_harms;
     for event in &stopped.done {
         likely = likely.and(
             Evidence::stated(format!("applied: {}", cut(&event.statement, 100)), ddl_source(event))
@@ -176,6 +180,43 @@ fn likely(case: &Case, stopped: &Stopped<'_>) -> Verdict {
     let relations: BTreeSet<Relation> =
         stopped.done.iter().filter_map(|d| d.relation.clone()).collect();
     Verdict::Likely(likely.on(relations).blaming(stopped.done.iter().map(|d| (*d).clone())))
+}
+
+/// Has anybody else run a statement since that names what the migration has made: a column together
+/// with its table, a table, a new name?
+fn is_used(case: &Case, stopped: &Stopped<'_>) -> bool {
+    let Some(first) = stopped.done.first() else { return false };
+    let names: BTreeSet<(&str, &str)> = stopped.done.iter().flat_map(|d| made(d)).collect();
+    let since = case.window.samples.iter().rev().find_map(|s| s.statements.as_ref());
+    let by_others = |s: &&StatementCounters| s.role != stopped.failure.role && s.calls > 0;
+    let counted = since.into_iter().flatten().filter(by_others).map(|s| &*s.text);
+    let at_work = case.window.recent().iter().filter(|s| s.at >= first.at);
+    let at_work = at_work.flat_map(|s| &s.sessions).filter(|s| s.pid != stopped.failure.pid);
+    let names_it = |text: &str| names.iter().any(|(a, b)| mentions(text, a) && mentions(text, b));
+    counted.chain(at_work.map(|s| s.query.as_str())).any(names_it)
+}
+
+/// What a statement has made: each name and that of its table, or the same twice.
+fn made(event: &DdlEvent) -> Vec<(&str, &str)> {
+    let all: Vec<&str> = words(&event.statement).collect();
+    let is = |word: &str, of: &str| word.eq_ignore_ascii_case(of);
+    let table = event.relation.as_ref().map_or("", |r| r.name.as_str());
+    if all.first().is_some_and(|w| is(w, "CREATE")) {
+        return vec![(table, table)];
+    }
+    let noise = ["COLUMN", "IF", "NOT", "EXISTS"];
+    let behind = |at: usize| {
+        let mut rest = all.get(at + 1..)?.iter().copied();
+        rest.find(|w| !noise.iter().any(|n| is(w, n)))
+    };
+    let renamed = all.iter().any(|w| is(w, "RENAME"));
+    let makes = |(at, word): (usize, &&str)| {
+        (is(word, "ADD") || (renamed && is(word, "TO"))).then(|| behind(at)).flatten()
+    };
+    // `RENAME a TO b` is of a column, `RENAME TO b` of the table.
+    let of_table = all.windows(2).any(|w| is(w[0], "RENAME") && is(w[1], "TO"));
+    let names = all.iter().enumerate().filter_map(makes);
+    names.map(|name| if of_table { (name, name) } else { (table, name) }).collect()
 }
 
 /// What fails for a name that is not there, whoever's it is.
@@ -234,6 +275,30 @@ mod tests {
         assert!(verdict.likely().unwrap().perhaps_meant);
         samples.last_mut().unwrap().gaps.push(Gap { sampler: "log".into(), why: "x".into() });
         assert!(matches!(judge(&case(samples, 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn what_only_harms_was_not_meant_and_what_others_use_by_now_may_have_been() {
+        let meant = |other: &str| {
+            let mut samples = healthy(40);
+            let mut failure = log(33, "ERROR", "42703", "column \"pepper\" does not exist");
+            (failure.pid, failure.statement) = (4711, "CREATE FUNCTION f() ...".into());
+            let mut login = log(34, "ERROR", "42703", "column \"pin\" does not exist");
+            (login.pid, login.statement) = (1, "SELECT pin FROM users".into());
+            let last = samples.get_mut(34).unwrap();
+            last.log = vec![failure, login];
+            let mut session = crate::testing::session(2, "active", &[]);
+            session.query = other.to_owned();
+            last.sessions = vec![session];
+            let mut stopped = case(samples, 32);
+            let mut rename = ddl(31, "ALTER TABLE", "table column", "users");
+            rename.statement = "ALTER TABLE users RENAME COLUMN pin TO digest".to_owned();
+            stopped.ddl = vec![rename];
+            judge(&stopped).likely().unwrap().perhaps_meant
+        };
+        assert!(!meant("SELECT pin FROM users"));
+        assert!(!meant("SELECT digest FROM files"), "a column of another table");
+        assert!(meant("SELECT digest FROM users"));
     }
 
     #[test]
