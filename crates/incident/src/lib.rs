@@ -21,6 +21,7 @@ mod roots;
 mod slru;
 pub mod status;
 mod testing;
+pub mod unsaid;
 mod waits;
 pub mod written;
 

@@ -4,6 +4,7 @@ use super::Cause;
 use crate::detectors::key_overflow::USED;
 use crate::facts::{complete, count_log, cut, logged, mentions, risen, sampled};
 use crate::forecast::newest;
+use crate::unsaid;
 use pgward_model::prelude::*;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -167,6 +168,11 @@ fn at_end(case: &Case, line: &LogEntry, fails: Evidence) -> Verdict {
     let seen = case.window.recent().iter().rev().filter_map(|s| s.keys.as_ref()).flatten();
     let last = newest(case.window.baseline(), |s| s.keys.clone()).unwrap_or_default();
     let key = seen.chain(&last).filter(ended).find(named);
+    if let (None, "22003", [column]) =
+        (key, line.sqlstate.as_str(), unsaid::filled_by(case, line).as_slice())
+    {
+        return Verdict::Likely(too_narrow(line, column, fails));
+    }
     let Some(key) = key else {
         // 22003 comes from arithmetic too; 2200H from nothing but a sequence.
         let score = if line.sqlstate == "2200H" { 0.8 } else { 0.3 };
@@ -210,6 +216,26 @@ fn at_end(case: &Case, line: &LogEntry, fails: Evidence) -> Verdict {
             .on([key.relation.clone()])
             .act(CAUSE.actions),
     )
+}
+
+/// A column that no foreign key says to take the numbers of a key.
+fn too_narrow(line: &LogEntry, column: &KeyLimit, fails: Evidence) -> Likely {
+    let KeyLimit { relation, column, data_type, limit, refers_to, .. } = column;
+    let (takes, score) = match refers_to {
+        Some(key) => {
+            (format!("statements hold it against the key of {key}, which is a bigint"), 0.9)
+        }
+        None => ("it is the only one that can be it of those that are filled".to_owned(), 0.8),
+    };
+    let says = format!(
+        "{relation}.{column} ({data_type}, at most {}) is too narrow for the numbers that it is given: \
+         {takes}, and no foreign key says so. Role {} cannot run {}: {}",
+        human(*limit as f64),
+        line.role,
+        cut(&line.statement, 160),
+        cut(&line.message, 80)
+    );
+    Likely::new(score, says, fails).on([relation.clone()]).act(CAUSE.actions)
 }
 
 #[cfg(test)]

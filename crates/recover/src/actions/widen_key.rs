@@ -2,6 +2,7 @@
 
 use super::{Action, Cx, bounded_count, lossless, plan as refuse, runbook, step};
 use crate::error::Error;
+use pgward_incident::unsaid;
 use pgward_model::prelude::*;
 use pgward_pg::session::{Row, get};
 
@@ -40,8 +41,11 @@ fn holders(case: &Case, relation: &Relation) -> Vec<Relation> {
 
 fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let keys = case.window.samples.iter().rev().find_map(|s| s.keys.as_ref());
-    let keys = keys.ok_or_else(|| refuse(&ACTION, "keys were not seen"))?;
-    let at_end = likely.relations.first().and_then(|r| keys.iter().find(|k| k.relation.same_as(r)));
+    let mut keys = keys.ok_or_else(|| refuse(&ACTION, "keys were not seen"))?.clone();
+    let relation = likely.relations.first().ok_or_else(|| refuse(&ACTION, "no key is named"))?;
+    keys.extend(undeclared(case, relation, &keys));
+    let at_end = keys.iter().filter(|k| k.relation.same_as(relation));
+    let at_end = at_end.max_by(|a, b| a.used().total_cmp(&b.used()));
     let at_end = at_end.ok_or_else(|| refuse(&ACTION, "the key is not known"))?;
     let root = at_end.key();
     let narrow = |k: &&KeyLimit| k.key().same_as(root) && k.type_limit < i64::MAX;
@@ -86,6 +90,23 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
         loss(rows),
         vec![widen],
     ))
+}
+
+/// References of the key that no foreign key declares, and the column of the table that the failing
+/// statements fill.
+fn undeclared(case: &Case, relation: &Relation, keys: &[KeyLimit]) -> Vec<KeyLimit> {
+    let is_key = |k: &&KeyLimit| k.refers_to.is_none() && k.relation.same_as(relation);
+    let mut found: Vec<KeyLimit> = match keys.iter().find(is_key) {
+        Some(key) => unsaid::of_key(case, key, keys),
+        None => Vec::new(),
+    };
+    let fails = |e: &&LogEntry| e.severity == "ERROR" && e.sqlstate == "22003";
+    let line = case.window.recent().iter().flat_map(|s| &s.log).find(fails);
+    let filled = line.map(|line| unsaid::filled_by(case, line)).unwrap_or_default();
+    let is_new =
+        |k: &KeyLimit| !keys.iter().any(|o| (&o.relation, &o.column) == (&k.relation, &k.column));
+    found.extend(filled.into_iter().filter(|k| k.relation.same_as(relation) && is_new(k)));
+    found
 }
 
 /// The columns have room, the sequence's own MAXVALUE has not: no row is written.
