@@ -333,6 +333,11 @@ pub(crate) fn is_recovering(session: &SessionSample) -> bool {
     session.application.starts_with(RECOVERY)
 }
 
+/// Does pgward itself act in it: a recovery, what it looks up before one, or an `apply`?
+pub(crate) fn is_ours(session: &SessionSample) -> bool {
+    session.application.starts_with("pgward act")
+}
+
 /// `role deploy (psql) ran at 03:04:05 UTC: DROP INDEX ...`.
 pub(crate) fn ran(event: &DdlEvent) -> String {
     let application = match event.application.as_str() {

@@ -1,6 +1,6 @@
 //! Statements that nobody asked before, and that keep a processor busy for as long as they run.
 
-use crate::facts::{is_recovering, verb, words};
+use crate::facts::{is_ours, verb, words};
 use pgward_model::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ pub(crate) fn newcomers(case: &Case) -> Vec<Newcomer<'_>> {
         s.query_start.is_some_and(|t| (-LATE_S..LEAD_S).contains(&seconds_between(t, case.onset)))
     };
     let long = |sample: &Sample, s: &SessionSample| {
-        s.state == "active" && s.runs_s(sample.at) >= RUNS_S && !is_recovering(s)
+        s.state == "active" && s.runs_s(sample.at) >= RUNS_S && !is_ours(s)
     };
     let usual: BTreeSet<(&str, &str)> = baseline
         .iter()

@@ -1,7 +1,7 @@
 //! Sorts and hashes spill to disk.
 
 use super::Cause;
-use crate::facts::{complete, cut, is_crowd, no_baseline, sampled, who};
+use crate::facts::{complete, cut, is_crowd, is_ours, no_baseline, sampled, who};
 use crate::newcomers::{newcomers, spills_not};
 use pgward_model::prelude::*;
 
@@ -126,7 +126,8 @@ fn open(samples: &[Sample]) -> f64 {
 pub(super) fn spiller(case: &Case) -> Option<(&Sample, &SessionSample, i64)> {
     let held = case.window.recent().iter().flat_map(|sample| {
         sample.temp_files.iter().flatten().filter_map(move |files| {
-            let session = sample.sessions.iter().find(|s| s.pid == files.pid)?;
+            let mut others = sample.sessions.iter().filter(|s| !is_ours(s));
+            let session = others.find(|s| s.pid == files.pid)?;
             let runs_s = session.runs_s(sample.at);
             (session.state == "active" && runs_s >= RUNS_S).then_some((
                 sample,

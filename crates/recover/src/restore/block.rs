@@ -236,8 +236,13 @@ fn read_rows(
     } else {
         format!("AND t.ctid < '({next},0)'::pg_catalog.tid")
     };
+    // A TOAST table has no type for a row of it as a whole.
+    let row = match relation.schema.as_str() {
+        "pg_toast" => "ROW(t.chunk_id, t.chunk_seq, t.chunk_data)",
+        _ => "t",
+    };
     let sql = format!(
-        "SELECT t.ctid::text, pg_catalog.md5(t::text) FROM ONLY {} t \
+        "SELECT t.ctid::text, pg_catalog.md5({row}::text) FROM ONLY {} t \
          WHERE t.ctid >= '({block},0)'::pg_catalog.tid {end} ORDER BY t.ctid",
         relation.quoted()
     );
