@@ -137,12 +137,14 @@ fn title(event: &DdlEvent, relation: &Relation) -> String {
     format!("{relation} {what}: {}{by}", event.command)
 }
 
-/// Is the table there again, with rows, in a sample after it went? One that was emptied never
-/// left and has been filled since by its clients: it is back with half of its rows.
+/// Is the table there again, with rows, in a sample after it went? One that held none itself is
+/// back with its name. One that was emptied never left and has been filled since by its clients:
+/// it is back with half of its rows.
 fn is_back(window: &Window, relation: &Relation, gone: &DdlEvent, n_rows: i64) -> bool {
     let newest = window.samples.iter().rev().find(|s| s.tables.is_some());
+    let held_none = holds_none(window, relation);
     let has_rows = |t: &TableCounters| match gone.dropped {
-        true => t.n_live + t.inserted > 0,
+        true => held_none || t.n_live + t.inserted > 0,
         false => t.n_live * 2 >= n_rows,
     };
     newest.is_some_and(|s| {
@@ -173,16 +175,24 @@ fn is_replaced(window: &Window, relation: &Relation, gone: &DdlEvent, n_rows: i6
     came && gone.dropped && counted.map_or(is_fresh, |n| n * 2 >= n_rows || (n == 0 && is_fresh))
 }
 
+/// Did the table hold no row of its own before it went? The counters of a partitioned table stay
+/// at zero: its rows are those of its partitions, each of which is missed by itself.
+fn holds_none(window: &Window, relation: &Relation) -> bool {
+    let known = window.catalog.as_ref().and_then(|c| c.relation(relation));
+    let counted = last_counted(window, relation);
+    known.is_some_and(|r| r.kind == 'p')
+        || counted.is_some_and(|t| t.rows() == 0 && t.planner_rows <= 0.0)
+}
+
+/// The table's counters as the baseline saw them last.
+fn last_counted<'a>(window: &'a Window, relation: &Relation) -> Option<&'a TableCounters> {
+    let mut counted = window.baseline().iter().rev().filter_map(|s| s.tables.as_ref());
+    counted.find_map(|t| t.iter().find(|t| t.relation.same_as(relation)))
+}
+
 /// Rows of the table when it was last counted.
 fn rows_before(window: &Window, relation: &Relation) -> Option<i64> {
-    let counted = window
-        .baseline()
-        .iter()
-        .rev()
-        .filter_map(|s| s.tables.as_ref())
-        .find_map(|t| t.iter().find(|t| t.relation.same_as(relation)))
-        .map(TableCounters::rows);
-    counted.or_else(|| {
+    last_counted(window, relation).map(TableCounters::rows).or_else(|| {
         let known = window.catalog.as_ref()?.relation(relation)?;
         Some(known.n_rows.unwrap_or(0.0) as i64)
     })
@@ -230,6 +240,49 @@ mod tests {
             let window = Window { samples, baseline_until: at(20), catalog: None };
             assert_eq!(detect(&window).len(), n_symptoms, "{rows}");
         }
+    }
+
+    #[test]
+    fn a_partitioned_table_is_back_with_its_name_and_a_partition_with_its_rows() {
+        let present = |booking: bool, rows: i64| {
+            let mut samples = healthy(60);
+            let counted = |n: i64| vec![table("booking", 0), table("booking_s1", n)];
+            for (i, scans) in [(10, 5), (15, 9)] {
+                let mut tables = counted(1000);
+                tables.last_mut().unwrap().idx_scans = scans;
+                samples.get_mut(i).unwrap().tables = Some(tables);
+            }
+            let error = log(30, "ERROR", "42P01", "relation \"booking\" does not exist");
+            let seen = samples.get_mut(29).unwrap();
+            seen.log = vec![error];
+            seen.ddl = ["booking", "booking_s1"].map(|t| ddl(29, "DROP TABLE", "table", t)).into();
+            let mut now = counted(rows);
+            now.retain(|t| booking || t.relation.name != "booking");
+            samples.last_mut().unwrap().tables = Some(now);
+            let window = Window { samples, baseline_until: at(20), catalog: None };
+            let harms = detect(&window).into_iter().filter(|s| s.weight == Weight::Harm);
+            let names = harms.filter(|s| s.is_present(window.now()));
+            names.map(|s| s.relations.first().unwrap().name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(present(true, 1000), Vec::<String>::new());
+        assert_eq!(present(false, 1000), ["booking"]);
+        assert_eq!(present(true, 0), ["booking_s1"]);
+    }
+
+    #[test]
+    fn a_partitioned_table_that_was_analyzed_is_told_by_the_catalog() {
+        let is_back = |kind: char| {
+            let mut samples = healthy(60);
+            let parent = || TableCounters { planner_rows: 1000.0, ..table("booking", 0) };
+            samples.get_mut(15).unwrap().tables = Some(vec![parent()]);
+            samples.last_mut().unwrap().tables = Some(vec![parent()]);
+            let mut catalog = Catalog::new(at(0), 150_000, "shop");
+            let booking = Relation::new("public", "booking");
+            catalog.relations = vec![RelationInfo::new(1, booking.clone(), kind)];
+            let window = Window { samples, baseline_until: at(20), catalog: Some(catalog) };
+            is_back(&window, &booking, &ddl(29, "DROP TABLE", "table", "booking"), 0)
+        };
+        assert_eq!((is_back('p'), is_back('r')), (true, false));
     }
 
     #[test]
