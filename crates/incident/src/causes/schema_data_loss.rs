@@ -106,12 +106,11 @@ fn put_aside(case: &Case) -> Option<Likely> {
     Some(likely)
 }
 
-/// What went with a table that is missed: all that the same transaction dropped or emptied. What
-/// nobody has asked for yet, as last month's partition, is lost as well.
+/// What went with a table that is missed: all that the same transaction dropped or emptied, and what
+/// the same session emptied before or after it. What nobody has asked for yet, as last month's
+/// partition, is lost as well.
 fn vanished(case: &Case) -> Vec<&DdlEvent> {
-    let goes = |d: &&DdlEvent| {
-        (d.dropped && d.object_kind == "table") || d.command.starts_with("TRUNCATE")
-    };
+    let goes = |d: &&DdlEvent| (d.dropped && d.object_kind == "table") || empties(d);
     let gone: Vec<&Symptom> =
         case.symptoms.iter().filter(|s| s.detector == "relation_vanished").collect();
     let seen = |d: &DdlEvent, is_it: fn(&Symptom) -> bool| {
@@ -123,28 +122,74 @@ fn vanished(case: &Case) -> Vec<&DdlEvent> {
     let events = case.window.recent().iter().flat_map(|s| &s.ddl).filter(goes);
     let (missed, others): (Vec<&DdlEvent>, Vec<&DdlEvent>) =
         events.filter(|d| seen(d, |_| true)).partition(|d| seen(d, |s| s.weight == Weight::Harm));
-    let with = |d: &&DdlEvent| missed.iter().any(|m| m.xid.is_some() && m.xid == d.xid);
+    let with = |d: &&DdlEvent| {
+        missed.iter().any(|m| (m.xid.is_some() && m.xid == d.xid) || emptied_with(case, m, d))
+    };
     missed.iter().copied().chain(others.into_iter().filter(with)).collect()
 }
 
+fn empties(event: &DdlEvent) -> bool {
+    event.command.starts_with("TRUNCATE")
+}
+
+/// Did the session that emptied a missed table empty the other one too, at about the same time?
+/// What it empties every day, and what it has filled again, it has not taken from anybody.
+fn emptied_with(case: &Case, missed: &DdlEvent, other: &DdlEvent) -> bool {
+    let near = seconds_between(missed.at, other.at).abs() <= FOLLOWS_S;
+    if !(empties(missed) && empties(other) && near) {
+        return false;
+    }
+    let (role, _) = author(case, other);
+    let same = match (missed.pid, other.pid) {
+        // A session that has gone on to its next statement is known by its role only.
+        (0, _) | (_, 0) => !role.is_empty() && author(case, missed).0 == role,
+        (a, b) => a == b,
+    };
+    same && !is_daily(case, other, role) && !is_filled(case, other, role)
+}
+
+/// Had the role emptied the table before?
+fn is_daily(case: &Case, event: &DdlEvent, role: &str) -> bool {
+    let counted = case.window.baseline().iter().rev().find_map(|s| s.statements.as_ref());
+    counted.into_iter().flatten().any(|s| s.role == role && names_emptied(&s.text, event))
+}
+
+/// Does the text empty the table of the event, by its name?
+fn names_emptied(text: &str, event: &DdlEvent) -> bool {
+    let name = event.relation.as_ref().map_or("", |r| &r.name);
+    verb(text) == "TRUNCATE" && mentions(text, name)
+}
+
+/// Has the role put rows into the table since the baseline, as one does who loads it anew?
+fn is_filled(case: &Case, event: &DdlEvent, role: &str) -> bool {
+    let name = event.relation.as_ref().map_or("", |r| &r.name);
+    let fills = |s: &&StatementCounters| {
+        let verb = verb(&s.text);
+        s.role == role && ["COPY", "INSERT", "MERGE"].contains(&&*verb) && mentions(&s.text, name)
+    };
+    let n_rows = |samples: &[Sample]| -> i64 {
+        let counted = samples.iter().rev().find_map(|s| s.statements.as_ref());
+        counted.into_iter().flatten().filter(fills).map(|s| s.rows).sum()
+    };
+    n_rows(case.window.recent()) > n_rows(case.window.baseline())
+}
+
 fn dropped(case: &Case, events: &[&DdlEvent]) -> Verdict {
-    let Some(event) = events.first() else { return Verdict::unknown("which table") };
+    let Some(first) = events.first() else { return Verdict::unknown("which table") };
+    // Of what one session did, one of its statements may be all that tells of it.
+    let told = |d: &&&DdlEvent| !author(case, d).0.is_empty();
+    let event = events.iter().find(told).unwrap_or(first);
     let relations: std::collections::BTreeSet<Relation> =
         events.iter().filter_map(|d| d.relation.clone()).collect();
     let names = relations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let position = match (event.xid, &event.lsn) {
-        (Some(xid), Some(lsn)) => format!(" in transaction {xid} at LSN {lsn}"),
-        (None, Some(lsn)) => format!(" at LSN {lsn}"),
-        (Some(xid), None) => format!(" in transaction {xid}"),
-        (None, None) => String::new(),
-    };
     let (role, statement) = author(case, event);
     let says = format!(
-        "{} of {names} by role {}{} at {}{position}: {}",
+        "{} of {names} by role {}{} at {}{}: {}",
         event.command,
-        if role.is_empty() { "unknown" } else { role },
-        application(case, event, role).map_or(String::new(), |a| format!(" ({a})")),
+        roles(case, events),
+        application(case, events, role).map_or(String::new(), |a| format!(" ({a})")),
         event.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        position(event, events),
         cut(statement, 200),
     );
     let gone = case.symptoms.iter().find(|s| s.detector == "relation_vanished");
@@ -174,9 +219,40 @@ fn dropped(case: &Case, events: &[&DdlEvent]) -> Verdict {
     Verdict::Likely(likely)
 }
 
-/// The application of the event, or the only one that the role has used since.
-fn application<'a>(case: &'a Case, event: &'a DdlEvent, role: &str) -> Option<&'a str> {
-    if !event.application.is_empty() {
+/// Who is told to have done it.
+fn roles(case: &Case, events: &[&DdlEvent]) -> String {
+    let told = events.iter().map(|d| author(case, d).0).filter(|role| !role.is_empty());
+    let roles: std::collections::BTreeSet<&str> = told.collect();
+    match roles.is_empty() {
+        true => "unknown".to_owned(),
+        false => roles.into_iter().collect::<Vec<_>>().join(" and role "),
+    }
+}
+
+/// Transactions named in a sentence; the rest is counted.
+const TRANSACTIONS_MAX: usize = 5;
+
+/// In which transactions it was done, and where in the WAL the event was.
+fn position(event: &DdlEvent, events: &[&DdlEvent]) -> String {
+    let xids: std::collections::BTreeSet<u64> = events.iter().filter_map(|d| d.xid).collect();
+    let mut named: Vec<String> =
+        xids.iter().take(TRANSACTIONS_MAX).map(ToString::to_string).collect();
+    if xids.len() > named.len() {
+        named.push(format!("… and {} more", xids.len() - named.len()));
+    }
+    let transactions = match xids.len() {
+        0 => String::new(),
+        1 => format!(" in transaction {}", named.concat()),
+        _ => format!(" in transactions {}", named.join(", ")),
+    };
+    let at = event.lsn.as_ref().map_or(String::new(), |lsn| format!(" at LSN {lsn}"));
+    format!("{transactions}{at}")
+}
+
+/// The application that one of the events tells of the role, or the only one that it has used since.
+fn application<'a>(case: &'a Case, events: &[&'a DdlEvent], role: &str) -> Option<&'a str> {
+    let mut told = events.iter().filter(|d| d.role == role && !d.application.is_empty());
+    if let Some(event) = told.next() {
         return Some(&event.application);
     }
     let sessions = case.window.recent().iter().flat_map(|s| &s.sessions);
@@ -186,13 +262,25 @@ fn application<'a>(case: &'a Case, event: &'a DdlEvent, role: &str) -> Option<&'
 }
 
 /// Role and statement; of a TRUNCATE, which fires no event trigger, the statement that was counted
-/// since the onset and never before.
+/// since the onset and never before: the one that names the table, else the only one, or the only
+/// one that takes others along.
 fn author<'a>(case: &'a Case, event: &'a DdlEvent) -> (&'a str, &'a str) {
-    if !event.role.is_empty() || !event.command.starts_with("TRUNCATE") {
+    if !event.role.is_empty() || !empties(event) {
         return (&event.role, &event.statement);
     }
-    match new_truncates(case).as_slice() {
-        [only] => (&only.role, &only.text),
+    let new = new_truncates(case);
+    let naming: Vec<&StatementCounters> =
+        new.iter().copied().filter(|s| names_emptied(&s.text, event)).collect();
+    let cascading = || new.iter().copied().filter(|s| mentions(&s.text, "cascade")).collect();
+    let candidates: Vec<&StatementCounters> = match (naming.is_empty(), new.len()) {
+        (false, _) => naming,
+        (true, 1) => new,
+        (true, _) => cascading(),
+    };
+    match candidates.as_slice() {
+        [first, rest @ ..] if rest.iter().all(|s| s.role == first.role) => {
+            (&first.role, &first.text)
+        }
         _ => (&event.role, &event.statement),
     }
 }
@@ -567,8 +655,9 @@ mod tests {
             xid: Some(xid),
             ..ddl(33, "TRUNCATE", "table", name)
         };
+        let staging = DdlEvent { pid: 12, ..emptied("staging", 8) };
         samples.last_mut().unwrap().ddl =
-            vec![emptied("wallet", 7), emptied("movement_old", 7), emptied("staging", 8)];
+            vec![emptied("wallet", 7), emptied("movement_old", 7), staging];
         let mut case = case(samples, 30);
         let symptom = |name: &str, weight: Weight| {
             let source = Source::new(SourceKind::Ddl, "");
@@ -590,6 +679,85 @@ mod tests {
             .filter_map(|d| Some(d.relation.as_ref()?.name.as_str()))
             .collect();
         assert_eq!(blamed, ["wallet", "movement_old"]);
+    }
+
+    /// Four tables were emptied by statements of their own; the last is not in use. The session has
+    /// gone on when it is looked at: one event has its role, if that.
+    fn emptied_one_by_one(known: &[(&'static str, &'static str)], role: &str, filled: i64) -> Case {
+        let names = ["contract", "check_in", "member", "course"];
+        let counted = |statements: &[(&str, &str)]| {
+            let one = |(i, (role, text)): (usize, &(&str, &str))| StatementCounters {
+                query_id: i as i64 + 1,
+                role: (*role).to_owned(),
+                text: (*text).into(),
+                calls: 1,
+                total_ms: 1.0,
+                rows: 0,
+                blks: 1,
+                blks_read: 0,
+                squares_ms2: 0.0,
+            };
+            Some(statements.iter().enumerate().map(one).collect::<Vec<_>>())
+        };
+        let mut samples = healthy(60);
+        for (i, sample) in (0..).zip(&mut samples) {
+            sample.statements = counted(if i < 40 { known } else { RUN });
+            let copied = [("jonas", "COPY course FROM STDIN")];
+            let mut copied = counted(&copied).unwrap();
+            copied.iter_mut().for_each(|s| (s.query_id, s.rows) = (9, filled));
+            sample.statements.as_mut().unwrap().extend(copied.into_iter().filter(|_| i >= 40));
+        }
+        let event = |(i, name): (usize, &&str)| DdlEvent {
+            xid: Some(10 + i as u64),
+            pid: 0,
+            role: if *name == "member" { role.to_owned() } else { String::new() },
+            application: if *name == "member" { "rspec".to_owned() } else { String::new() },
+            statement: String::new(),
+            lsn: None,
+            ..ddl(41, "TRUNCATE", "table", name)
+        };
+        samples.get_mut(42).unwrap().ddl = names.iter().enumerate().map(event).collect();
+        let mut case = case(samples, 40);
+        let symptom = |name: &&str| {
+            let source = Source::new(SourceKind::Ddl, "");
+            let weight = if *name == "course" { Weight::Notice } else { Weight::Harm };
+            let evidence = Evidence::measured("x", 0.0, "rows", source);
+            Symptom::new("relation_vanished", at(41), at(59), weight, "x", evidence)
+                .on([Relation::new("public", *name)])
+        };
+        case.symptoms = names.iter().map(symptom).collect();
+        case
+    }
+
+    /// What the session ran, table by table.
+    const RUN: &[(&str, &str)] = &[
+        ("jonas", "TRUNCATE TABLE contract"),
+        ("jonas", "TRUNCATE TABLE check_in"),
+        ("jonas", "TRUNCATE TABLE member CASCADE"),
+        ("jonas", "TRUNCATE TABLE course"),
+    ];
+
+    #[test]
+    fn all_that_one_session_emptied_is_named_with_its_role_and_a_statement() {
+        for role in ["jonas", ""] {
+            let verdict = judge(&emptied_one_by_one(&[], role, 0));
+            let likely = verdict.likely().unwrap();
+            let names = "TRUNCATE of check_in, contract, course, member by role jonas";
+            assert!(likely.says.contains(names), "{}", likely.says);
+            assert!(likely.says.contains("in transactions 10, 11, 12, 13"), "{}", likely.says);
+            assert_eq!(likely.says.contains("(rspec)"), !role.is_empty(), "{}", likely.says);
+            assert_eq!(likely.ddl.len(), 4);
+        }
+        assert!(
+            judge(&emptied_one_by_one(&[], "", 0)).likely().unwrap().says.ends_with("contract")
+        );
+    }
+
+    #[test]
+    fn what_one_empties_every_day_or_has_filled_again_is_left_alone() {
+        let n = |case: Case| judge(&case).likely().unwrap().ddl.len();
+        assert_eq!(n(emptied_one_by_one(&[("jonas", "TRUNCATE TABLE course")], "", 0)), 3);
+        assert_eq!(n(emptied_one_by_one(&[], "", 300)), 3);
     }
 
     #[test]

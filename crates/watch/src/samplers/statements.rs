@@ -70,6 +70,16 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     Ok(())
 }
 
+/// Counts them for a sampler that must know who did something, in a tick that did not.
+pub(super) fn ensure(eyes: &mut Eyes, sample: &mut Sample) {
+    if sample.statements.is_none()
+        && let Err(error) = take(eyes, sample)
+    {
+        let (sampler, why) = (SAMPLER.id.to_owned(), error.to_string());
+        sample.gaps.push(Gap { sampler, why });
+    }
+}
+
 /// Keeps the texts of statements that the server still counts or a sample still shows.
 fn forget(texts: &mut HashMap<i64, Arc<str>>, counted: &BTreeSet<i64>) {
     texts.retain(|id, text| counted.contains(id) || Arc::strong_count(text) > 1);

@@ -50,6 +50,8 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let emptied = eyes.files.truncated(&tables, &files, sample.at);
     if !emptied.is_empty() {
         super::sessions::ensure(eyes, sample);
+        // A session that has gone on to its next statement is known by those it has run.
+        super::statements::ensure(eyes, sample);
     }
     let events = emptied
         .iter()
