@@ -24,6 +24,13 @@ pub enum Error {
     NotOnSide { relation: Relation, point: String },
     #[error("{relation}: has no rows on the side server either, so that was not its moment")]
     EmptyOnSide { relation: Relation },
+    #[error("{filled} came back, {failed} did not")]
+    Partly {
+        filled: String,
+        failed: String,
+        #[source]
+        first: Box<Error>,
+    },
     #[error("{relation}: exists in production, so nothing is restored over it")]
     Exists { relation: Relation },
     #[error("{relation}: no such table in production")]
@@ -47,6 +54,7 @@ impl Error {
         use pgward_pg::error::Error as Pg;
         match self {
             Error::NotYet { .. } => true,
+            Error::Partly { first, .. } => first.is_momentary(),
             Error::Pg(Pg::NotNow { .. } | Pg::WaitersBehind { .. }) => true,
             Error::Pg(error) => error.sqlstate() == Some("55P03"),
             _ => false,
@@ -58,6 +66,7 @@ impl Error {
         let hint = match self {
             Error::Pg(error) => return error.hint(),
             Error::Sandbox(error) => return error.hint(),
+            Error::Partly { first, .. } => return first.hint(),
             Error::NotOnSide { .. } | Error::EmptyOnSide { .. } => {
                 "name an earlier LSN or an older backup"
             }

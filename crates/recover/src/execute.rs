@@ -145,6 +145,14 @@ pub fn step(hands: &Hands, acting: &Acting, name: &str, step: &Step) -> Result<D
         Act::RefillTables { relations, target_lsn } => {
             let side = side_server(hands, acting, Point::BeforeLsn(target_lsn.clone()))?;
             let report = restore::refill(&hands.target, &side, relations, &step.limits)?;
+            // Rows that came since prove nothing of those that were there before.
+            let is_asked = |r: &&Relation| {
+                let named = format!(" {})", r.quoted());
+                step.expectations.iter().any(|e| e.sql.ends_with(&named))
+            };
+            if let Some(relation) = report.empty.iter().find(is_asked) {
+                return Err(Error::EmptyOnSide { relation: relation.clone() });
+            }
             guarded::verify(acting.control(), &step.expectations)?;
             words(&report, "rows")
         }

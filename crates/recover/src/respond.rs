@@ -278,18 +278,41 @@ impl Work {
         let planned = Source::new(SourceKind::Journal, format!("action {}", action.id));
         let plan = || (action.plan)(&cx, likely, case);
         let Some(runbook) = self.allowed(plan, policy, approve, &planned)? else { return Ok(()) };
+        self.carry_out(hands, acting, &runbook, &planned)?;
+        self.tell(EventKind::Recovered, format!("{}: done and proven", runbook.title), planned);
+        let _ = self.send.send(Progress::Done(runbook));
+        Ok(())
+    }
+
+    /// Step by step up to the first that fails; what other tables get back does not hang on it.
+    fn carry_out(
+        &self,
+        hands: &Hands,
+        acting: &Acting,
+        runbook: &Runbook,
+        planned: &Source,
+    ) -> Result<(), Error> {
+        let name = format!("recovery {}", self.incident);
+        let mut failed = Ok(());
         for step in &runbook.steps {
-            let report =
-                execute::step(hands, acting, &format!("recovery {}", self.incident), step)?;
+            let report = match execute::step(hands, acting, &name, step) {
+                Ok(report) => report,
+                Err(error) if matches!(step.act, Act::RefillTables { .. }) => {
+                    if failed.is_err() {
+                        self.tell(EventKind::Failed, with_causes(&error), planned.clone());
+                    }
+                    failed = failed.and(Err(error));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             self.tell(EventKind::Step, format!("{}{report}", step.title), planned.clone());
             for expectation in &step.expectations {
                 let proof = Source::new(SourceKind::Catalog, expectation.sql.clone());
                 self.tell(EventKind::Verified, expectation.claim.clone(), proof);
             }
         }
-        self.tell(EventKind::Recovered, format!("{}: done and proven", runbook.title), planned);
-        let _ = self.send.send(Progress::Done(runbook));
-        Ok(())
+        failed
     }
 
     /// The runbook that may be carried out now; `None` where none may. An answer is good for what was

@@ -6,6 +6,7 @@ mod objects;
 mod refill;
 mod rows;
 
+use pgward_model::name::Relation;
 use pgward_model::runbook::Limits;
 use pgward_pg::prelude::*;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct Report {
     pub rows_kept_newer: u64,
     /// What was made again, as `pg_restore -l` names it.
     pub objects: Vec<String>,
+    /// Emptied tables that had no rows at that moment either.
+    pub empty: Vec<Relation>,
     pub seconds: f64,
     /// What the operator must know; nothing here is a failure.
     pub notes: Vec<String>,

@@ -9,15 +9,17 @@ use pgward_pg::prelude::*;
 use pgward_pg::session::get;
 use pgward_pg::tools;
 use pgward_sandbox::side::SideServer;
+use std::path::PathBuf;
 
 /// Gives `relations`, which a TRUNCATE emptied, the rows that `side` has, which stands just
 /// before its end. A row whose key is taken since stays as it is now. Triggers fire and
-/// constraints are checked; tables that others refer to come first. Running it again changes
-/// nothing.
+/// constraints are checked; tables that others refer to come first. One that fails is as it was
+/// and does not stop the others. Running it again changes nothing.
 ///
 /// # Errors
-/// [`Error::NoPrimaryKey`], [`Error::NotInProduction`], [`Error::NotOnSide`],
-/// [`Error::EmptyOnSide`] before anything is written; [`Error::Pg`] with the words of psql, and the table it failed at is as it was.
+/// Of the first table that fails, [`Error::Partly`] where others came back:
+/// [`Error::NoPrimaryKey`], [`Error::NotInProduction`], [`Error::NotOnSide`]; [`Error::Pg`] with
+/// the words of psql. One that has no rows on the side is told in [`Report::empty`].
 pub fn refill(
     production: &Target,
     side: &SideServer,
@@ -25,7 +27,6 @@ pub fn refill(
     limits: &Limits,
 ) -> Result<Report, Error> {
     let start = clock::instant();
-    let deadline = clock::Deadline::after(within(limits));
     // While it replays, the side holds the locks of the TRUNCATE; promoted, it has undone it.
     if !side.is_promoted()? {
         side.promote()?;
@@ -33,35 +34,88 @@ pub fn refill(
     let here = Session::connect(production, Purpose::Recover)?;
     let there = Session::connect(&on_side(side, production), Purpose::Private)?;
     let mut report = Report::default();
-    let mut tables = Vec::new();
+    let (mut tables, mut failed) = (Vec::new(), Vec::new());
     for relation in relations {
-        let table = rows::table(&here, &there, relation, &mut report.notes)?;
-        let filled = format!("SELECT EXISTS (SELECT FROM ONLY {})", table.name);
-        if !there.query_one::<bool>(&filled, &[])? {
-            return Err(Error::EmptyOnSide { relation: relation.clone() });
+        match known(&here, &there, relation, &mut report) {
+            Ok(table) => tables.extend(table.map(|table| (relation, table))),
+            Err(error) => failed.push((relation, error)),
         }
-        tables.push((relation, table));
     }
-    let psql = side.installation().require("psql")?;
-    let reader = tools::conninfo(&on_side(side, production));
-    let conninfo = tools::conninfo(production);
-    let env = tools::password_env(production, Purpose::Recover);
+    let road = Road {
+        production,
+        side,
+        psql: side.installation().require("psql")?,
+        lock_timeout_ms: lock_timeout_ms(limits),
+        deadline: clock::Deadline::after(within(limits)),
+    };
+    let mut filled = Vec::new();
     for (relation, table) in in_order(&here, tables)? {
+        match road.carry(relation, &table, &mut report) {
+            Ok(()) => filled.push(relation),
+            Err(error) => failed.push((relation, error)),
+        }
+    }
+    report.seconds = tools::seconds_since(start);
+    all_of_them(filled, failed).map(|()| report)
+}
+
+/// The table, where the side has rows of it.
+fn known(
+    here: &Session,
+    there: &Session,
+    relation: &Relation,
+    report: &mut Report,
+) -> Result<Option<Table>, Error> {
+    let table = rows::table(here, there, relation, &mut report.notes)?;
+    let filled = format!("SELECT EXISTS (SELECT FROM ONLY {})", table.name);
+    if there.query_one::<bool>(&filled, &[])? {
+        return Ok(Some(table));
+    }
+    report.notes.push(format!("{relation} had no rows at that moment"));
+    report.empty.push(relation.clone());
+    Ok(None)
+}
+
+/// The way that rows take from the side to production.
+struct Road<'a> {
+    production: &'a Target,
+    side: &'a SideServer,
+    psql: PathBuf,
+    lock_timeout_ms: u64,
+    deadline: clock::Deadline,
+}
+
+impl Road<'_> {
+    fn carry(&self, relation: &Relation, table: &Table, report: &mut Report) -> Result<(), Error> {
+        let reader = tools::conninfo(&on_side(self.side, self.production));
+        let conninfo = tools::conninfo(self.production);
+        let env = tools::password_env(self.production, Purpose::Recover);
         let args =
             ["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-d", &conninfo, "-f", "-"];
         let columns = table.columns.join(", ");
         let read = format!("COPY (SELECT {columns} FROM ONLY {}) TO STDOUT", table.name);
-        let output = tools::feed(&psql, &args, &env, deadline.left(), |stdin| {
-            say(stdin, &preparation(&table, lock_timeout_ms(limits)))?;
+        let output = tools::feed(&self.psql, &args, &env, self.deadline.left(), |stdin| {
+            say(stdin, &preparation(table, self.lock_timeout_ms))?;
             let args = ["-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-d", &reader, "-c", &read];
-            tools::stream(&psql, &args, &[], deadline.left(), stdin)?;
+            tools::stream(&self.psql, &args, &[], self.deadline.left(), stdin)?;
             say(stdin, "\\.\n")?;
-            say(stdin, &insertion(&table))
+            say(stdin, &insertion(table))
         })?;
-        tell(&output, relation, &mut report);
+        tell(&output, relation, report);
+        Ok(())
     }
-    report.seconds = tools::seconds_since(start);
-    Ok(report)
+}
+
+/// The first failure, with who came back all the same.
+fn all_of_them(filled: Vec<&Relation>, failed: Vec<(&Relation, Error)>) -> Result<(), Error> {
+    let list = |names: Vec<String>| names.join(", ");
+    let names = list(failed.iter().map(|(relation, _)| relation.to_string()).collect());
+    let Some((_, first)) = failed.into_iter().next() else { return Ok(()) };
+    if filled.is_empty() {
+        return Err(first);
+    }
+    let filled = list(filled.into_iter().map(ToString::to_string).collect());
+    Err(Error::Partly { filled, failed: names, first: Box::new(first) })
 }
 
 const REFERENCES: &str = "
