@@ -5,7 +5,9 @@ use crate::error::Error;
 use pgward_model::prelude::*;
 use pgward_pg::session::get;
 use pgward_sandbox::backup::{self, Wanted};
+use pgward_sandbox::emptied;
 use pgward_sandbox::wal::{self, WalSource};
+use std::collections::BTreeMap;
 
 /// A committed transaction that wrote many rows of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,18 +59,41 @@ pub fn before_transaction(
     Ok(transaction.before_lock(oid).to_string())
 }
 
-/// Where a side server must stop to still have the rows that the committed transaction `xid`
-/// emptied tables of, with everything that others had committed into them: just before its end.
+/// Where side servers must stop to still have the rows that committed transactions emptied tables
+/// of, with everything that others had committed into them: just before the end of each, the
+/// latest first, so that a table is filled before those that refer to it. A table that was emptied
+/// twice in a row goes back to the first time, see [`emptied::moments`].
 ///
 /// # Errors
-/// [`Error::Plan`] without vault, or when it has not committed; what the WAL does not hold.
-pub fn before_commit(cx: &Cx<'_>, action: &'static str, xid: u64) -> Result<String, Error> {
-    let transaction = wal::transaction(&source(cx, action)?, xid)?;
-    match transaction.end_lsn {
-        Some(end) if transaction.ended == wal::Ended::Committed => Ok(end.to_string()),
-        _ => Err(Error::Plan { action, why: format!("transaction {xid} has not committed") }),
+/// [`Error::Plan`] without vault; what the WAL does not hold.
+pub fn before_emptied(
+    cx: &Cx<'_>,
+    action: &'static str,
+    emptied: &BTreeMap<u64, Vec<Relation>>,
+) -> Result<Vec<(String, Vec<Relation>)>, Error> {
+    let source = source(cx, action)?;
+    let database: u32 = cx.session.query_one(DATABASE, &[])?;
+    let mut names: BTreeMap<u32, &Relation> = BTreeMap::new();
+    let mut seen: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+    for (xid, relations) in emptied {
+        for relation in relations {
+            let sql = "SELECT pg_catalog.to_regclass($1)::oid";
+            let oid: Option<u32> = cx.session.query_one(sql, &[&relation.quoted()])?;
+            // What was dropped since is for `restore_table`.
+            let Some(oid) = oid else { continue };
+            names.insert(oid, relation);
+            seen.entry(*xid).or_default().push(oid);
+        }
     }
+    let named = |moment: &emptied::Moment| {
+        let tables = moment.tables.iter().filter_map(|oid| names.get(oid));
+        (moment.target.to_string(), tables.map(|r| (*r).clone()).collect())
+    };
+    Ok(emptied::moments(&source, database, &seen)?.iter().map(named).collect())
 }
+
+const DATABASE: &str = "
+SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
 
 /// Where a side server must stop to have the rows' values of before transaction `xid`.
 ///

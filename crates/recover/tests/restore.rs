@@ -11,6 +11,7 @@ use pgward_pg::tools;
 use pgward_recover::error::Error;
 use pgward_recover::restore;
 use pgward_sandbox::backup::{self, Backup, Vault};
+use pgward_sandbox::emptied;
 use pgward_sandbox::side::{self, Point, SideOptions, SideServer};
 use pgward_sandbox::wal::{self, WalSource};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -355,4 +356,161 @@ fn emptied_tables_are_filled_again_beside_what_came_since() {
     let keyless = [Relation::new("public", "keyless")];
     let error = restore::refill(&p.target(), &side, &keyless, &Limits::SHORT);
     assert!(matches!(error, Err(Error::NoPrimaryKey { .. })));
+}
+
+/// A gym whose tables one session empties one by one, while members sign up.
+const GYM: &str = "
+CREATE TABLE member (id serial PRIMARY KEY, mail text);
+CREATE TABLE check_in (id serial PRIMARY KEY, member int NOT NULL REFERENCES member);
+CREATE TABLE contract (id int PRIMARY KEY, member int NOT NULL REFERENCES member, note text);
+CREATE TABLE course (id int PRIMARY KEY);
+CREATE TABLE door (id int PRIMARY KEY); INSERT INTO door VALUES (1);
+INSERT INTO member (mail) SELECT 'm' || g FROM generate_series(1, 500) g;
+INSERT INTO check_in (member) SELECT 1 + g % 500 FROM generate_series(1, 3000) g;
+INSERT INTO contract SELECT g, g, 'c' FROM generate_series(1, 400) g;
+INSERT INTO course SELECT g FROM generate_series(1, 25) g;
+";
+
+impl Production {
+    /// Runs the statements in a transaction; its id.
+    fn transaction(&self, sql: &str) -> u64 {
+        self.session.simple(&format!("BEGIN; {sql}")).expect("it runs");
+        let xid = self.number("SELECT pg_current_xact_id()::text::int8");
+        self.session.simple("COMMIT").expect("it commits");
+        u64::try_from(xid).expect("a transaction")
+    }
+
+    fn oids(&self, tables: &[&str]) -> Vec<u32> {
+        let oid = |t: &&str| self.number(&format!("SELECT '{t}'::regclass::oid::int8")) as u32;
+        tables.iter().map(oid).collect()
+    }
+
+    /// The moments to go back to, with the names of the tables.
+    fn moments(&self, seen: &[(u64, &[&str])]) -> Vec<(String, Vec<String>)> {
+        let seen = seen.iter().map(|(xid, tables)| (*xid, self.oids(tables))).collect();
+        let moments = emptied::moments(&self.wal(), self.database(), &seen).expect("moments");
+        let name = |oid: &u32| {
+            let sql = format!("SELECT {oid}::oid::regclass::text");
+            self.session.query_one::<String>(&sql, &[]).expect("a name")
+        };
+        let named = |m: emptied::Moment| {
+            let mut names: Vec<String> = m.tables.iter().map(name).collect();
+            names.sort();
+            (m.target.to_string(), names)
+        };
+        moments.into_iter().map(named).collect()
+    }
+
+    fn refill(&self, moments: &[(String, Vec<String>)]) -> Vec<restore::Report> {
+        let fill = |(target, names): &(String, Vec<String>)| {
+            let side = self.side(Point::BeforeLsn(target.clone()));
+            let tables: Vec<Relation> = names.iter().map(|n| Relation::new("public", n)).collect();
+            restore::refill(&self.target(), &side, &tables, &Limits::SHORT).expect("rows come back")
+        };
+        moments.iter().map(fill).collect()
+    }
+}
+
+fn names(moments: &[(String, Vec<String>)]) -> Vec<Vec<&str>> {
+    moments.iter().map(|(_, names)| names.iter().map(String::as_str).collect()).collect()
+}
+
+#[test]
+fn tables_that_one_session_emptied_twice_come_back_from_before_the_first_time() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
+    let p = production(GYM);
+    p.transaction("TRUNCATE contract");
+    p.session.simple("INSERT INTO member (mail) VALUES ('between')").unwrap();
+    p.transaction("TRUNCATE check_in");
+    let last = p.transaction("TRUNCATE member CASCADE");
+    let course = p.transaction("TRUNCATE course");
+    p.session.simple("INSERT INTO member (mail) VALUES ('after')").unwrap();
+    // What is seen of it: the last transaction that touched each table.
+    let moments = p.moments(&[(last, &["member", "check_in", "contract"]), (course, &["course"])]);
+    assert_eq!(names(&moments).last().unwrap(), &["check_in", "contract"], "{moments:?}");
+    assert!(names(&moments).first().unwrap().contains(&"member"), "{moments:?}");
+    p.refill(&moments);
+    let count = |table: &str| p.number(&format!("SELECT count(*) FROM {table}"));
+    assert_eq!(["member", "check_in", "contract", "course"].map(count), [502, 3000, 400, 25]);
+}
+
+#[test]
+fn rows_that_were_not_committed_yet_at_an_earlier_moment_are_not_lost() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
+    let p = production(GYM);
+    // Nobody writes in between: one side server is enough.
+    let first = p.transaction("TRUNCATE check_in");
+    let last = p.transaction("TRUNCATE door");
+    let moments = p.moments(&[(first, &["check_in"]), (last, &["door"])]);
+    assert_eq!(names(&moments), [["check_in", "door"]]);
+    let site = Session::connect(&p.target(), Purpose::Private).unwrap();
+    site.simple("BEGIN; INSERT INTO course VALUES (26)").unwrap();
+    let first = p.transaction("TRUNCATE contract");
+    site.simple("COMMIT").unwrap();
+    let last = p.transaction("TRUNCATE course");
+    let moments = p.moments(&[(first, &["contract"]), (last, &["course"])]);
+    assert_eq!(names(&moments), [["course"], ["contract"]]);
+    p.refill(&moments);
+    assert_eq!(p.number("SELECT count(*) FROM course"), 26);
+}
+
+#[test]
+fn rows_that_came_between_two_truncates_come_back_beside_those_of_before() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
+    let p = production(GYM);
+    p.transaction("TRUNCATE check_in");
+    p.session.simple("INSERT INTO check_in (member) SELECT 7 FROM generate_series(1, 3)").unwrap();
+    let last = p.transaction("TRUNCATE check_in");
+    let moments = p.moments(&[(last, &["check_in"])]);
+    assert_eq!(names(&moments), [["check_in"], ["check_in"]]);
+    p.refill(&moments);
+    assert_eq!(p.number("SELECT count(*) FROM check_in"), 3003);
+}
+
+#[test]
+fn what_only_changed_or_refreshed_a_table_is_no_moment_to_go_back_to() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
+    let p = production(GYM);
+    // An index that is swapped, a table that is rewritten, and one that gets its new rows at once.
+    p.transaction("CREATE INDEX c ON check_in (member); ALTER TABLE check_in ADD note text");
+    p.transaction("DROP INDEX c; CREATE INDEX c ON check_in (id, member)");
+    p.session.simple("VACUUM FULL member").unwrap();
+    p.transaction("TRUNCATE contract; INSERT INTO contract VALUES (1, 1, 'new')");
+    p.session.simple("DELETE FROM check_in WHERE id <= 10").unwrap();
+    p.session.simple("INSERT INTO member (mail) VALUES ('late')").unwrap();
+    let last = p.transaction("TRUNCATE check_in, contract, member");
+    let moments = p.moments(&[(last, &["check_in", "contract", "member"])]);
+    assert_eq!(names(&moments), [["check_in", "contract", "member"]]);
+    p.refill(&moments);
+    let count = |table: &str| p.number(&format!("SELECT count(*) FROM {table}"));
+    assert_eq!(["member", "check_in", "contract"].map(count), [501, 2990, 1]);
+}
+
+#[test]
+fn a_table_that_cannot_be_filled_does_not_stop_the_others() {
+    if installation::lacks(PROGRAMS) {
+        return;
+    }
+    let p = production(&format!(
+        "{GYM} CREATE TABLE keyless (v text); CREATE TABLE bare (id int PRIMARY KEY)"
+    ));
+    let last = p.transaction("TRUNCATE keyless, bare, course");
+    let moments = p.moments(&[(last, &["keyless", "bare", "course"])]);
+    let (target, _) = moments.first().unwrap();
+    let side = p.side(Point::BeforeLsn(target.clone()));
+    let tables = ["keyless", "bare", "course"].map(|t| Relation::new("public", t));
+    let error = restore::refill(&p.target(), &side, &tables, &Limits::SHORT).unwrap_err();
+    assert_eq!(error.to_string(), "course came back, keyless did not");
+    assert_eq!(p.number("SELECT count(*) FROM course"), 25);
+    let [_, others @ ..] = &tables;
+    let report = restore::refill(&p.target(), &side, others, &Limits::SHORT).unwrap();
+    assert_eq!(report.empty, [Relation::new("public", "bare")]);
 }

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod clone;
+pub mod emptied;
 pub mod error;
 pub mod faults;
 pub mod heap_page;

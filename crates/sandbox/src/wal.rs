@@ -91,11 +91,19 @@ pub struct OldRow {
 }
 
 /// One line of `pg_waldump`.
-struct Record<'a> {
+pub(crate) struct Record<'a> {
     rmgr: &'a str,
-    xid: u32,
-    lsn: Lsn,
-    desc: &'a str,
+    pub(crate) xid: u32,
+    pub(crate) lsn: Lsn,
+    pub(crate) desc: &'a str,
+}
+
+/// A row that was written into a relation's main fork.
+pub(crate) struct RowWritten {
+    pub(crate) database: u32,
+    pub(crate) relfilenode: u32,
+    /// The first row of the first page: the file was empty.
+    pub(crate) is_first: bool,
 }
 
 /// Each subtransaction costs one reading of the log; with more, one reads it unfiltered.
@@ -166,7 +174,7 @@ impl WalSource {
     }
 
     /// Hands over record after record; returns where the log ends.
-    fn each(
+    pub(crate) fn each(
         &self,
         filter: &[&str],
         mut each: impl FnMut(&Record<'_>) -> ControlFlow<()>,
@@ -354,7 +362,7 @@ pub fn changes_of_block(
 }
 
 impl Transaction {
-    fn empty(xid: u32) -> Self {
+    pub(crate) fn empty(xid: u32) -> Self {
         Self {
             xid,
             subxids: Vec::new(),
@@ -387,7 +395,7 @@ impl Transaction {
         locked.or(self.end_lsn).unwrap_or(self.first_lsn)
     }
 
-    fn add(&mut self, record: &Record<'_>) {
+    pub(crate) fn add(&mut self, record: &Record<'_>) {
         self.first_lsn = self.first_lsn.min(record.lsn);
         match record.rmgr {
             "Transaction" if record.xid == self.xid || committed_xid(record) == self.xid => {
@@ -478,6 +486,12 @@ fn committed_xid(record: &Record<'_>) -> u32 {
         .unwrap_or(record.xid)
 }
 
+/// The transaction that a record ends, and its subtransactions.
+pub(crate) fn committed_xids(record: &Record<'_>) -> Vec<u32> {
+    let parts = list_after(record.desc, "subxacts:").filter_map(|w| w.parse().ok());
+    std::iter::once(committed_xid(record)).chain(parts).collect()
+}
+
 /// `COMMIT 2026-11-21 05:34:28.080948 UTC; rels: ...`: the tools run in UTC.
 fn time_in(desc: &str) -> Option<Timestamp> {
     let head = desc.split(';').next()?.trim_end().strip_suffix(" UTC")?;
@@ -486,21 +500,46 @@ fn time_in(desc: &str) -> Option<Timestamp> {
     format!("{date}T{time}Z").parse().ok()
 }
 
-/// `LOCK xid 742 db 5 rel 16392`, several in one record.
+/// The locks that one record tells of.
 fn lock(record: &Record<'_>) -> Vec<TableLock> {
-    let Some(rest) = record.desc.strip_prefix("LOCK ") else { return Vec::new() };
-    let words: Vec<&str> = rest.split_whitespace().collect();
-    words
+    let lsn = record.lsn;
+    let lockers = lockers(record.desc);
+    lockers.map(|(_, database, relation)| TableLock { lsn, database, relation }).collect()
+}
+
+/// Transaction, database and table of `LOCK xid 742 db 5 rel 16392`, several in one record.
+pub(crate) fn lockers(desc: &str) -> impl Iterator<Item = (u32, u32, u32)> {
+    let words: Vec<&str> =
+        desc.strip_prefix("LOCK ").map_or(Vec::new(), |rest| rest.split_whitespace().collect());
+    let locks: Vec<(u32, u32, u32)> = words
         .chunks_exact(6)
         .filter_map(|chunk| match chunk {
-            ["xid", _, "db", database, "rel", relation] => Some(TableLock {
-                lsn: record.lsn,
-                database: database.parse().ok()?,
-                relation: relation.trim_end_matches(';').parse().ok()?,
-            }),
+            ["xid", xid, "db", database, "rel", relation] => Some((
+                xid.parse().ok()?,
+                database.parse().ok()?,
+                relation.trim_end_matches(';').parse().ok()?,
+            )),
             _ => None,
         })
-        .collect()
+        .collect();
+    locks.into_iter()
+}
+
+/// Database and number of the files whose pages a record writes.
+pub(crate) fn files_in(record: &Record<'_>) -> impl Iterator<Item = (u32, u32)> {
+    block_refs(record.desc).filter(|b| b.main).map(|b| (b.database, b.relfilenode))
+}
+
+/// The row that a record writes, or the first of many: inserted, updated or deleted.
+pub(crate) fn row_written(record: &Record<'_>) -> Option<RowWritten> {
+    let what = record.desc.split(' ').next()?;
+    let (verb, is_init) = what.strip_suffix("+INIT").map_or((what, false), |verb| (verb, true));
+    if !["INSERT", "MULTI_INSERT", "UPDATE", "HOT_UPDATE", "DELETE"].contains(&verb) {
+        return None;
+    }
+    let at = block_refs(record.desc).next()?;
+    let is_first = is_init && at.block == 0 && verb.ends_with("INSERT");
+    Some(RowWritten { database: at.database, relfilenode: at.relfilenode, is_first })
 }
 
 /// The words of one `;`-separated part of a commit record.
