@@ -84,11 +84,12 @@ fn is_foreseen(symptom: &Symptom) -> bool {
     symptom.detector == "key_overflow" && symptom.weight == Weight::Harm
 }
 
+/// Told, and not acted on: while nothing fails, when to write a table anew is for a person to say.
 fn at_end_soon(case: &Case, soon: &Symptom) -> Likely {
     let says = format!("no statement fails yet, and the numbers of a key go: {}", soon.title);
     let share = soon.evidence().first().cloned();
     let evidence = share.unwrap_or_else(|| used(case, 100.0, "used of its numbers"));
-    Likely::new(0.8, says, evidence).on(soon.relations.iter().cloned()).act(CAUSE.actions)
+    Likely::new(0.8, says, evidence).on(soon.relations.iter().cloned())
 }
 
 /// The sequence of a key has come to its end and begun anew (CYCLE): it was seen high, then low.

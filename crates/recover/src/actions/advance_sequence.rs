@@ -57,7 +57,7 @@ fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
 }
 
 /// What the sequence has given; a sequence that was never called says its first number.
-fn given(sequence: &Relation) -> String {
+pub(super) fn given(sequence: &Relation) -> String {
     format!("SELECT last_value FROM {}", sequence.quoted())
 }
 
@@ -103,7 +103,7 @@ SELECT EXISTS (
       )
 )";
 
-fn advance(key: &KeyLimit, to: u64, last: u64) -> Step {
+pub(super) fn advance(key: &KeyLimit, to: u64, last: u64) -> Step {
     let KeyLimit { relation, column, sequence, .. } = key;
     let title = format!(
         "set {sequence} from {} to {}, past each {relation}.{column}",

@@ -1,6 +1,7 @@
 //! Fills emptied tables again from backup and WAL, beside what came since.
 
-use super::{Action, Cx, lossless, plan as refuse, runbook, step};
+use super::advance_sequence::{advance, given};
+use super::{Action, Cx, bounded_count, lossless, plan as refuse, runbook, step};
 use crate::error::Error;
 use crate::moment;
 use pgward_model::prelude::*;
@@ -13,7 +14,7 @@ pub(super) static ACTION: Action = Action {
     plan,
 };
 
-fn plan(cx: &Cx<'_>, likely: &Likely, _: &Case) -> Result<Runbook, Error> {
+fn plan(cx: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let mut emptied: BTreeMap<u64, Vec<Relation>> = BTreeMap::new();
     for event in likely.ddl.iter().filter(|d| d.command.starts_with("TRUNCATE")) {
         if let (Some(xid), Some(relation)) = (event.xid, &event.relation) {
@@ -37,14 +38,47 @@ fn plan(cx: &Cx<'_>, likely: &Likely, _: &Case) -> Result<Runbook, Error> {
     if names.is_empty() {
         return Err(refuse(&ACTION, "the emptied tables are not there any more"));
     }
+    let emptied: Vec<Relation> = moments.iter().flat_map(|(_, all)| all.clone()).collect();
+    let mut all = begun_anew(cx, case, &emptied);
+    all.extend(steps(&moments));
     Ok(runbook(
         &ACTION,
         format!("Fill {} again with the rows of before the TRUNCATE", names.join(", ")),
         "row by row beside those that came since: nothing that was written meanwhile is touched",
         lossless("WAL reaches up to the TRUNCATE"),
-        steps(&moments),
+        all,
     ))
 }
+
+/// TRUNCATE ... RESTART IDENTITY: each sequence that gives numbers again which the rows of before
+/// have is set past them first, so that none of those that come meanwhile is in their way.
+fn begun_anew(cx: &Cx<'_>, case: &Case, emptied: &[Relation]) -> Vec<Step> {
+    let samples = case.window.samples.iter();
+    let sights: Vec<&KeyLimit> = samples.filter_map(|s| s.keys.as_ref()).flatten().collect();
+    let mut steps: Vec<Step> = Vec::new();
+    let mut done: Vec<&Relation> = Vec::new();
+    for key in sights.iter().rev().filter(|k| k.refers_to.is_none()) {
+        let is_emptied = emptied.iter().any(|r| r.same_as(&key.relation));
+        if !is_emptied || done.contains(&&key.sequence) {
+            continue;
+        }
+        done.push(&key.sequence);
+        let of_it = || sights.iter().filter(|k| k.sequence == key.sequence).map(|k| k.last_value);
+        let (stood, first) = (of_it().max().unwrap_or(0), of_it().next().unwrap_or(0));
+        let Some(last) = bounded_count(cx.session, &given(&key.sequence)) else { continue };
+        // What it gave between two looks, and some more: numbers are skipped, no row changes.
+        let to = stood.saturating_add((stood - first).max(0)).saturating_add(SPARE);
+        if last < stood.unsigned_abs() && to < key.limit {
+            let mut step = advance(key, to.unsigned_abs(), last);
+            step.expectations.clear(); // the rows are not back yet
+            steps.push(step);
+        }
+    }
+    steps
+}
+
+/// Numbers that a burst may take between two looks at a sequence.
+const SPARE: i64 = 1_000;
 
 /// A step a moment. A table that has several may have had no rows at the later ones: what proves
 /// that it has them again is the first moment, which comes last.
