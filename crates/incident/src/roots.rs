@@ -61,13 +61,13 @@ fn waiting(claim: String, n: usize, at: Timestamp) -> Evidence {
     Evidence::measured(claim, n as f64, "sessions", source).at(at)
 }
 
-/// A transaction that is older than its statement may have taken its locks with another one: which
-/// one, where it was seen at work.
-fn earlier(case: &Case, session: &SessionSample, at: Timestamp) -> String {
+/// For how long it runs, and, where its transaction is older than its statement, the statement before
+/// it that may have taken the locks: which one, where it was seen at work.
+fn runs(case: &Case, session: &SessionSample, at: Timestamp) -> (String, String) {
     let runs_s = session.runs_s(at);
     let open_s = session.xact_start.map_or(runs_s, |t| seconds_between(t, at));
     if open_s < runs_s + EARLIER_S {
-        return format!(" since {} s", human(runs_s));
+        return (format!(" since {} s", human(runs_s)), String::new());
     }
     let since = format!(" since {} s, in a transaction of {} s", human(runs_s), human(open_s));
     let same_transaction = |s: &&SessionSample| {
@@ -75,11 +75,13 @@ fn earlier(case: &Case, session: &SessionSample, at: Timestamp) -> String {
     };
     let mut looks = case.window.samples.iter().flat_map(|s| &s.sessions).filter(same_transaction);
     match looks.find(|s| is_ddl(&s.query) && blocks_writes(s)) {
-        Some(locked) => {
-            format!("{since} that had locked it before with: {}", cut(&locked.query, 120))
-        }
-        None => format!("{since} whose earlier statements may have locked it"),
+        Some(locked) => (since, format!(". It had locked it before with: {}", told(&locked.query))),
+        None => (format!("{since} whose earlier statements may have locked it"), String::new()),
     }
+}
+
+fn told(statement: &str) -> String {
+    cut(statement.trim_end_matches(';'), 200)
 }
 
 /// Does it hold a table in a mode that makes writers wait? DDL hides in blocks, in functions and
@@ -145,11 +147,11 @@ pub(crate) fn active_root(
         [] => String::new(),
         held => format!(" ({})", held.join(", ")),
     };
+    let (since, before) = runs(case, session, root.at);
     let says = format!(
-        "{} {does}{holds}, and {n} sessions wait behind it. It runs{}: {}",
+        "{} {does}{holds}, and {n} sessions wait behind it. It runs{since}: {}{before}",
         who(session),
-        earlier(case, session, root.at),
-        cut(&session.query, 200),
+        told(&session.query),
     );
     let relations = root.waiters.iter().filter_map(|w| w.waits_for.as_ref()?.relation.clone());
     let relations: std::collections::BTreeSet<Relation> = relations.collect();

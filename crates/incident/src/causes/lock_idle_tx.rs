@@ -104,7 +104,7 @@ fn likely(case: &Case, root: &forest::Root<'_>, session: &SessionSample) -> Verd
         human(open_s),
         human(idle_s),
         relations.first().map(|r| format!(" on {r}")).unwrap_or_default(),
-        cut(&session.query, 200),
+        cut(session.query.trim_end_matches(';'), 200),
         wrote_before(case, session, &relations).unwrap_or_default(),
     );
     // A queue that starts at a waiting DDL is that DDL's: nobody else waits for what an idle reader
