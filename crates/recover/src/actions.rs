@@ -143,6 +143,13 @@ fn blamed_that<'a>(
     sessions.find(|s| likely.pids.contains(&s.pid) && still(s)).ok_or_else(|| plan(action, over))
 }
 
+/// Does anybody wait in a lock queue still? Where it is over, what else is wrong is not to wait for an
+/// answer to it.
+fn queue_stands(case: &Case) -> bool {
+    let now = case.window.now();
+    case.symptoms.iter().any(|s| s.detector == "lock_queue" && s.is_present(now))
+}
+
 /// As [`blamed`], while it runs a statement.
 fn at_work<'a>(
     action: &Action,

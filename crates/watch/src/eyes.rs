@@ -29,6 +29,8 @@ pub struct Eyes {
     pub(crate) log_closed: Option<(String, Deadline)>,
     /// Where a lost session stopped reading the log.
     pub log_position: Option<LogPosition>,
+    /// It was just opened where it had been read to: nothing that was written meanwhile is missing.
+    pub log_goes_on: bool,
     /// By query id; those that are neither counted nor shown by a sample are forgotten.
     pub texts: HashMap<i64, Arc<str>>,
     pub ddl_cursor: Option<DdlCursor>,
@@ -98,6 +100,7 @@ impl Eyes {
             log: None,
             log_closed: None,
             log_position: None,
+            log_goes_on: false,
             texts: HashMap::new(),
             ddl_cursor: None,
             catalog: None,

@@ -13,7 +13,7 @@ mod host;
 mod integrity;
 mod jobs;
 mod keys;
-mod log;
+pub(crate) mod log;
 pub(crate) mod planner;
 mod privileges;
 mod probe;

@@ -6,7 +6,7 @@ use crate::eyes::Eyes;
 use crate::memory::{self, Hole};
 use crate::notices::Told;
 use crate::pace::Pace;
-use crate::samplers::SAMPLERS;
+use crate::samplers::{SAMPLERS, log};
 use crate::steady::Steady;
 use pgward_incident::{causes, course, detectors, ledger, status};
 use pgward_model::prelude::*;
@@ -162,6 +162,11 @@ impl Watcher {
     pub fn tick(&mut self) -> Vec<Event> {
         let clock = self.mind_the_clock();
         let sample = self.sample();
+        if std::mem::take(&mut self.eyes.log_goes_on) {
+            // What was written while nobody could read it is in this sample.
+            let samples = self.window.samples.iter_mut();
+            samples.for_each(|s| s.gaps.retain(|g| g.sampler != "log" || log::is_lost(g)));
+        }
         let at = sample.at;
         self.ddl.extend(sample.ddl.iter().cloned());
         let mut events = self.ddl_events(&sample.ddl);

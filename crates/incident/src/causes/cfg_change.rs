@@ -3,8 +3,8 @@
 use super::{Cause, plan_missing_index};
 use crate::counted::{Fresh, fresh, role_and_message};
 use crate::facts::{
-    changes_near, complete, is_statement_error, logged, no_baseline, not_read_yet, regressions,
-    sampled,
+    changes_near, complete, cut, is_statement_error, logged, no_baseline, not_read_yet,
+    regressions, sampled,
 };
 use crate::forecast::newest;
 use pgward_model::prelude::*;
@@ -209,6 +209,8 @@ fn makes_fail(case: &Case, changes: &[&ConfigChange], evidence: &Evidence) -> Op
 
 /// Settings that are named.
 const TRIED_MAX: usize = 5;
+/// In the names of settings by which the server asks for memory when it starts.
+const OF_MEMORY: [&str; 5] = ["buffers", "memory", "huge_pages", "max_connections", "max_locks"];
 
 /// A server that does not come back, with a setting that the restart was the first to try.
 fn untried(case: &Case) -> Option<Likely> {
@@ -233,13 +235,17 @@ fn untried(case: &Case) -> Option<Likely> {
     let each = |c: &&ConfigChange| format!("{} = {} (before: {})", c.name, c.after, c.before);
     let all = tried.iter().take(TRIED_MAX).map(each).collect::<Vec<_>>().join(", ");
     let memory = newest(&case.window.samples, |s| s.host?.memory_total_bytes);
+    let of_memory = |c: &ConfigChange| OF_MEMORY.iter().any(|word| c.name.contains(word));
+    let memory = memory.filter(|_| tried.iter().any(|c| of_memory(c)));
     let room = memory.map(|bytes| format!("; the host has {} of memory", human_bytes(bytes)));
     let last = if tried.len() == 1 { "" } else { "the last of them " };
+    let said = refusal(case).map(|e| format!("; it said: {}", cut(&e.message, 160)));
     let says = format!(
         "the server does not come back after a restart that was the first to try {all}, {last}\
-         written down {} before the trouble{}{}",
+         written down {} before the trouble{}{}{}",
         human_duration(seconds_between(setting.at, down.at).max(0.0)),
         room.unwrap_or_default(),
+        said.unwrap_or_default(),
         if all_work { "; yet it has come back since with just that" } else { "" }
     );
     let evidence = Evidence::measured(
@@ -252,6 +258,13 @@ fn untried(case: &Case) -> Option<Likely> {
     // nobody saw written down.
     let score = if all_work { 0.4 } else { 0.85 };
     Some(Likely::new(score, says, evidence.against(0.0).at(setting.at)))
+}
+
+/// What a server that did not start wrote to its log, which can be read once it has come back.
+fn refusal(case: &Case) -> Option<&LogEntry> {
+    let of_nobody = |e: &&LogEntry| e.role.is_empty() && e.database.is_empty();
+    let mut log = case.window.recent().iter().flat_map(|s| &s.log).filter(of_nobody);
+    log.rfind(|e| e.severity == "FATAL" && e.sqlstate != "57P03")
 }
 
 #[cfg(test)]

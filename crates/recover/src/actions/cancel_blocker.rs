@@ -1,6 +1,8 @@
 //! Cancels the statement that holds its locks while it works.
 
-use super::{Action, Cx, blamed, lossless, nobody_waits_for, runbook, signal};
+use super::{
+    Action, Cx, blamed, lossless, nobody_waits_for, plan as refuse, queue_stands, runbook, signal,
+};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -14,6 +16,9 @@ pub(super) static ACTION: Action = Action {
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let session = blamed(&ACTION, likely, case)?;
+    if session.state == "idle" && !queue_stands(case) {
+        return Err(refuse(&ACTION, "it has ended its transaction, and nobody waits"));
+    }
     let still = Still {
         query_start: session.query_start,
         xact_start: session.xact_start,

@@ -1,6 +1,8 @@
 //! Cancels the waiting request behind which the others queue.
 
-use super::{Action, Cx, blamed, lossless, nobody_waits_for, plan as refuse, runbook, signal};
+use super::{
+    Action, Cx, blamed, lossless, nobody_waits_for, plan as refuse, queue_stands, runbook, signal,
+};
 use crate::error::Error;
 use pgward_model::prelude::*;
 
@@ -13,10 +15,7 @@ pub(super) static ACTION: Action = Action {
 
 fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
     let session = blamed(&ACTION, likely, case)?;
-    // The queue is over: what else is wrong is not to wait for it.
-    let now = case.window.now();
-    let stands = |s: &Symptom| s.detector == "lock_queue" && s.is_present(now);
-    if session.blocked_by.is_empty() && !case.symptoms.iter().any(stands) {
+    if session.blocked_by.is_empty() && !queue_stands(case) {
         return Err(refuse(&ACTION, "its request waits no more, and nobody behind it"));
     }
     let still =

@@ -51,7 +51,10 @@ fn open(eyes: &mut Eyes) -> Result<(), Error> {
     let from = eyes.log_position.take();
     let session = eyes.session()?;
     match LogReader::open(session, from.as_ref()) {
-        Ok(reader) => eyes.log = Some(reader),
+        Ok(reader) => {
+            eyes.log = Some(reader);
+            eyes.log_goes_on = from.is_some();
+        }
         Err(error) => {
             if is_lasting(&error) {
                 let why = match &error {
@@ -81,8 +84,14 @@ fn left_out(skipped_bytes: i64, n_dropped: u64) -> Option<String> {
     let bytes = (skipped_bytes > 0).then(|| format!("{skipped_bytes} bytes were passed over"));
     let lines = (n_dropped > 0).then(|| format!("{n_dropped} lines were dropped"));
     let parts: Vec<String> = bytes.into_iter().chain(lines).collect();
-    (!parts.is_empty())
-        .then(|| format!("the server writes faster than we read: {}", parts.join(" and ")))
+    (!parts.is_empty()).then(|| format!("{TOO_FAST}: {}", parts.join(" and ")))
+}
+
+const TOO_FAST: &str = "the server writes faster than we read";
+
+/// Is it a part of the log that is never read, and not one that is read later?
+pub(crate) fn is_lost(gap: &Gap) -> bool {
+    gap.why.starts_with(TOO_FAST)
 }
 
 /// Was it one of our own backends? By pid and time: a name anyone can take.
