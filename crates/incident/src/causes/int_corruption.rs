@@ -39,10 +39,10 @@ fn judge(case: &Case) -> Verdict {
         }
     }
     let catalog = case.window.catalog.as_ref().or(case.catalog.as_ref());
-    let toasted = |e: &&LogEntry| toasted(catalog, &e.message);
+    let owner = |r: &Relation| toasted(catalog, &r.name).cloned();
     let relations: std::collections::BTreeSet<Relation> = match blocks.is_empty() {
-        true => errors.iter().filter_map(toasted).cloned().collect(),
-        false => blocks.iter().map(|b| b.relation.clone()).collect(),
+        true => errors.iter().filter_map(|e| toasted(catalog, &e.message)).cloned().collect(),
+        false => blocks.iter().map(|b| owner(&b.relation).unwrap_or(b.relation.clone())).collect(),
     };
     let says = told(blocks.first().copied(), errors.first().copied(), relations.first());
     let counted = Evidence::measured(
@@ -84,9 +84,11 @@ fn judge(case: &Case) -> Verdict {
 
 fn told(block: Option<&DamagedBlock>, met: Option<&LogEntry>, table: Option<&Relation>) -> String {
     if let Some(DamagedBlock { relation, block, path, .. }) = block {
+        let of = table.filter(|t| !t.same_as(relation));
+        let of = of.map_or(String::new(), |t| format!(", where long values of {t} lie,"));
         return format!(
-            "block {block} of {relation} ({path}) is damaged on disk; statements that touch its rows \
-             fail, all others work"
+            "block {block} of {relation} ({path}){of} is damaged on disk; statements that touch its \
+             rows fail, all others work"
         );
     }
     let of = table.map_or(String::new(), |table| {
