@@ -333,10 +333,14 @@ pub(crate) fn is_recovering(session: &SessionSample) -> bool {
     session.application.starts_with(RECOVERY)
 }
 
-/// Does pgward itself act in it: a recovery, what it looks up before one, or an `apply`?
+/// Does pgward itself act in it: a recovery, or what it looks up before one? What an `apply` does is
+/// its author's.
 pub(crate) fn is_ours(session: &SessionSample) -> bool {
-    session.application.starts_with("pgward act")
+    is_recovering(session) || session.application == ACTING
 }
+
+/// The application of a session in which nothing is carried out yet.
+const ACTING: &str = "pgward act";
 
 /// `role deploy (psql) ran at 03:04:05 UTC: DROP INDEX ...`.
 pub(crate) fn ran(event: &DdlEvent) -> String {

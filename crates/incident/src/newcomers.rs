@@ -83,9 +83,13 @@ pub fn makes_its_own(session: &SessionSample) -> bool {
     let words: Vec<String> =
         words(&session.query).take(HEAD_WORDS).map(str::to_ascii_uppercase).collect();
     let has = |word: &str| words.iter().any(|w| w == word);
+    // One text may send more statements, and a long one was cut off.
+    let one = session.query.trim_end().trim_end_matches(';').split(';').count() == 1
+        && session.query.len() < CUT_AT;
     is_alone
+        && one
         && match verb(&session.query).as_str() {
-            "REFRESH" => true,
+            "REFRESH" => !has("CONCURRENTLY"),
             "CREATE" => (has("TABLE") || has("MATERIALIZED")) && has("AS"),
             _ => false,
         }
@@ -93,6 +97,8 @@ pub fn makes_its_own(session: &SessionSample) -> bool {
 
 /// A transaction begins with its statement, but for a BEGIN sent on its own.
 const ALONE_S: f64 = 0.05;
+/// Characters that are kept of a text.
+const CUT_AT: usize = 1_000;
 /// Words in which the head of `CREATE TABLE ... AS` is looked for: it may name its columns.
 const HEAD_WORDS: usize = 60;
 

@@ -15,6 +15,10 @@ const INTEGER_MAX: i64 = i32::MAX as i64;
 /// the only one that it fills. Empty where more than one may be it.
 pub fn filled_by(case: &Case, line: &LogEntry) -> Vec<KeyLimit> {
     let Some(catalog) = catalog(case) else { return Vec::new() };
+    // The name of the type is the same in every language.
+    if !["integer", "smallint"].iter().any(|of| line.message.contains(of)) {
+        return Vec::new();
+    }
     // A trigger's or a function's own statement stands in the context.
     let text = if line.context.is_empty() { &line.statement } else { &line.context };
     let filled: Vec<(&RelationInfo, &ColumnInfo)> = targets(catalog, text)
@@ -32,12 +36,29 @@ pub fn filled_by(case: &Case, line: &LogEntry) -> Vec<KeyLimit> {
             let key = key_of(catalog, &texts, &table.relation, &column.name)?;
             Some(reference(case, table, column, Some(key)))
         })
+        .filter(|held| held.last_value >= held.limit)
         .collect();
     match (held.len(), filled.as_slice()) {
         (1, _) => held,
-        (0, [(table, column)]) => vec![reference(case, table, column, None)],
+        (0, [(table, column)]) => {
+            vec![reference(case, table, column, key_in_row(catalog, text))]
+        }
         _ => Vec::new(),
     }
+}
+
+/// The bigint key that a trigger takes from its row: `NEW.dive_no`, where one table alone has a key
+/// of that name.
+fn key_in_row(catalog: &Catalog, text: &str) -> Option<(Relation, String)> {
+    let lower = text.to_lowercase();
+    let taken: BTreeSet<String> = lower
+        .match_indices("new.")
+        .filter_map(|(at, _)| words(lower.get(at + 4..)?).next().map(str::to_owned))
+        .collect();
+    let keys = catalog.relations.iter().filter_map(|r| Some((&r.relation, own_key(r)?)));
+    let mut named = keys.filter(|(_, key)| taken.contains(*key));
+    let (relation, key) = named.next()?;
+    named.next().is_none().then(|| (relation.clone(), key.to_owned()))
 }
 
 /// Columns of other tables that statements hold against this key, too narrow for a bigint, and that
@@ -105,10 +126,11 @@ fn targets<'a>(catalog: &'a Catalog, text: &str) -> Vec<(&'a RelationInfo, BTree
         let Some(rest) = lower.get(start..) else { continue };
         let name: String =
             rest.chars().take_while(|c| !c.is_whitespace() && !"(;\"'".contains(*c)).collect();
-        let last = name.rsplit('.').next().unwrap_or("");
-        let Some(table) = catalog.relations.iter().find(|r| r.relation.name == last) else {
-            continue;
-        };
+        let (schema, last) = name.rsplit_once('.').unwrap_or(("", &name));
+        let named = Relation::new(schema, last);
+        let mut tables = catalog.relations.iter().filter(|r| r.relation.same_as(&named));
+        // One that is quoted, or that several schemas have, may be it as well.
+        let (Some(table), None) = (tables.next(), tables.next()) else { return Vec::new() };
         let behind = rest.get(name.len()..).unwrap_or("").trim_start();
         let listed = match verb {
             "update " => behind.split(" where ").next().unwrap_or(""),
@@ -251,7 +273,15 @@ mod tests {
     #[test]
     fn the_only_narrow_column_that_is_filled_is_told_by_the_context_of_a_trigger_too() {
         let context = "SQL statement \"INSERT INTO pottery.piece (id, glaze) VALUES (1, NEW.id)\"";
-        assert_eq!(found("SELECT 1", "INSERT INTO other VALUES (1)", context), ["piece.glaze"]);
+        assert_eq!(found("SELECT 1", "INSERT INTO piece VALUES (1)", context), ["piece.glaze"]);
+        let of_trigger = context.replace("NEW.id", "NEW.firing_no");
+        let mut line = log(33, "ERROR", "22003", "integer out of range");
+        line.context = of_trigger;
+        let found = filled_by(&kiln("SELECT 1"), &line);
+        let key = found.first().and_then(|k| k.refers_to.clone());
+        assert_eq!(key, Some(Relation::new("pottery", "firing")));
+        line.message = "numeric field overflow".to_owned();
+        assert!(filled_by(&kiln("SELECT 1"), &line).is_empty());
     }
 
     #[test]

@@ -13,7 +13,8 @@ SELECT
     coalesce(r.sync_state, ''),
     coalesce(pg_catalog.pg_wal_lsn_diff(p.lsn, r.sent_lsn), 0)::float8,
     coalesce(pg_catalog.pg_wal_lsn_diff(p.lsn, coalesce(
-        CASE WHEN r.replay_lsn IS NULL THEN r.write_lsn ELSE r.flush_lsn END, r.sent_lsn
+        CASE WHEN r.replay_lsn IS NULL AND r.sync_state = 'async'
+             THEN r.write_lsn ELSE r.flush_lsn END, r.sent_lsn
     )), 0)::float8,
     coalesce(
         pg_catalog.pg_wal_lsn_diff(p.lsn, coalesce(r.replay_lsn, r.write_lsn, r.sent_lsn)), 0

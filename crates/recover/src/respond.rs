@@ -294,10 +294,15 @@ impl Work {
     ) -> Result<(), Error> {
         let name = format!("recovery {}", self.incident);
         let mut failed = Ok(());
+        let refills = runbook.steps.iter().any(|s| matches!(s.act, Act::RefillTables { .. }));
+        // A table, or a sequence, that cannot be mended keeps no other from it.
+        let may_fail = |step: &Step| {
+            matches!(step.act, Act::RefillTables { .. } | Act::Sql { transaction: false, .. })
+        };
         for step in &runbook.steps {
             let report = match execute::step(hands, acting, &name, step) {
                 Ok(report) => report,
-                Err(error) if matches!(step.act, Act::RefillTables { .. }) => {
+                Err(error) if refills && may_fail(step) => {
                     if failed.is_err() {
                         self.tell(EventKind::Failed, with_causes(&error), planned.clone());
                     }

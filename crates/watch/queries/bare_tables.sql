@@ -1,5 +1,5 @@
--- Tables that hold rows or are read (an upgrade forgets how many rows there are) and that this role
--- may read: how many there are, and each that is without statistics of any column; one that has some
+-- Tables that hold rows, or whose rows are read (an upgrade forgets how many there are), and that this
+-- role may read: how many there are, and each that is without statistics of any column; one that has some
 -- stands for all where none is without. Table by table, since the view asks for the right to each
 -- column before it looks whose it is. Since: 14
 SELECT
@@ -22,7 +22,7 @@ FROM (
         WHERE p.schemaname = s.schemaname AND p.tablename = s.relname
         LIMIT 1
     ) k ON true
-    WHERE (s.n_live_tup > 0 OR s.seq_scan > 0 OR s.idx_scan > 0)
+    WHERE (s.n_live_tup > 0 OR s.seq_tup_read > 0 OR s.idx_tup_fetch > 0)
       AND NOT c.relrowsecurity
       AND s.schemaname <> 'pgward'
       AND pg_catalog.has_table_privilege(s.relid, 'SELECT')

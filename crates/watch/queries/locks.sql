@@ -5,21 +5,8 @@ SELECT
     l.locktype,
     l.mode,
     l.granted,
-    coalesce(
-        CASE WHEN c.relkind = 't' THEN (
-            SELECT n.nspname::text
-            FROM pg_catalog.pg_class o
-            JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace
-            WHERE o.reltoastrelid = c.oid
-        ) END,
-        n.nspname::text
-    ),
-    coalesce(
-        CASE WHEN c.relkind = 't' THEN (
-            SELECT o.relname::text FROM pg_catalog.pg_class o WHERE o.reltoastrelid = c.oid
-        ) END,
-        c.relname::text
-    ),
+    coalesce(o.nspname, n.nspname)::text,
+    coalesce(o.relname, c.relname)::text,
     l.waitstart
 FROM pg_catalog.pg_locks l
 LEFT JOIN pg_catalog.pg_class c
@@ -27,8 +14,21 @@ LEFT JOIN pg_catalog.pg_class c
  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
                    WHERE d.datname = pg_catalog.current_database())
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN LATERAL (
+    SELECT on_.nspname, oc.relname
+    FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_class oc ON oc.oid = d.refobjid
+    JOIN pg_catalog.pg_namespace on_ ON on_.oid = oc.relnamespace
+    WHERE c.relkind = 't'
+      AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      AND d.objid = c.oid
+      AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+      AND d.deptype = 'i'
+    LIMIT 1
+) o ON true
 WHERE l.pid = ANY ($1)
   AND (NOT l.granted
-       OR (c.relkind IN ('r', 'p', 'm', 't')
-           AND n.nspname NOT IN ('pg_catalog', 'information_schema')))
+       OR (c.relkind IN ('r', 'p', 'm')
+           AND n.nspname NOT IN ('pg_catalog', 'information_schema'))
+       OR (c.relkind = 't' AND o.nspname NOT IN ('pg_catalog', 'information_schema')))
 LIMIT 20001

@@ -32,7 +32,10 @@ pub(crate) fn untried<'a>(
 ) -> impl Iterator<Item = (&'a str, &'a str)> {
     written.iter().filter_map(|(name, value)| {
         let now = in_force.get(name)?;
-        (!is_same(value, now)).then_some((name.as_str(), now.shown.as_str()))
+        // What is spelled in a way that we cannot compare is taken for the same.
+        let known = now.unit.is_empty() || number(value).is_some_and(|(_, u)| size(u).is_some());
+        let alias = name == "wal_level" && ["archive", "hot_standby"].contains(&value.as_str());
+        (known && !alias && !is_same(value, now)).then_some((name.as_str(), now.shown.as_str()))
     })
 }
 
@@ -56,8 +59,8 @@ fn is_same(written: &str, now: &InForce) -> bool {
 /// Source: manual, 20.1.1 Parameter Names and Values.
 fn truth(value: &str) -> Option<bool> {
     match value.to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" | "1" => Some(true),
-        "off" | "false" | "no" | "0" => Some(false),
+        "on" | "t" | "true" | "y" | "yes" | "1" => Some(true),
+        "off" | "f" | "false" | "n" | "no" | "0" => Some(false),
         _ => None,
     }
 }

@@ -5,7 +5,8 @@ use crate::counted::{Fresh, fresh};
 use crate::detectors::connections_near_limit::NEAR_LIMIT_PERCENT;
 use crate::facts::{complete, full, logged, sampled};
 use pgward_model::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "conn_exhausted",
@@ -98,67 +99,61 @@ fn owners(
         });
     }
     let before = case.window.baseline();
-    let usual = |kind: &Kind<'_>| {
-        before
-            .iter()
-            .map(|s| s.sessions.iter().filter(|s| kind.holds(s)).count())
-            .max()
-            .unwrap_or(0)
+    let mut families = Families::default();
+    let usual = most(before.iter().map(|s| s.sessions.iter().collect()), &mut families);
+    let held_now = most(std::iter::once(all.clone()), &mut families);
+    let n = |of: &BTreeMap<Kind<'_>, usize>, kind: &Kind<'_>| of.get(kind).copied().unwrap_or(0);
+    // Who only waits elsewhere now has not become more.
+    let grown = |kind: &Kind<'_>| {
+        let whole = Kind { state: None, ..kind.clone() };
+        let by = |kind: &Kind<'_>| n(&held_now, kind).saturating_sub(n(&usual, kind));
+        (by(kind).min(by(&whole)), n(&held_now, kind))
     };
-    let more = |kind: &Kind<'_>| {
-        let n = all.iter().filter(|s| kind.holds(s)).count();
-        (n.saturating_sub(usual(kind)), n)
-    };
-    let kinds: BTreeSet<Kind<'_>> = all.iter().map(|s| Kind::of(s)).collect();
-    let Some(kind) = kinds.iter().max_by_key(|kind| more(kind)) else {
+    let of_state = || held_now.keys().filter(|k| k.state.is_some());
+    let narrow = of_state().filter(|k| k.application.is_some()).max_by_key(|k| grown(k));
+    // Each of its sessions may have a name of its own.
+    let of_role = of_state().filter(|k| k.application.is_none()).max_by_key(|k| grown(k));
+    let (Some(narrow), Some(of_role)) = (narrow, of_role) else {
         return Verdict::Likely(Likely::new(0.8, ran_out, evidence));
     };
-    // Each of its sessions may have a name of its own.
-    let of_role = of_role_with_most(&kinds, more);
-    let kind = if more(&of_role).0 > 2 * more(kind).0 { &of_role } else { kind };
-    let held: Vec<&&SessionSample> = all.iter().filter(|s| kind.holds(s)).collect();
+    let kind = if grown(of_role).0 > 2 * grown(narrow).0 { of_role } else { narrow };
+    let usual = n(&usual, kind);
+    let state = kind.state.unwrap_or_default();
+    let held: Vec<&&SessionSample> =
+        all.iter().filter(|s| families.kinds(s).contains(kind)).collect();
     let idle_s = held.iter().filter_map(|s| Some(seconds_between(s.state_change?, worst.at)));
     let oldest = idle_s.fold(0.0, f64::max);
     let owner = kind.called(&held);
+    let than = match before.is_empty() {
+        true => String::new(),
+        false => format!(", {usual} at most before"),
+    };
     let says = format!(
-        "{ran_out}: {owner} has {} sessions {}, {} at most before, the longest for {}",
+        "{ran_out}: {owner} has {} sessions {state}{than}, the longest for {}",
         held.len(),
-        kind.state,
-        usual(kind),
         human_duration(oldest)
     );
-    let claim = format!("sessions of {owner} that are {}", kind.state);
+    let claim = format!("sessions of {owner} that are {state}");
     let source = sampled("sessions: pg_stat_activity");
     let share = Evidence::measured(claim, held.len() as f64, "sessions", source);
-    let share = if before.is_empty() { share } else { share.against(usual(kind) as f64) };
+    let share = if before.is_empty() { share } else { share.against(usual as f64) };
     let likely = Likely::new(0.85, says, evidence).and(share.at(worst.at));
-    Verdict::Likely(match kind.state {
+    Verdict::Likely(match state {
         "idle" => likely.by(held.iter().map(|s| s.pid)).act(CAUSE.actions),
         _ => likely,
     })
 }
 
-/// Sessions of one role and state, and of applications whose names differ in their numbers alone;
-/// `None`: of whatever application.
+/// Sessions of one role, of applications whose names differ in their numbers alone, and of one state;
+/// `None`: of whatever application, or state.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind<'a> {
     role: &'a str,
-    application: Option<String>,
-    state: &'a str,
+    application: Option<Rc<str>>,
+    state: Option<&'a str>,
 }
 
-impl<'a> Kind<'a> {
-    fn of(session: &'a SessionSample) -> Kind<'a> {
-        let application = Some(family(&session.application));
-        Kind { role: &session.role, application, state: &session.state }
-    }
-
-    fn holds(&self, session: &SessionSample) -> bool {
-        let same = |a: &String| *a == family(&session.application);
-        (self.role, self.state) == (&session.role, &session.state)
-            && self.application.as_ref().is_none_or(same)
-    }
-
+impl Kind<'_> {
     fn called(&self, held: &[&&SessionSample]) -> String {
         let names: BTreeSet<&str> = held.iter().map(|s| s.application.as_str()).collect();
         match (names.len(), held.first()) {
@@ -171,14 +166,48 @@ impl<'a> Kind<'a> {
     }
 }
 
-/// The kind whose role has grown most, whatever its applications are called.
-fn of_role_with_most<'a>(
-    kinds: &BTreeSet<Kind<'a>>,
-    more: impl Fn(&Kind<'_>) -> (usize, usize),
-) -> Kind<'a> {
-    let of_role = |kind: &Kind<'a>| Kind { application: None, ..kind.clone() };
-    let none = Kind { role: "", application: None, state: "" };
-    kinds.iter().map(of_role).max_by_key(|kind| more(kind)).unwrap_or(none)
+/// Families of applications, each name looked at once.
+#[derive(Default)]
+struct Families(HashMap<String, Rc<str>>);
+
+impl Families {
+    /// The kinds that a session belongs to.
+    fn kinds<'a>(&mut self, session: &'a SessionSample) -> [Kind<'a>; 4] {
+        let of = match self.0.get(&session.application) {
+            Some(known) => Rc::clone(known),
+            None => {
+                let of: Rc<str> = family(&session.application).into();
+                self.0.insert(session.application.clone(), Rc::clone(&of));
+                of
+            }
+        };
+        let (role, state) = (session.role.as_str(), Some(session.state.as_str()));
+        [
+            Kind { role, application: Some(Rc::clone(&of)), state },
+            Kind { role, application: Some(of), state: None },
+            Kind { role, application: None, state },
+            Kind { role, application: None, state: None },
+        ]
+    }
+}
+
+/// The most sessions of each kind at one time.
+fn most<'a>(
+    samples: impl Iterator<Item = Vec<&'a SessionSample>>,
+    families: &mut Families,
+) -> BTreeMap<Kind<'a>, usize> {
+    let mut most = BTreeMap::new();
+    for sessions in samples {
+        let mut now: BTreeMap<Kind<'a>, usize> = BTreeMap::new();
+        for kind in sessions.into_iter().flat_map(|s| families.kinds(s)) {
+            *now.entry(kind).or_insert(0) += 1;
+        }
+        for (kind, n) in now {
+            let known = most.entry(kind).or_insert(0);
+            *known = n.max(*known);
+        }
+    }
+    most
 }
 
 /// `lap-fn-4711` and `lap-fn-12` are of one family: what has a digit in it is a number of its own.

@@ -8,7 +8,8 @@ use pgward_model::prelude::*;
 pub(super) static CAUSE: Cause = Cause {
     id: "io_hardware",
     name: "Storage or memory hardware fails",
-    necessary: "reads or writes fail (58030, PANIC), or pages fail their checksum",
+    necessary: "reads or writes fail (58030, PANIC), pages fail their checksum, or data are damaged on \
+                pages that pass it",
     explains: &["error_burst", "damaged_block", "server_unreachable"],
     actions: &[],
     prevention: &["Watch kernel and storage logs of the host beside the server's"],

@@ -6,11 +6,13 @@ use crate::facts::{
     sampled, sessions_of, throughput,
 };
 use pgward_model::prelude::*;
+use std::collections::HashMap;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "load_spike",
     name: "Traffic spike",
-    necessary: "more transactions per second than before, at the same work per call",
+    necessary: "more transactions per second than before, or more clients at one statement, at the \
+                same work per call",
     explains: &["statement_slow", "connections_near_limit", "throughput_drop", "sessions_hang"],
     actions: &[],
     prevention: &["Limit the rate per role in front of the database, and test at twice the peak"],
@@ -125,43 +127,59 @@ fn stampede(case: &Case) -> Option<Likely> {
 }
 
 /// One statement that many more clients ask at once than before, at the same work each. Who gives up
-/// before the answer is counted nowhere, so its calls need not have grown.
+/// before the answer is counted nowhere, so its calls need not have grown. As many sessions as before
+/// that all stand at one statement are held up there.
 fn crowd_of_one(case: &Case) -> Option<Likely> {
-    let (recent, baseline) = (case.window.recent(), case.window.baseline());
-    let pairs = regressions(&case.window);
-    let seen = |samples: &[Sample], d: &StatementDelta, is_it: fn(&SessionSample) -> bool| {
-        let all = samples.iter().flat_map(|s| &s.sessions);
-        let n = all.filter(|s| s.query_id == d.query_id && s.role == d.role && is_it(s)).count();
-        n as f64 / (samples.len() as f64).max(1.0)
+    let (now, before) = (standing(case.window.recent()), standing(case.window.baseline()));
+    let seen = |of: &Standing<'_>, d: &StatementDelta| {
+        of.get(&(d.query_id, d.role.as_str())).copied().unwrap_or_default()
     };
-    let works = |s: &SessionSample| s.state == "active" && s.blocked_by.is_empty();
-    let at_work = |d: &StatementDelta| (seen(recent, d, works), seen(baseline, d, works));
-    let asking = |d: &StatementDelta| (seen(recent, d, |_| true), seen(baseline, d, |_| true));
-    let (now, _) = pairs
-        .iter()
-        .filter(|(now, old)| is_same_work(now, old))
-        .filter(|(now, _)| matches!(at_work(now), (now, before) if is_crowd(now, before)))
-        .filter(|(now, _)| matches!(asking(now), (now, before) if now >= OFTEN * before.max(1.0)))
-        .max_by(|a, b| at_work(&a.0).0.total_cmp(&at_work(&b.0).0))?;
-    let ((n, n_before), (asks, asked)) = (at_work(now), asking(now));
+    let pairs = regressions(&case.window);
+    let crowds = pairs.iter().filter_map(|(d, old)| {
+        let ((asks, works), (asked, worked)) = (seen(&now, d), seen(&before, d));
+        let crowd = is_crowd(works, worked) && asks >= OFTEN * asked.max(1.0);
+        (crowd && is_same_work(d, old)).then_some((d, asks, works, asked, worked))
+    });
+    let (d, asks, works, asked, worked) = crowds.max_by(|a, b| a.2.total_cmp(&b.2))?;
+    let (sessions, usual) = sessions_of(case, &d.role)?;
+    if sessions < MORE_CLIENTS * usual {
+        return None;
+    }
     let says = format!(
         "{} sessions of role {} ask one statement, {} before, and {} of them are at it at any moment, \
          {} before, at the same work each ({} blocks per call): {}",
         human(asks),
-        now.role,
+        d.role,
         human(asked),
-        human(n),
-        human(n_before),
-        human(now.blks_per_call),
-        cut(&now.text, 120)
+        human(works),
+        human(worked),
+        human(d.blks_per_call),
+        cut(&d.text, 120)
     );
     let crowd = Evidence::measured(
-        format!("sessions at work on {}", cut(&now.text, 60)),
-        n,
+        format!("sessions at work on {}", cut(&d.text, 60)),
+        works,
         "sessions",
         sampled("sessions: pg_stat_activity.query_id"),
     );
-    Some(Likely::new(0.75, says, crowd.against(n_before).at(case.window.now())))
+    Some(Likely::new(0.75, says, crowd.against(worked).at(case.window.now())))
+}
+
+/// By statement and role: sessions whose last statement it is, and those at work on it and waiting
+/// for no lock, in the mean of the samples.
+type Standing<'a> = HashMap<(i64, &'a str), (f64, f64)>;
+
+fn standing(samples: &[Sample]) -> Standing<'_> {
+    let mut all = Standing::new();
+    let each = 1.0 / (samples.len() as f64).max(1.0);
+    for session in samples.iter().flat_map(|s| &s.sessions) {
+        let (asks, works) = all.entry((session.query_id, session.role.as_str())).or_default();
+        *asks += each;
+        if session.state == "active" && session.blocked_by.is_empty() {
+            *works += each;
+        }
+    }
+    all
 }
 
 /// Between two looks at statements a spike shows only in part.

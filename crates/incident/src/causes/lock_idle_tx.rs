@@ -153,8 +153,11 @@ fn wrote_before(case: &Case, session: &SessionSample, relations: &[Relation]) ->
     let begun = session.xact_start?;
     let new = first_run(&case.window, begun, until(begun));
     let counted = new.iter().find(|s| s.role == session.role && wrote(&s.text));
-    let text = seen.or(counted.map(|s| &*s.text))?;
-    Some(format!(". What it wrote before: {}", cut(text, 160)))
+    match (seen, counted) {
+        (Some(text), _) => Some(format!(". What it wrote before: {}", cut(text, 160))),
+        (None, Some(s)) => Some(format!(". Its role has run since: {}", cut(&s.text, 160))),
+        (None, None) => None,
+    }
 }
 
 fn is_strong(lock: &WaitedLock) -> bool {

@@ -187,9 +187,15 @@ fn likely(case: &Case, stopped: &Stopped<'_>) -> Verdict {
 fn is_used(case: &Case, stopped: &Stopped<'_>) -> bool {
     let Some(first) = stopped.done.first() else { return false };
     let names: BTreeSet<(&str, &str)> = stopped.done.iter().flat_map(|d| made(d)).collect();
-    let since = case.window.samples.iter().rev().find_map(|s| s.statements.as_ref());
-    let by_others = |s: &&StatementCounters| s.role != stopped.failure.role && s.calls > 0;
-    let counted = since.into_iter().flatten().filter(by_others).map(|s| &*s.text);
+    let Some(since) = case.window.samples.iter().rev().find_map(|s| s.statements.as_ref()) else {
+        return true; // nobody has counted what is run
+    };
+    // The application may go by the same role: then what is new and no step of the migration.
+    let steps: BTreeSet<String> = stopped.done.iter().map(|d| flat(&d.statement)).collect();
+    let by_others = |s: &&StatementCounters| {
+        s.role != stopped.failure.role || !(is_ddl(&s.text) || steps.contains(&flat(&s.text)))
+    };
+    let counted = since.iter().filter(|s| s.calls > 0).filter(by_others).map(|s| &*s.text);
     let at_work = case.window.recent().iter().filter(|s| s.at >= first.at);
     let at_work = at_work.flat_map(|s| &s.sessions).filter(|s| s.pid != stopped.failure.pid);
     let names_it = |text: &str| names.iter().any(|(a, b)| mentions(text, a) && mentions(text, b));
@@ -214,7 +220,7 @@ fn made(event: &DdlEvent) -> Vec<(&str, &str)> {
         (is(word, "ADD") || (renamed && is(word, "TO"))).then(|| behind(at)).flatten()
     };
     // `RENAME a TO b` is of a column, `RENAME TO b` of the table.
-    let of_table = all.windows(2).any(|w| is(w[0], "RENAME") && is(w[1], "TO"));
+    let of_table = all.iter().zip(all.iter().skip(1)).any(|(a, b)| is(a, "RENAME") && is(b, "TO"));
     let names = all.iter().enumerate().filter_map(makes);
     names.map(|name| if of_table { (name, name) } else { (table, name) }).collect()
 }
@@ -287,6 +293,7 @@ mod tests {
             (login.pid, login.statement) = (1, "SELECT pin FROM users".into());
             let last = samples.get_mut(34).unwrap();
             last.log = vec![failure, login];
+            last.statements = (!other.is_empty()).then(Vec::new);
             let mut session = crate::testing::session(2, "active", &[]);
             session.query = other.to_owned();
             last.sessions = vec![session];
@@ -299,6 +306,7 @@ mod tests {
         assert!(!meant("SELECT pin FROM users"));
         assert!(!meant("SELECT digest FROM files"), "a column of another table");
         assert!(meant("SELECT digest FROM users"));
+        assert!(meant(""), "nobody has counted what is run");
     }
 
     #[test]

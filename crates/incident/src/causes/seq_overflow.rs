@@ -10,8 +10,9 @@ use pgward_model::prelude::*;
 pub(super) static CAUSE: Cause = Cause {
     id: "seq_overflow",
     name: "Sequence or integer key at its end",
-    necessary: "statements fail with 2200H or 22003, and a key or a reference to it is at its limit; \
-                or with 23505, and its sequence has begun anew at its end (CYCLE)",
+    necessary: "statements fail with 2200H or 22003, and a key or a reference to it, declared or not, \
+                is at its limit, or will be within the hour; or with 23505, and its sequence has \
+                begun anew at its end (CYCLE)",
     explains: &["error_burst", "key_overflow", "throughput_drop"],
     actions: &["widen_key"],
     prevention: &[
@@ -65,7 +66,8 @@ fn judge(case: &Case) -> Verdict {
             cut(&line.message, 100)
         ));
     }
-    if let Some(soon) = case.symptoms.iter().find(|s| is_foreseen(s)) {
+    let stands = |s: &&Symptom| is_foreseen(s) && s.is_present(case.window.now());
+    if let Some(soon) = case.symptoms.iter().find(stands) {
         return Verdict::Likely(at_end_soon(case, soon));
     }
     let Some(worst) = keys.iter().max_by(|a, b| a.used().total_cmp(&b.used())) else {
@@ -169,8 +171,9 @@ fn at_end(case: &Case, line: &LogEntry, fails: Evidence) -> Verdict {
     let seen = case.window.recent().iter().rev().filter_map(|s| s.keys.as_ref()).flatten();
     let last = newest(case.window.baseline(), |s| s.keys.clone()).unwrap_or_default();
     let key = seen.chain(&last).filter(ended).find(named);
-    if let (None, "22003", [column]) =
-        (key, line.sqlstate.as_str(), unsaid::filled_by(case, line).as_slice())
+    if key.is_none()
+        && line.sqlstate == "22003"
+        && let [column] = unsaid::filled_by(case, line).as_slice()
     {
         return Verdict::Likely(too_narrow(line, column, fails));
     }
@@ -224,9 +227,9 @@ fn too_narrow(line: &LogEntry, column: &KeyLimit, fails: Evidence) -> Likely {
     let KeyLimit { relation, column, data_type, limit, refers_to, .. } = column;
     let (takes, score) = match refers_to {
         Some(key) => {
-            (format!("statements hold it against the key of {key}, which is a bigint"), 0.9)
+            (format!("statements fill it from, or hold it against, the bigint key of {key}"), 0.9)
         }
-        None => ("it is the only one that can be it of those that are filled".to_owned(), 0.8),
+        None => ("it is the only one that can be it of those that are filled".to_owned(), 0.5),
     };
     let says = format!(
         "{relation}.{column} ({data_type}, at most {}) is too narrow for the numbers that it is given: \
@@ -236,7 +239,9 @@ fn too_narrow(line: &LogEntry, column: &KeyLimit, fails: Evidence) -> Likely {
         cut(&line.statement, 160),
         cut(&line.message, 80)
     );
-    Likely::new(score, says, fails).on([relation.clone()]).act(CAUSE.actions)
+    // A number that somebody sent may be wrong, and no column too narrow for it.
+    let actions = if refers_to.is_some() { CAUSE.actions } else { &[] };
+    Likely::new(score, says, fails).on([relation.clone()]).act(actions)
 }
 
 #[cfg(test)]

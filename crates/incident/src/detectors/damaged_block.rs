@@ -71,14 +71,14 @@ fn from_log(window: &Window) -> Option<Symptom> {
     Some(symptom.on(table.cloned()))
 }
 
-/// What statements met and no block explains, so that nobody can look whether it reads again: a
-/// value with a piece missing. The first message of it.
+/// A long value with a piece missing that statements met and no block explains, so that nobody can
+/// look whether it reads again. The first message of it.
 pub fn met_and_not_found(window: &Window) -> Option<&str> {
     let recent = window.recent();
     let found =
         |e: &LogEntry| recent.iter().any(|s| s.damage.iter().any(|d| d.message == e.message));
     let mut met = recent.iter().flat_map(|s| &s.log).filter(|e| is_damage(e));
-    met.find(|e| !found(e)).map(|e| e.message.as_str())
+    met.find(|e| e.message.contains("pg_toast_") && !found(e)).map(|e| e.message.as_str())
 }
 
 fn from_counter(window: &Window) -> Option<Symptom> {

@@ -11,7 +11,8 @@ pub(super) static DETECTOR: Detector = Detector {
     title: "A large share of a table's rows was updated or deleted at once",
     rule: "updates and deletes between two samples reach 10% of the live rows, and 20 times what \
            the busiest interval of the baseline had, which did not reach 10% itself: a batch that \
-           belongs to daily life is in its baseline. A notice, no alarm: the change may be meant",
+           belongs to daily life is in its baseline, and what was cancelled was not written. A \
+           notice, no alarm: the change may be meant",
     detect,
 };
 
@@ -78,9 +79,8 @@ pub(super) fn after(window: &Window, until: Timestamp) -> Vec<(Write<'_>, i64)> 
 /// cancelled or ended just then, and none that ended by itself counted as many rows?
 fn was_undone(window: &Window, write: &Write<'_>) -> bool {
     let table = &write.table.relation;
-    let near = |e: &&LogEntry| {
-        (0.0..=LATE_S).contains(&seconds_between(e.at, write.at)) || e.at >= write.since
-    };
+    let counted = window.samples.iter().any(|s| s.at >= write.at && s.statements.is_some());
+    let near = |e: &&LogEntry| counted && seconds_between(e.at, write.at).abs() <= LATE_S;
     let ended = |e: &&LogEntry| matches!(e.sqlstate.as_str(), "57014" | "57P01");
     let mut log = window.samples.iter().flat_map(|s| &s.log).filter(near).filter(ended);
     let wrote_it = |text: &str| changes(text) && mentions(text, &table.name);

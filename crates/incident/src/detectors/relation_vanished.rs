@@ -181,7 +181,7 @@ fn holds_none(window: &Window, relation: &Relation) -> bool {
     let known = window.catalog.as_ref().and_then(|c| c.relation(relation));
     let counted = last_counted(window, relation);
     known.is_some_and(|r| r.kind == 'p')
-        || counted.is_some_and(|t| t.rows() == 0 && t.planner_rows <= 0.0)
+        || counted.is_some_and(|t| t.rows() == 0 && t.planner_rows == 0.0)
 }
 
 /// The table's counters as the baseline saw them last.

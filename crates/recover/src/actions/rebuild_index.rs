@@ -258,15 +258,21 @@ fn newcomers(
     Ok(found.collect())
 }
 
-/// Do two definitions of indexes of one table name a word in common behind their names?
+/// Do the keys of two indexes of one table have a column in common?
 fn share_a_column(a: &str, b: &str) -> bool {
     let words = |definition: &str| -> BTreeSet<String> {
-        let columns = definition.split_once('(').map_or("", |(_, columns)| columns);
-        let words = columns.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-        words.filter(|w| !w.is_empty()).map(str::to_lowercase).collect()
+        let listed = definition.split_once('(').map_or("", |(_, columns)| columns);
+        let key = [" WHERE ", " INCLUDE ", " WITH ", " TABLESPACE "]
+            .iter()
+            .fold(listed, |key, end| key.split(end).next().unwrap_or(key));
+        let words = key.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        words.filter(|w| !w.is_empty() && !NO_COLUMNS.contains(w)).map(str::to_owned).collect()
     };
     !words(a).is_disjoint(&words(b))
 }
+
+/// Words of a key that are none of its columns.
+const NO_COLUMNS: [&str; 8] = ["DESC", "ASC", "NULLS", "FIRST", "LAST", "lower", "upper", "text"];
 
 fn drop_step((name, definition): &(Relation, String)) -> Step {
     let mut drop = step(

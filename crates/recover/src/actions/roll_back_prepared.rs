@@ -12,8 +12,9 @@ pub(super) static ACTION: Action = Action {
     plan,
 };
 
-fn plan(_: &Cx<'_>, _: &Likely, case: &Case) -> Result<Runbook, Error> {
-    let (gid, role) = forgotten(case).ok_or_else(|| refuse(&ACTION, "its gid is not known"))?;
+fn plan(_: &Cx<'_>, likely: &Likely, case: &Case) -> Result<Runbook, Error> {
+    let (gid, role) =
+        blamed(likely, case).ok_or_else(|| refuse(&ACTION, "its gid is not known"))?;
     let literal = quote_literal(gid);
     let mut roll_back = step(
         format!("roll back prepared transaction {literal}"),
@@ -45,18 +46,18 @@ fn plan(_: &Cx<'_>, _: &Likely, case: &Case) -> Result<Runbook, Error> {
     ))
 }
 
-/// Its gid and role: of one behind which sessions wait, else of the oldest that keeps dead rows.
-fn forgotten(case: &Case) -> Option<(&str, &str)> {
+/// Gid and role of the one that the verdict names, as it was seen last.
+fn blamed<'a>(likely: &Likely, case: &'a Case) -> Option<(&'a str, &'a str)> {
     let newest = case.window.recent().iter().rev();
-    let mut sessions = newest.clone().flat_map(|s| &s.sessions);
+    let sessions = newest.clone().find(|s| !s.sessions.is_empty());
+    let sessions = sessions.into_iter().flat_map(|s| &s.sessions);
     let waited_for = sessions
-        .find(|s| s.pid == 0 && s.state == "prepared")
+        .filter(|s| s.pid == 0 && s.state == "prepared")
         .map(|s| (s.application.as_str(), s.role.as_str()));
     let horizon = newest.clone().find_map(|s| s.horizon.as_ref());
     let holders = horizon.map_or(&[][..], |h| h.holders.as_slice()).iter();
-    let oldest = holders
+    let keeping = holders
         .filter(|h| h.kind == HolderKind::Prepared)
-        .max_by_key(|h| h.age_xids)
         .map(|h| (h.name.as_str(), h.role.as_str()));
-    waited_for.or(oldest)
+    waited_for.chain(keeping).find(|(gid, _)| likely.says.contains(gid))
 }

@@ -105,7 +105,8 @@ fn undeclared(case: &Case, relation: &Relation, keys: &[KeyLimit]) -> Vec<KeyLim
     let filled = line.map(|line| unsaid::filled_by(case, line)).unwrap_or_default();
     let is_new =
         |k: &KeyLimit| !keys.iter().any(|o| (&o.relation, &o.column) == (&k.relation, &k.column));
-    found.extend(filled.into_iter().filter(|k| k.relation.same_as(relation) && is_new(k)));
+    let declared = |k: &KeyLimit| k.refers_to.is_some() && k.relation.same_as(relation);
+    found.extend(filled.into_iter().filter(|k| declared(k) && is_new(k)));
     found
 }
 

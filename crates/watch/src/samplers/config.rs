@@ -8,8 +8,12 @@ use pgward_model::prelude::*;
 use pgward_pg::session::{Session, get};
 use std::collections::BTreeMap;
 
-pub(super) static SAMPLER: Sampler =
-    Sampler { id: "config", period_s: 5.0, rights: "pg_monitor", take };
+pub(super) static SAMPLER: Sampler = Sampler {
+    id: "config",
+    period_s: 5.0,
+    rights: "pg_monitor; for settings that nobody told the server, EXECUTE on pg_read_file",
+    take,
+};
 
 fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
     let session = eyes.session()?;
@@ -43,12 +47,12 @@ fn take(eyes: &mut Eyes, sample: &mut Sample) -> Result<(), Error> {
 }
 
 /// Where ALTER SYSTEM writes; read as far as anybody's settings reach, where we may.
-const AUTO_CONF: &str = "\
-SELECT CASE
-    WHEN pg_catalog.has_function_privilege('pg_catalog.pg_read_file(text,bigint,bigint,boolean)',
-                                           'EXECUTE')
-    THEN pg_catalog.pg_read_file('postgresql.auto.conf', 0, 1048576, true)
-END";
+const AUTO_CONF: &str = "SELECT pg_catalog.pg_read_file('postgresql.auto.conf', 0, 1048576, true)";
+/// Asked by itself: the right to a function is checked though a CASE never calls it.
+const MAY_READ: &str = "\
+SELECT pg_catalog.has_function_privilege(
+    'pg_catalog.pg_read_file(text,bigint,bigint,boolean)', 'EXECUTE'
+)";
 
 /// What a restart would change (names and present values), with the time we first saw it: what the
 /// server says waits for one, and what was written down without telling it. Without the right to
@@ -59,7 +63,11 @@ fn pending(
     in_force: &BTreeMap<String, InForce>,
     at: Timestamp,
 ) -> Result<Vec<ConfigChange>, Error> {
-    let file = eyes.session()?.query_one::<Option<String>>(AUTO_CONF, &[])?;
+    let session = eyes.session()?;
+    let file = match session.query_one::<bool>(MAY_READ, &[])? {
+        true => session.query_one::<Option<String>>(AUTO_CONF, &[]).ok().flatten(),
+        false => None,
+    };
     let written = written_down::lines(&file.unwrap_or_default());
     for (name, shown) in written_down::untried(&written, in_force) {
         waiting.entry(name.to_owned()).or_insert_with(|| shown.to_owned());
