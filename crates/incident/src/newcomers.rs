@@ -119,14 +119,22 @@ pub(crate) fn overlap(all: &[Newcomer<'_>]) -> bool {
 const APART_S: f64 = 1.0;
 
 /// Did anybody look for temporary files once it had run for long, and find none? What sorts or
-/// hashes computes at first, too.
+/// hashes computes at first, too, on a busy server for longer than users are patient.
 pub(crate) fn spills_not(case: &Case, newcomer: &Newcomer<'_>) -> bool {
+    let gathers = |word: &str| GATHERS.iter().any(|of| word.eq_ignore_ascii_case(of));
+    let gathers = words(&newcomer.session.query).any(gathers);
+    let spills_by_s = if gathers { GATHERED_S } else { RUNS_S };
     let looks = case.window.recent().iter().filter(|sample| {
-        newcomer.session.query_start.is_some_and(|t| seconds_between(t, sample.at) >= RUNS_S)
+        newcomer.session.query_start.is_some_and(|t| seconds_between(t, sample.at) >= spills_by_s)
     });
     let mut open = looks.filter_map(|s| s.temp_files.as_ref()).peekable();
     open.peek().is_some() && open.all(Vec::is_empty)
 }
+
+/// What makes a statement keep rows before it answers.
+const GATHERS: [&str; 5] = ["ORDER", "GROUP", "DISTINCT", "JOIN", "UNION"];
+/// By then it has more of them than its memory holds, or it has not so many.
+const GATHERED_S: f64 = 10.0;
 
 /// Waits for nothing, or for the workers that compute for it.
 fn computes(session: &SessionSample) -> bool {

@@ -141,7 +141,7 @@ fn newcomer(case: &Case, pairs: &[Pair]) -> Option<Verdict> {
         return None;
     }
     let all = newcomers(case);
-    let first = all.first().filter(|first| spills_not(case, first) && !overlap(&all))?;
+    let first = all.first().filter(|_| !overlap(&all))?;
     let slower = |(now, old): &&Pair| {
         now.calls >= CALLS_MIN
             && now.ms_per_call >= SLOWER * old.ms_per_call.max(0.02)
@@ -155,6 +155,13 @@ fn newcomer(case: &Case, pairs: &[Pair]) -> Option<Verdict> {
         sessions_of(case, &now.role).is_some_and(|(now, before)| now >= MORE_CLIENTS * before);
     if more || function_made(case, &now.text).is_some() {
         return None; // they share what there is, or what they ask has become dearer
+    }
+    if !spills_not(case, first) {
+        return Some(Verdict::unknown(format!(
+            "whether {} computes only, or sorts and spills: it has run one statement for {} s",
+            who(first.session),
+            human(first.session.runs_s(first.at))
+        )));
     }
     let others = match all.len() {
         1 => String::new(),

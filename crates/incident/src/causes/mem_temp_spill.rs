@@ -4,6 +4,7 @@ use super::Cause;
 use crate::facts::{complete, cut, is_crowd, is_ours, no_baseline, sampled, who};
 use crate::newcomers::{newcomers, spills_not};
 use pgward_model::prelude::*;
+use std::collections::HashMap;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "mem_temp_spill",
@@ -64,19 +65,15 @@ fn judge(case: &Case) -> Verdict {
         });
     }
     let Some((sample, session, bytes)) = spiller(case) else {
+        if let Some(n) = busiest(recent).and_then(|(sample, of)| one_of_many(case, sample, of)) {
+            return asked_more(evidence, n);
+        }
         let says =
             format!("{} bytes went to temporary files, {} before", human(now), human(before));
         return Verdict::Likely(Likely::new(0.5, says, evidence));
     };
     if let Some(n) = one_of_many(case, sample, session) {
-        return Verdict::present_not_sufficient(Evidence {
-            claim: format!(
-                "{}, yet {n} sessions run the same statement at once, which was run before: it is \
-                 asked more often",
-                evidence.claim
-            ),
-            ..evidence
-        });
+        return asked_more(evidence, n);
     }
     let runs_s = session.runs_s(sample.at);
     let says = format!(
@@ -95,6 +92,31 @@ fn judge(case: &Case) -> Verdict {
     .against(0.0)
     .at(sample.at);
     Verdict::Likely(Likely::new(0.75, says, own).and(evidence).by([session.pid]).act(CAUSE.actions))
+}
+
+fn asked_more(evidence: Evidence, n: usize) -> Verdict {
+    let claim = format!(
+        "{}, yet {n} sessions run the same statement at once, which was run before: it is asked more \
+         often",
+        evidence.claim
+    );
+    Verdict::present_not_sufficient(Evidence { claim, ..evidence })
+}
+
+/// The sample with most sessions at one statement, and one of them.
+fn busiest(samples: &[Sample]) -> Option<(&Sample, &SessionSample)> {
+    let of_one = |sample: &Sample| {
+        let mut n: HashMap<i64, usize> = HashMap::new();
+        for session in sample.sessions.iter().filter(|s| s.state == "active") {
+            *n.entry(session.query_id).or_insert(0) += 1;
+        }
+        n.into_iter().filter(|(id, _)| *id != 0).max_by_key(|(_, n)| *n)
+    };
+    let most = samples.iter().filter_map(|s| Some((s, of_one(s)?)));
+    let (sample, (id, _)) = most.max_by_key(|(_, (_, n))| *n)?;
+    let mut sessions = sample.sessions.iter();
+    let session = sessions.find(|s| s.state == "active" && s.query_id == id)?;
+    Some((sample, session))
 }
 
 /// Sessions that run its statement at the same moment, where many do and where it was run before.
@@ -154,6 +176,22 @@ mod tests {
         let mut blind = healthy(35);
         blind.last_mut().unwrap().gaps.push(Gap { sampler: "temp_files".into(), why: "x".into() });
         assert!(matches!(judge(&case(blind, 30)), Verdict::Unknown { .. }));
+    }
+
+    #[test]
+    fn one_of_many_that_ask_what_was_asked_before_is_not_the_one_that_spills() {
+        let judged = |n: i32| {
+            let mut samples = healthy(35);
+            for (i, s) in (0..).zip(&mut samples) {
+                s.database.as_mut().unwrap().temp_bytes = if i < 31 { 0 } else { 1 << 30 };
+                let n = if i < 31 { 1 } else { n };
+                s.sessions = (0..n).map(|pid| session(pid, "active", &[])).collect();
+                s.sessions.iter_mut().for_each(|x| x.query_id = 7);
+            }
+            judge(&case(samples, 30))
+        };
+        assert!(matches!(judged(20), Verdict::RuledOut { present: true, .. }));
+        assert!(judged(1).likely().is_some());
     }
 
     #[test]
