@@ -61,9 +61,14 @@ impl Symptom {
         }
     }
 
-    /// Is it harm that users feel, and not one that only comes?
-    pub fn is_felt(self: &&Self) -> bool {
-        self.weight == Weight::Harm && self.detector != FORESEES
+    /// Is it harm that comes within the hour, and that nobody feels yet?
+    pub fn is_foreseen(&self) -> bool {
+        self.weight == Weight::Harm && self.detector == FORESEES
+    }
+
+    /// Is it harm that users feel?
+    pub fn is_felt(&self) -> bool {
+        self.weight == Weight::Harm && !self.is_foreseen()
     }
 
     /// Was it seen within the last two samples before `at`? They are a second apart.
@@ -266,7 +271,7 @@ impl Incident {
         let first = |is_it: fn(&&Symptom) -> bool| {
             self.symptoms.iter().filter(is_it).map(|s| s.since).min()
         };
-        first(Symptom::is_felt)
+        first(|s| s.is_felt())
             .or_else(|| first(|s| s.weight == Weight::Harm))
             .or_else(|| first(|_| true))
             .unwrap_or(self.opened)

@@ -18,6 +18,7 @@ pub mod postmortem;
 pub mod runbook;
 pub mod sample;
 pub mod score;
+pub mod setting;
 pub mod statement;
 pub mod status;
 pub mod upkeep;

@@ -356,7 +356,7 @@ impl Watcher {
 
     fn note_symptoms(&mut self, symptoms: &[Symptom]) -> Vec<Event> {
         let mut events = Vec::new();
-        let is_felt = |i: &Incident| i.symptoms.iter().any(|s| Symptom::is_felt(&s));
+        let is_felt = |i: &Incident| i.symptoms.iter().any(Symptom::is_felt);
         let foreseen =
             self.incident.as_ref().is_some_and(|i| !i.symptoms.is_empty() && !is_felt(i));
         for new in symptoms {

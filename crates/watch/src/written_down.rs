@@ -1,6 +1,7 @@
 //! Settings that ALTER SYSTEM has written down and nobody has told the server: no view shows them,
 //! and the next restart tries them.
 
+use pgward_model::setting;
 use std::collections::BTreeMap;
 
 /// A setting that only a restart changes, as it is in force.
@@ -33,64 +34,11 @@ pub(crate) fn untried<'a>(
     written.iter().filter_map(|(name, value)| {
         let now = in_force.get(name)?;
         // What is spelled in a way that we cannot compare is taken for the same.
-        let known = now.unit.is_empty() || number(value).is_some_and(|(_, u)| size(u).is_some());
+        let known = now.unit.is_empty() || setting::is_number(value);
         let alias = name == "wal_level" && ["archive", "hot_standby"].contains(&value.as_str());
-        (known && !alias && !is_same(value, now)).then_some((name.as_str(), now.shown.as_str()))
+        let same = setting::is_same(value, &now.value, Some(&now.unit));
+        (known && !alias && !same).then_some((name.as_str(), now.shown.as_str()))
     })
-}
-
-fn is_same(written: &str, now: &InForce) -> bool {
-    let in_units =
-        |value| number(value).map(|(n, own)| (n, if own.is_empty() { &now.unit } else { own }));
-    if written.eq_ignore_ascii_case(&now.value) || written.eq_ignore_ascii_case(&now.shown) {
-        return true;
-    }
-    if let (Some(a), Some(b)) = (truth(written), truth(&now.value)) {
-        return a == b;
-    }
-    let base = |value| in_units(value).and_then(|(n, unit)| Some(n * size(unit)?));
-    match (base(written), base(&now.value)) {
-        // The server rounds to whole units.
-        (Some(a), Some(b)) => (a - b).abs() <= 0.5 * size(&now.unit).unwrap_or(1.0),
-        _ => false,
-    }
-}
-
-/// Source: manual, 20.1.1 Parameter Names and Values.
-fn truth(value: &str) -> Option<bool> {
-    match value.to_ascii_lowercase().as_str() {
-        "on" | "t" | "true" | "y" | "yes" | "1" => Some(true),
-        "off" | "f" | "false" | "n" | "no" | "0" => Some(false),
-        _ => None,
-    }
-}
-
-/// `64MB` → 64 and its unit.
-fn number(value: &str) -> Option<(f64, &str)> {
-    let value = value.trim();
-    let end =
-        value.find(|c: char| !(c.is_ascii_digit() || "+-.".contains(c))).unwrap_or(value.len());
-    let (digits, unit) = value.split_at(end);
-    Some((digits.parse().ok()?, unit.trim()))
-}
-
-/// Bytes or microseconds of a unit, which may have a number before it: `8kB`.
-fn size(unit: &str) -> Option<f64> {
-    let (n, name) = number(unit).unwrap_or((1.0, unit));
-    let each = match name {
-        "" | "B" | "us" => 1.0,
-        "kB" => 1024.0,
-        "MB" => 1024.0 * 1024.0,
-        "GB" => 1024.0 * 1024.0 * 1024.0,
-        "TB" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        "ms" => 1e3,
-        "s" => 1e6,
-        "min" => 60e6,
-        "h" => 3600e6,
-        "d" => 86400e6,
-        _ => return None,
-    };
-    Some(n * each)
 }
 
 #[cfg(test)]

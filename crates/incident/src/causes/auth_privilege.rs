@@ -5,7 +5,7 @@ use crate::counted::{Fresh, fresh, role_and_message};
 use crate::detectors::gives_a_name;
 use crate::facts::{
     changes_near, complete, cut, ddl_source, is_statement_error, logged, mentions, no_baseline,
-    ran, sampled, words,
+    ran, sampled, verb, words,
 };
 use pgward_model::prelude::*;
 use std::collections::BTreeMap;
@@ -196,8 +196,7 @@ fn lost(change: &ConfigChange) -> Vec<(String, String)> {
 fn asked_for<'a>(case: &'a Case, lost: &ConfigChange) -> Option<(&'a str, &'a str)> {
     let near = |s: &&Sample| seconds_between(lost.at, s.at).abs() <= ASKED_S;
     let speaks = |text: &str| {
-        let verb = words(text).next().unwrap_or("").to_ascii_uppercase();
-        ["REVOKE", "ALTER", "DROP"].contains(&verb.as_str())
+        ["REVOKE", "ALTER", "DROP"].contains(&verb(text).as_str())
             && mentions(text, &lost.name)
             && groups_left(lost).iter().any(|group| mentions(text, group))
     };

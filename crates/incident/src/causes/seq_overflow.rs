@@ -66,7 +66,7 @@ fn judge(case: &Case) -> Verdict {
             cut(&line.message, 100)
         ));
     }
-    let stands = |s: &&Symptom| is_foreseen(s) && s.is_present(case.window.now());
+    let stands = |s: &&Symptom| s.is_foreseen() && s.is_present(case.window.now());
     if let Some(soon) = case.symptoms.iter().find(stands) {
         return Verdict::Likely(at_end_soon(case, soon));
     }
@@ -79,11 +79,6 @@ fn judge(case: &Case) -> Verdict {
     }
     let claim = format!("{claim}, yet no statement fails for it");
     Verdict::present_not_sufficient(used(case, 100.0 * worst.used(), &claim))
-}
-
-/// Its numbers go within the hour, though no statement fails yet.
-fn is_foreseen(symptom: &Symptom) -> bool {
-    symptom.detector == "key_overflow" && symptom.weight == Weight::Harm
 }
 
 /// Told, and not acted on: while nothing fails, when to write a table anew is for a person to say.
